@@ -1,0 +1,36 @@
+"""Facts about models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Capability = Literal[
+    "chat", "embeddings", "streaming", "tools", "json_schema", "vision", "audio", "files", "reasoning", "logprobs"
+]
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a model; None means unknown, never "no"."""
+
+    id: str
+    """The provider's own name for it."""
+    provider: str
+    """Name of the provider in the configuration."""
+    capabilities: frozenset[Capability] = frozenset()
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    dimensions: int | None = None
+    """Length of the vectors of an embedding model."""
+    input_microusd_per_mtok: int | None = None
+    """Price of a million input tokens, in millionths of a US dollar."""
+    output_microusd_per_mtok: int | None = None
+    created_at: int | None = None
+    """Unix time in seconds."""
+    description: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name on our wire: `provider/model`."""
+        return f"{self.provider}/{self.id}"
