@@ -1,0 +1,40 @@
+"""What every test shares: async tests run on their own event loop, and only this machine can be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run `async def` tests to their end on a fresh event loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    with asyncio.Runner() as runner:
+        runner.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _closed_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse every connection that would leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = cast("tuple[str, int]", address)[0]
+            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+                pytest.fail(f"the suite may not connect to {host!r}")
+        connect(self, cast("tuple[str, int]", address))
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
