@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import ipaddress
 import socket
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -25,7 +24,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(autouse=True)
-def _closed_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse every connection that would leave this machine."""
     connect = socket.socket.connect
 
@@ -37,4 +36,3 @@ def _closed_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, cast("tuple[str, int]", address))
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-    yield

@@ -118,6 +118,7 @@ class Settings(Section):
     timeouts: TimeoutSettings = Field(TimeoutSettings(), description="Limits of calls to providers.")
     providers: dict[Name, ProviderSettings] = Field({}, description="Providers by name.")
     aliases: dict[Name, str] = Field({}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
+    default_model: str = Field("local/smollm2", description="Model or alias used where a call names none.")
     embedded: EmbeddedSettings = Field(EmbeddedSettings(), description="The model inside.")
     log: LogSettings = Field(LogSettings(), description="What is written down.")
     discovery: DiscoverySettings = Field(DiscoverySettings(), description="What is found without being configured.")
