@@ -28,7 +28,11 @@
     ├── Overloaded                  503  this server sheds load or is stopping
     ├── DeadlineExceeded            504  the time the caller allowed is over
     ├── Cancelled                   499  the caller left
-    └── InternalError               500  a fault of ours
+    ├── InternalError               500  a fault of ours
+    └── ClientError                      seen from a client of a gateway; never sent by one
+        ├── GatewayUnreachable           no connection to it
+        ├── GatewayTimeout               it did not answer in time
+        └── BrokenAnswer                 what it answered is cut, or not an answer
 
 The first line of a class's docstring is its default message. `code` is stable and machine-readable, `status` is the
 HTTP status, `type` the OpenAI error type. Nothing here ever holds a secret or a prompt.
@@ -71,6 +75,8 @@ class NarthexError(Exception):
     code: ClassVar[str] = "error"
     status: int = 500
     type: ClassVar[str] = "server_error"
+    request_id: str | None = None
+    """Under which the server's log has the request; set by the clients on errors that a server sent."""
 
     def __init__(
         self,
@@ -323,3 +329,27 @@ class InternalError(NarthexError):
     """Something failed inside Narthex; the log has the details under this request ID."""
 
     code = "internal_error"
+
+
+class ClientError(NarthexError):
+    """The gateway could not be asked."""
+
+    code = "client_error"
+
+
+class GatewayUnreachable(ClientError):
+    """The gateway cannot be reached: start it with `narthex serve`, or set `NARTHEX_URL` to its address."""
+
+    code = "gateway_unreachable"
+
+
+class GatewayTimeout(ClientError):
+    """The gateway did not answer in time."""
+
+    code = "gateway_timeout"
+
+
+class BrokenAnswer(ClientError):
+    """The gateway's answer was cut before its end, or is not an answer."""
+
+    code = "broken_answer"
