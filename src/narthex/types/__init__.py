@@ -5,6 +5,7 @@
     requests   what is asked
     answers    what is answered, whole
     events     what is answered, as it comes
+    folding    from events to the whole answer and back
     usage      tokens counted
     catalog    facts about models
 

@@ -35,6 +35,8 @@ class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     choice: int = 0
     part: int = 0
     logprobs: tuple[TokenLogprob, ...] | None = None
+    citations: tuple[dict[str, object], ...] = ()
+    """Further sources of this part, as in `Text.citations`."""
 
 
 class RefusalDelta(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):

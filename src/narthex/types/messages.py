@@ -22,6 +22,8 @@ class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
 
     text: str
     cache: CacheMarker | None = None
+    citations: tuple[dict[str, object], ...] = ()
+    """Where the text is from, in the shape of the dialect that said so; only that dialect gets them back."""
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, tag="image"):
