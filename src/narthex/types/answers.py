@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from narthex.types.dialects import Dialect
 from narthex.types.messages import Message
 from narthex.types.usage import Usage
 
@@ -59,6 +60,8 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     extra: dict[str, object] = msgspec.field(default_factory=dict)
     """Top-level fields of the source dialect without a place here (`system_fingerprint`, `service_tier`)."""
+    extra_dialect: Dialect | None = None
+    """Whose fields `extra` holds; every other dialect leaves them out."""
 
 
 class EmbeddingAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from narthex.types.answers import FinishReason, TokenLogprob
+from narthex.types.dialects import Dialect
 from narthex.types.usage import Usage
 
 
@@ -26,6 +27,9 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     input_usage: Usage | None = None
     """What the provider already tells about the input (Anthropic does); the final usage comes later."""
     extra: dict[str, object] = msgspec.field(default_factory=dict)
+    """Top-level fields of the source dialect without a place here."""
+    extra_dialect: Dialect | None = None
+    """Whose fields `extra` holds; every other dialect leaves them out."""
 
 
 class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag="text"):

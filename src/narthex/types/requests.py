@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from narthex.types.dialects import Dialect
 from narthex.types.messages import CacheMarker, Message
 
 
@@ -82,6 +83,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     extra: dict[str, object] = msgspec.field(default_factory=dict)
     """Fields of the source dialect without a place here, by their own name; only that dialect gets them back."""
+    extra_dialect: Dialect | None = None
+    """Whose fields `extra` holds; every other dialect leaves them out."""
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,6 +132,7 @@ _PUBLIC_CODES = {
     Failure.QUOTA_EXHAUSTED: "provider_quota_exhausted",
 }
 
+_STATUS = re.compile(r"[45][0-9]{2}")
 _LOOKS_SECRET = re.compile(r"(?=[\w.*…-]*\d)[\w.*…-]{16,}|\S*\*{3,}\S*|\b(?:sk|pk|gsk|xai|key)-\S+")
 
 
@@ -149,15 +150,15 @@ def provider_error(
 
     Args:
         message: The provider's own words.
-        code: Its machine-readable code; a number is read as a status where there is no better one.
+        code: Its machine-readable code; a number such as 429 is read as the status that it meant.
         kind: Its error type.
-        status: HTTP status of its answer; None, or below 400, for an error inside a stream.
+        status: HTTP status of its answer; None for an error inside a stream.
         provider: Its name in the configuration.
         retry_after_s: What it asked us to wait, in seconds.
         param: The request field at fault, where it named one.
     """
-    status = _effective_status(status, code)
-    failure = classify(message or "", code=code, kind=kind, status=status)
+    told = _status_told(status, code)
+    failure = classify(message or "", code=code, kind=kind, status=told)
     leaf = _LEAVES.get(failure, ProviderFailed)
     error = leaf(
         _clean_message(message, failure, provider),
@@ -165,12 +166,12 @@ def provider_error(
         failure=failure,
         upstream_status=status,
         upstream_code=code or kind,
-        retryable=_retryable(leaf, status),
+        retryable=_retryable(leaf, told),
         param=param,
         retry_after_s=retry_after_s,
     )
-    if leaf is ProviderRejected and status in _KEPT_STATUSES:
-        error.status = status
+    if leaf is ProviderRejected and told in _KEPT_STATUSES:
+        error.status = told
     return error
 
 
@@ -221,11 +222,9 @@ def _by_status(status: int | None) -> Failure:
     return Failure.INVALID_REQUEST if 400 <= status < 500 else Failure.UPSTREAM_ERROR
 
 
-def _effective_status(status: int | None, code: str | None) -> int | None:
-    """Fall back to a status given as code: Google and OpenRouter do so, in answers and inside streams."""
-    if status is not None and status >= 400:
-        return status
-    if code is not None and code.isdecimal() and len(code) == 3 and code[0] in "45":
+def _status_told(status: int | None, code: str | None) -> int | None:
+    """Return the status that the provider meant: Google, vLLM and OpenRouter give it as code, inside streams as well."""
+    if code is not None and _STATUS.fullmatch(code):
         return int(code)
     return None if status is None or status < 300 else status
 
