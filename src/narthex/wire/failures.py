@@ -223,7 +223,7 @@ def _by_status(status: int | None) -> Failure:
 
 
 def _status_told(status: int | None, code: str | None) -> int | None:
-    """Return the status that the provider meant: Google, vLLM and OpenRouter give it as code, inside streams as well."""
+    """Return the status that the provider meant: Google, vLLM and OpenRouter give it as code, in streams as well."""
     if code is not None and _STATUS.fullmatch(code):
         return int(code)
     return None if status is None or status < 300 else status
