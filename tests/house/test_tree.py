@@ -1,0 +1,76 @@
+"""The tree speaks of Narthex alone: no machine, no registry, no left-over."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+FORBIDDEN = {
+    "a package registry": re.compile(r"pypi[.]org|pythonhosted[.]org|npmjs[.](?:org|com)"),
+    "a Debian mirror": re.compile(r"deb[.]debian[.]org"),
+    "a path of one machine": re.compile(r"(?<![\w.<{$/-])/(?:work|root|home)/[a-z]"),
+    "a conflict that was not settled": re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE),
+}
+
+ALLOWED: dict[str, frozenset[str]] = {
+    "a path of one machine": frozenset({"deploy/Dockerfile"}),
+}
+"""Files in which a thing is meant."""
+
+
+def _tracked() -> list[Path]:
+    """Every text file of the project; outside a checkout there is nothing to compare with."""
+    ran = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True, check=False
+    )
+    if ran.returncode != 0:
+        pytest.skip("not a checkout")
+    files = (Path(line) for line in ran.stdout.splitlines())
+    return [file for file in files if file.is_file() and b"\0" not in file.read_bytes()[:8_192]]
+
+
+@pytest.mark.parametrize("thing", FORBIDDEN)
+def test_no_file_holds(thing: str) -> None:
+    """No file of the project names a registry's host, a path of one machine, or an open conflict."""
+    pattern = FORBIDDEN[thing]
+    found = {
+        file.as_posix(): match.group()
+        for file in _tracked()
+        if (match := pattern.search(file.read_text(encoding="utf-8", errors="replace")))
+    }
+    assert {name: text for name, text in found.items() if name not in ALLOWED.get(thing, frozenset())} == {}
+
+
+def test_locks_pin_every_package_with_a_hash() -> None:
+    """Each package in a lock file has one version and at least one hash."""
+    locks = sorted(Path("requirements").glob("*.lock"))
+    assert locks
+    for lock in locks:
+        entries = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text(encoding="utf-8").strip())
+        loose = [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
+        assert loose == [], lock
+
+
+def _pins(lock: Path) -> set[str]:
+    return set(re.findall(r"^[A-Za-z0-9._-]+==[^\s;]+", lock.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_locks_agree_with_each_other() -> None:
+    """One environment serves all locks: what users run is what the tests run with."""
+    everything = _pins(Path("requirements/dev.lock")) | _pins(Path("requirements/bench.lock"))
+    for name in ("runtime", "build"):
+        assert _pins(Path(f"requirements/{name}.lock")) - everything == set(), name
+
+
+def test_what_the_package_needs_is_locked() -> None:
+    """Each dependency in pyproject.toml is asked for in runtime.in, and nothing else is."""
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name = re.compile(r"^[A-Za-z0-9._-]+")
+    declared = {found.group() for line in project["dependencies"] if (found := name.match(line))}
+    lines = Path("requirements/runtime.in").read_text(encoding="utf-8").splitlines()
+    asked = {found.group() for line in lines if (found := name.match(line))}
+    assert declared == asked
