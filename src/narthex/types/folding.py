@@ -48,7 +48,13 @@ def unfold(answer: ChatAnswer) -> list[Event]:
         ValueError: The answer holds a part that no event carries: an image, a sound, a file or a tool result.
     """
     events: list[Event] = [
-        Started(id=answer.id, model=answer.model, created_at=answer.created_at, extra=answer.extra),
+        Started(
+            id=answer.id,
+            model=answer.model,
+            created_at=answer.created_at,
+            extra=answer.extra,
+            extra_dialect=answer.extra_dialect,
+        ),
     ]
     for choice in answer.choices:
         events += _choice_events(choice)
@@ -108,6 +114,7 @@ class Folding:
             choices=tuple(self._choices[index].choice(index) for index in sorted(self._choices)),
             usage=self._usage,
             extra=self._started.extra,
+            extra_dialect=self._started.extra_dialect,
         )
 
     def _choice(self, index: int) -> _ChoiceFolding:
