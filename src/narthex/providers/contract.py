@@ -76,6 +76,8 @@ class StreamReply:
     """Stop reading from the provider."""
     resume: Callable[[], None]
     """Read on."""
+    hurry: Callable[[], None]
+    """The answer has ended: wait no more than a moment for the response to end too."""
 
 
 @dataclass(slots=True)

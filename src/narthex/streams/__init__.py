@@ -1,1 +1,4 @@
-"""streams."""
+"""Answers that the server owns.
+
+stream   an append-only log of numbered frames: one producer, any number of readers with a cursor
+"""

@@ -1,0 +1,83 @@
+"""The ASGI application: every route, documented, behind the ordinary door."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from narthex.errors import InvalidRequest, MethodNotAllowed, NarthexError, RouteNotFound
+from narthex.http import openapi
+from narthex.http.docs import docs_routes
+from narthex.http.entrance import Entrance
+from narthex.http.routes.generate import generate_routes
+from narthex.http.routes.listings import listing_routes
+from narthex.http.routes.model_calls import model_routes
+from narthex.http.routes.system import system_routes
+from narthex.http.services import Services
+from narthex.http.surfaces import dialect_of, error_body, retry_headers
+
+
+def build_app(services: Services) -> ASGIApp:
+    """Return the application that serves everything the fast lane does not."""
+    app = FastAPI(
+        title="Narthex",
+        version=services.version,
+        summary="One server between applications and every AI model.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.include_router(model_routes(services))
+    app.include_router(listing_routes(services))
+    app.include_router(generate_routes(services))
+    app.include_router(system_routes(services))
+    app.include_router(docs_routes(app))
+    app.add_exception_handler(NarthexError, _narthex_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.mount("/", services.dashboard)
+    openapi.install(app)
+    return Entrance(
+        app, access=services.access, keyring=services.keyring, max_body_bytes=services.max_body_bytes
+    )
+
+
+async def _narthex_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NarthexError)
+    return _render(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = request.scope["path"]
+    known: NarthexError
+    match error.status_code:
+        case 404:
+            known = RouteNotFound(f"there is no route {path[:100]!r}; `/docs` lists those there are")
+        case 405:
+            known = MethodNotAllowed(f"{path[:100]} does not take {request.method}")
+        case _:
+            known = InvalidRequest(str(error.detail))
+    response = _render(request, known)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"] if part != "body")
+    return _render(request, InvalidRequest(f"{path}: {first['msg']}", param=path or None))
+
+
+def _render(request: Request, error: NarthexError) -> Response:
+    request_id = request.scope["narthex.request_id"]
+    body = error_body(dialect_of(request.scope["path"]), error, request_id)
+    headers = {name.decode(): value.decode() for name, value in retry_headers(error)}
+    return Response(
+        body, status_code=error.status, media_type="application/json", headers={"x-request-id": request_id, **headers}
+    )

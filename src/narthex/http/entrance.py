@@ -1,0 +1,111 @@
+"""What every request passes that does not take the fast lane: a request ID, the door's rules, the key, the size limit.
+
+Pure ASGI, one class: the answer of every failure has the shape of its surface, whatever went wrong where.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from narthex.errors import BodyTooLarge, InternalError, NarthexError
+from narthex.http.access import Access
+from narthex.http.surfaces import dialect_of, error_body, retry_headers
+from narthex.pipeline.exchange import new_request_id
+from narthex.tenancy.keys import Keyring
+
+logger = logging.getLogger(__name__)
+
+_KEYED = ("/v1/", "/api/", "/metrics")
+"""Paths that need a key where there are keys; the rest is health, documents and the dashboard's files."""
+
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"*, authorization"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class Entrance:
+    """The ordinary door."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, keyring: Keyring, max_body_bytes: int) -> None:
+        self._app = app
+        self._access = access
+        self._keyring = keyring
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send, self._access, self._max_body_bytes)
+        try:
+            self._access.check(visit.headers)
+            if scope["method"] == "OPTIONS" and b"access-control-request-method" in visit.headers:
+                await visit.answer(204, b"", [*_PREFLIGHT])
+                return
+            if scope["path"].startswith(_KEYED):
+                headers = visit.headers
+                presented = headers.get(b"authorization") or headers.get(b"x-api-key")
+                scope["narthex.caller"] = self._keyring.identify(presented)
+            await self._app(scope, visit.receive, visit.send)
+        except NarthexError as error:
+            await visit.refuse(error)
+        except Exception:  # the edge of the server: a fault here ends this request alone
+            logger.exception("request %s broke", visit.request_id)
+            await visit.refuse(InternalError())
+
+
+class _Visit:
+    """One request on its way through the door."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, access: Access, max_body_bytes: int) -> None:
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = new_request_id()
+        scope["narthex.request_id"] = self.request_id
+        self._path: str = scope["path"]
+        self._receive = receive
+        self._send = send
+        self._access = access
+        self._left = max_body_bytes
+        self._limit = max_body_bytes
+        self._started = False
+
+    async def receive(self) -> Message:
+        """Receive within the size limit."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                limit = self._limit
+                raise BodyTooLarge(
+                    f"the request body is larger than {limit} bytes, the limit set by `server.max_body_bytes`"
+                )
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self._started = True
+            headers = list(message.get("headers", ()))
+            if not any(name == b"x-request-id" for name, _ in headers):
+                headers.append((b"x-request-id", self.request_id.encode()))
+            message = {**message, "headers": [*headers, *self._access.cors(self.headers)]}
+        await self._send(message)
+
+    async def refuse(self, error: NarthexError) -> None:
+        """Answer an error; if an answer has begun already, only cut it."""
+        if self._started:
+            return
+        body = error_body(dialect_of(self._path), error, self.request_id)
+        await self.answer(error.status, body, [(b"content-type", b"application/json"), *retry_headers(error)])
+
+    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Answer whole."""
+        if status != 204:
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,342 @@
+"""The fast lane: model routes answered on the connection itself, everything else handed to the ASGI application.
+
+A subclass of uvicorn's protocol, so that signals, TLS, limits and the graceful stop stay uvicorn's. A request takes the
+lane if it is a POST to a model route on a connection with nothing else under way and comes from no browser page; all
+others, and whatever is pipelined behind another request, go the ordinary way. Both ways call the same engine.
+
+While the lane serves a request it stands in uvicorn's books as a `cycle` of its own kind: so uvicorn itself queues what
+is pipelined behind it, and waits for it when it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout
+from narthex.http.access import Access
+from narthex.http.deadlines import Phase, Sweeper
+from narthex.http.surfaces import STATUS_LINES, SURFACES, Surface, error_body, error_frames, retry_headers
+from narthex.pipeline.exchange import Exchange, new_request_id
+from narthex.pipeline.gateway import Engine
+from narthex.streams.stream import Stream
+from narthex.types.dialects import Dialect
+from narthex.wire.registry import CHAT_WIRES
+
+logger = logging.getLogger(__name__)
+
+_JSON_HEAD: Final = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b"
+)
+_STREAM_HEAD: Final = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-store, no-transform\r\n"
+    b"x-accel-buffering: no\r\n%bx-request-id: %b\r\n%btransfer-encoding: chunked\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What all connections share."""
+
+    engine: Engine
+    access: Access
+    sweeper: Sweeper
+    max_body_bytes: int
+    max_header_bytes: int
+    max_connections: int
+
+
+class _Flag:
+    """Stands where uvicorn keeps an event that the lane has no use for."""
+
+    def set(self) -> None:
+        """Nothing waits."""
+
+
+class _LaneCycle:
+    """A lane request in uvicorn's books."""
+
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
+
+    message_event: ClassVar = _Flag()
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+
+
+class LaneProtocol(HttpToolsProtocol):
+    """One connection of a client."""
+
+    lane: ClassVar[Lane]
+
+    # -- connection ------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Take the connection under watch."""
+        super().connection_made(transport)
+        self.phase = Phase.HEAD
+        self.since = self.lane.sweeper.now
+        self.stalled_since: float | None = None
+        self._head_bytes = 0
+        self._surface: Surface | None = None
+        self._serving: asyncio.Task[None] | None = None
+        if len(self.connections) > self.lane.max_connections:
+            self._refuse(Overloaded("too many connections; try again in a moment", retry_after_s=1))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what was being answered: nobody is there to read it."""
+        if self._serving is not None:
+            self._serving.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, within the limits."""
+        if self.phase is Phase.CLOSING:
+            return
+        if self.phase is Phase.IDLE:
+            self.phase = Phase.HEAD
+            self.since = self.lane.sweeper.now
+            self._head_bytes = 0
+        if self.phase is Phase.HEAD:
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(InvalidRequest("this server does not upgrade connections on that route"))
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, NarthexError) else InvalidRequest(f"this is not HTTP/1.1: {error}"))
+        else:
+            if self.phase is Phase.HEAD and self._head_bytes > self.lane.max_header_bytes:
+                self._refuse(InvalidRequest(f"the request head is larger than {self.lane.max_header_bytes} bytes"))
+
+    def expire(self, phase: Phase) -> None:
+        """End the connection: its time in `phase` is over."""
+        if self.transport.is_closing():
+            return
+        if phase is Phase.SERVING or phase is Phase.CLOSING:
+            self.transport.abort()
+        elif phase is Phase.IDLE or not self._head_bytes:
+            self.transport.close()
+        else:
+            self._refuse(RequestTimeout())
+
+    def pause_writing(self) -> None:
+        """Take note that the client does not keep up."""
+        self.stalled_since = self.lane.sweeper.now
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Take note that it does again."""
+        self.stalled_since = None
+        super().resume_writing()
+
+    # -- parser ----------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin a request; what ASGI needs for it is made when it turns out to need it."""
+        self.url = b""
+        self.headers = []
+        self._surface = None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        self.phase = Phase.BODY
+        self.since = self.lane.sweeper.now
+        self._head_bytes = 0
+        surface = SURFACES.get(self.url if b"?" not in self.url else self.url.partition(b"?")[0])
+        cycle = self.cycle
+        if (
+            surface is None
+            or (cycle is not None and not cycle.response_complete)
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+        ):
+            self._ordinary()
+            return
+        headers = dict(self.headers)
+        if b"origin" in headers or b"upgrade" in headers or surface.dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
+            self._ordinary()
+            return
+        self._begin(surface, headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Collect the body, within its limit."""
+        self.since = self.lane.sweeper.now
+        if self._surface is None:
+            if self.phase is not Phase.CLOSING:
+                super().on_body(body)
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes > self.lane.max_body_bytes:
+            raise self._too_large()
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """Serve a request that is complete."""
+        surface = self._surface
+        if surface is None:
+            if self.phase is not Phase.CLOSING:
+                self.phase = Phase.SERVING
+                super().on_message_complete()
+            return
+        self._surface = None
+        self.phase = Phase.SERVING
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._parts = []
+        exchange = Exchange(surface.dialect, body, self._lane_headers, operation=surface.operation)
+        self._serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def on_response_complete(self) -> None:
+        """Go on with what is pipelined, or rest."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self.phase is Phase.SERVING:
+            self.phase = Phase.IDLE
+            self.since = self.lane.sweeper.now
+
+    def _ordinary(self) -> None:
+        """Hand the request on to the ASGI application."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        self.headers.extend(headers)
+        self.expect_100_continue = (b"expect", b"100-continue") in headers
+        super().on_headers_complete()
+
+    def _begin(self, surface: Surface, headers: dict[bytes, bytes]) -> None:
+        self.lane.access.check(headers)
+        length = headers.get(b"content-length")
+        if length is not None and int(length) > self.lane.max_body_bytes:
+            raise self._too_large()
+        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._surface = surface
+        self._lane_headers = headers
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._lane_cycle = _LaneCycle(keep_alive=self.parser.should_keep_alive())
+        self.cycle = self._lane_cycle  # type: ignore[assignment]  # it has all that uvicorn asks of one
+
+    def _too_large(self) -> BodyTooLarge:
+        limit = self.lane.max_body_bytes
+        return BodyTooLarge(f"the request body is larger than {limit} bytes, the limit set by `server.max_body_bytes`")
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
+        try:
+            answer = await self.lane.engine.handle(exchange)
+            if answer.whole:
+                self.transport.write(
+                    _JSON_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange), len(answer.body), answer.body)
+                )
+            else:
+                await self._stream(exchange, cycle, answer)
+        except NarthexError as error:
+            self.transport.write(self._error(exchange.dialect, error, exchange.id, cycle))
+        except asyncio.CancelledError:
+            if not self.transport.is_closing():
+                self.transport.close()
+            raise
+        except Exception:  # the edge of a connection: a fault here ends this connection alone
+            logger.exception("request %s could not be answered", exchange.id)
+            self.transport.close()
+        self._serving = None
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
+        """Write frames as they come, to the end of the answer or to the error that it ends with."""
+        transport, flow = self.transport, self.flow
+        encode = None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+        transport.write(_STREAM_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange)))
+        reader = answer.reader()
+        try:
+            while await reader.wait():
+                frames = reader.take()
+                data = b"".join(frames if encode is None else map(encode, frames))  # type: ignore[arg-type]
+                if data:
+                    transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+                if flow.write_paused:
+                    await flow.drain()
+        except asyncio.CancelledError:
+            answer.cancel()
+            if not transport.is_closing():
+                self._last_words(exchange, Overloaded("this server stops; the answer is not whole"))
+            raise
+        if answer.error is not None:
+            self._last_words(exchange, answer.error)
+        else:
+            transport.write(b"0\r\n\r\n")
+
+    def _last_words(self, exchange: Exchange, error: NarthexError) -> None:
+        data = error_frames(exchange.dialect, error, exchange.id)
+        self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+
+    def _refuse(self, error: NarthexError) -> None:
+        """Answer an error to whatever is being sent, and end the connection."""
+        if self.transport.is_closing() or self.phase is Phase.CLOSING:
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and self._surface is None:
+            if self.phase is not Phase.BODY or getattr(cycle, "response_started", True):
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        dialect = Dialect.ANTHROPIC_MESSAGES if self.url.startswith(b"/v1/messages") else Dialect.OPENAI_CHAT
+        self.transport.write(self._error(dialect, error, new_request_id(), _LaneCycle(keep_alive=False)))
+        self._surface = None
+        # The client may still be sending: closing now would reset the connection and take the answer with it.
+        self.phase = Phase.CLOSING
+        self.since = self.lane.sweeper.now
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _error(self, dialect: Dialect, error: NarthexError, request_id: str, cycle: _LaneCycle) -> bytes:
+        body = error_body(dialect, error, request_id)
+        extra = b"".join(b"%b: %b\r\n" % pair for pair in retry_headers(error))
+        return b"%bcontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
+            STATUS_LINES[error.status],
+            self._common(cycle),
+            request_id.encode(),
+            extra,
+            len(body),
+            body,
+        )
+
+    def _common(self, cycle: _LaneCycle) -> bytes:
+        """Return the header lines of every answer."""
+        date = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
+        return date if cycle.keep_alive else date + b"connection: close\r\n"
+
+
+def _ours(exchange: Exchange) -> bytes:
+    """Return the header lines that tell what became of the call."""
+    target = exchange.target
+    lines = b"" if target is None else b"x-narthex-model: %b\r\n" % target.header
+    if exchange.dropped:
+        lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
+    return lines

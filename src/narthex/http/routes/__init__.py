@@ -1,0 +1,1 @@
+"""The routes, a file per surface: parse, call one function, render."""

@@ -1,0 +1,82 @@
+"""The models there are, in every surface's shape."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from narthex.errors import ModelNotFound
+from narthex.http import openapi
+from narthex.http.services import Services
+from narthex.types.catalog import ModelFacts
+
+
+def listing_routes(services: Services) -> APIRouter:
+    """Return `/v1/models` and `/api/models`."""
+    router = APIRouter()
+
+    @router.get("/v1/models", **openapi.LIST_MODELS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
+    async def models(request: Request) -> Response:
+        await services.refresh()
+        anthropic = "anthropic-version" in request.headers
+        names = [(facts.name, facts) for facts in services.catalog.models()]
+        names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
+        data = [_anthropic(name, facts) if anthropic else _openai(name, facts) for name, facts in names]
+        if anthropic:
+            first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+            return JSONResponse({"data": data, "has_more": False, "first_id": first, "last_id": last})
+        return JSONResponse({"object": "list", "data": data})
+
+    @router.get("/v1/models/{name:path}", **openapi.GET_MODEL)  # type: ignore[arg-type]  # as above
+    async def model(request: Request, name: str) -> Response:
+        await services.refresh()
+        facts = _facts_of(services, name)
+        if facts is None and name not in services.catalog.aliases:
+            services.catalog.resolve(name)
+            raise ModelNotFound(f"nothing is known about the model {name[:100]!r}; it may work all the same")
+        shape = _anthropic if "anthropic-version" in request.headers else _openai
+        return JSONResponse(shape(name, facts))
+
+    @router.get("/api/models", **openapi.NATIVE_MODELS)  # type: ignore[arg-type]  # as above
+    async def native() -> Response:
+        await services.refresh()
+        return JSONResponse({"object": "list", "data": [_native(services, f) for f in services.catalog.models()]})
+
+    return router
+
+
+def _facts_of(services: Services, name: str) -> ModelFacts | None:
+    try:
+        return services.catalog.resolve(name).facts
+    except ModelNotFound:
+        return None
+
+
+def _openai(name: str, facts: ModelFacts | None) -> dict[str, object]:
+    created = (facts.created_at if facts is not None else None) or 0
+    return {"id": name, "object": "model", "created": created, "owned_by": facts.provider if facts else "narthex"}
+
+
+def _anthropic(name: str, facts: ModelFacts | None) -> dict[str, object]:
+    created = (facts.created_at if facts is not None else None) or 0
+    at = datetime.fromtimestamp(min(created, time.time()), UTC).isoformat().replace("+00:00", "Z")
+    return {"type": "model", "id": name, "display_name": name, "created_at": at}
+
+
+def _native(services: Services, facts: ModelFacts) -> dict[str, object]:
+    health = next(one.health() for one in services.catalog.providers if one.name == facts.provider)
+    return {
+        "name": facts.name,
+        "id": facts.id,
+        "provider": facts.provider,
+        "capabilities": sorted(facts.capabilities),
+        "context_tokens": facts.context_tokens,
+        "max_output_tokens": facts.max_output_tokens,
+        "dimensions": facts.dimensions,
+        "aliases": services.catalog.aliases_of(facts.name),
+        "description": facts.description,
+        "health": {"status": health.status, "detail": health.detail},
+    }

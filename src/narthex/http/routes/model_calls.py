@@ -1,0 +1,93 @@
+"""The model routes' ordinary door: for what is pipelined, comes from a browser page, or runs in-process under ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from narthex.errors import NarthexError, RequestTimeout
+from narthex.http import openapi
+from narthex.http.services import Services
+from narthex.http.surfaces import SURFACES, error_frames
+from narthex.pipeline.exchange import Exchange
+from narthex.streams.stream import Stream
+from narthex.types.dialects import Dialect
+from narthex.wire.registry import CHAT_WIRES
+
+STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
+
+
+def model_routes(services: Services) -> APIRouter:
+    """Return the model routes, each documented with its bodies."""
+    router = APIRouter()
+
+    async def call(request: Request) -> Response:
+        surface = SURFACES[request.scope["path"].encode()]
+        exchange = Exchange(
+            surface.dialect,
+            await read_body(request),
+            dict(request.scope["headers"]),
+            operation=surface.operation,
+            caller=request.scope["narthex.caller"],
+        )
+        request.scope["narthex.request_id"] = exchange.id
+        answer = await services.engine.handle(exchange)
+        headers = _headers(exchange)
+        if answer.whole:
+            return Response(answer.body, media_type="application/json", headers=headers)
+        return StreamingResponse(
+            frames(exchange, answer), media_type="text/event-stream", headers={**headers, **STREAM_HEADERS}
+        )
+
+    for path in SURFACES:
+        name = path.decode()
+        router.add_api_route(name, call, methods=["POST"], **openapi.MODEL_ROUTES[name])  # type: ignore[arg-type]
+    return router
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request, to its end.
+
+    Raises:
+        RequestTimeout: The client left before it was complete.
+        BodyTooLarge: It is over the limit.
+    """
+    parts: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise RequestTimeout
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
+    """Yield an answer's frames in the caller's dialect, to its end or to the error that it ends with."""
+    encode = None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+    reader = answer.reader()
+    try:
+        while await reader.wait():
+            taken = reader.take()
+            yield b"".join(taken if encode is None else map(encode, taken))  # type: ignore[arg-type]
+        if answer.error is not None:
+            yield error_frames(exchange.dialect, answer.error, exchange.id)
+    finally:
+        if not answer.closed:
+            answer.cancel()
+
+
+def _headers(exchange: Exchange) -> dict[str, str]:
+    headers = {"x-request-id": exchange.id}
+    if exchange.target is not None:
+        headers["x-narthex-model"] = exchange.target.name
+    if exchange.dropped:
+        headers["x-narthex-dropped"] = ", ".join(exchange.dropped)
+    if exchange.answer is not None and exchange.answer.whole and exchange.usage is not None and exchange.usage.estimated:
+        headers["x-narthex-usage"] = "estimated"
+    return headers
+
+
+__all__ = ["Dialect", "NarthexError", "frames", "model_routes", "read_body"]

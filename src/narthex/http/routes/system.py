@@ -1,0 +1,92 @@
+"""How the server is: for people, probes and Prometheus."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from narthex.http import openapi
+from narthex.http.services import Services
+
+
+def system_routes(services: Services) -> APIRouter:
+    """Return health, readiness, metrics and the system's status."""
+    router = APIRouter()
+
+    @router.get("/health", **openapi.HEALTH)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
+    async def health() -> Response:
+        return JSONResponse({"status": "stopping" if services.doorkeeper.stopping else "ok", "version": services.version})
+
+    @router.get("/livez", **openapi.LIVEZ)  # type: ignore[arg-type]  # as above
+    async def livez() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/readyz", **openapi.READYZ)  # type: ignore[arg-type]  # as above
+    async def readyz() -> Response:
+        if services.doorkeeper.stopping:
+            return JSONResponse({"status": "stopping"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/metrics", **openapi.METRICS)  # type: ignore[arg-type]  # as above
+    async def metrics() -> Response:
+        return PlainTextResponse(services.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    @router.get("/api/system/status", **openapi.STATUS)  # type: ignore[arg-type]  # as above
+    async def status() -> Response:
+        await services.refresh()
+        return JSONResponse(_status(services))
+
+    return router
+
+
+def _status(services: Services) -> dict[str, object]:
+    metrics, catalog = services.metrics, services.catalog
+    models = catalog.models()
+    return {
+        "object": "system.status",
+        "version": services.version,
+        "status": "stopping" if services.doorkeeper.stopping else "ok",
+        "started_at": metrics.started_at,
+        "uptime_s": round(time.time() - metrics.started_at, 3),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "address": services.address(),
+        "auth_required": services.keyring.required,
+        "default_model": catalog.default_model,
+        "data_dir": str(services.data_dir),
+        "memory_bytes": _memory_bytes(),
+        "requests": {"active": metrics.active, "total": metrics.total, "failed": metrics.failed},
+        "tokens": {"input": metrics.input_tokens, "output": metrics.output_tokens},
+        "providers": [
+            {
+                "name": provider.name,
+                "kind": provider.kind,
+                "base_url": getattr(provider, "base_url", None),
+                "models": sum(facts.provider == provider.name for facts in models),
+                "health": {
+                    "status": (health := provider.health()).status,
+                    "detail": health.detail,
+                    "checked_at": health.checked_at,
+                },
+            }
+            for provider in catalog.providers
+        ],
+        "embedded": services.embedded_status(),
+    }
+
+
+def _memory_bytes() -> int:
+    """Return the resident memory of this process; where the system does not tell, the most it ever was."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

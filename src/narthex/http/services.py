@@ -1,0 +1,39 @@
+"""What the routes call: everything that the composition root has built, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from narthex.http.access import Access
+from narthex.pipeline.gateway import Engine
+from narthex.pipeline.generate import Generator
+from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.providers.catalog import Catalog
+from narthex.telemetry.metrics import Metrics
+from narthex.tenancy.keys import Keyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of a running house."""
+
+    engine: Engine
+    generator: Generator
+    catalog: Catalog
+    keyring: Keyring
+    access: Access
+    doorkeeper: Doorkeeper
+    metrics: Metrics
+    dashboard: ASGIApp
+    refresh: Callable[[], Awaitable[None]]
+    """Ask the providers for their models again, if that was not done lately."""
+    embedded_status: Callable[[], dict[str, object]]
+    address: Callable[[], str]
+    """The address that the server listens on."""
+    data_dir: Path
+    max_body_bytes: int
+    version: str

@@ -1,0 +1,63 @@
+"""The model routes: which path speaks which dialect, and how it says that something is wrong."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from narthex.errors import NarthexError
+from narthex.types.dialects import Dialect, Operation
+from narthex.wire.contract import ChatWire
+from narthex.wire.registry import CHAT_WIRES
+from narthex.wire.sse import encode_event
+
+
+class Surface(NamedTuple):
+    """A model route."""
+
+    operation: Operation
+    dialect: Dialect
+
+
+SURFACES: Mapping[bytes, Surface] = {
+    b"/v1/chat/completions": Surface(Operation.CHAT, Dialect.OPENAI_CHAT),
+    b"/v1/embeddings": Surface(Operation.EMBED, Dialect.OPENAI_EMBEDDINGS),
+    b"/v1/messages": Surface(Operation.CHAT, Dialect.ANTHROPIC_MESSAGES),
+    b"/v1/messages/count_tokens": Surface(Operation.COUNT_TOKENS, Dialect.ANTHROPIC_COUNT_TOKENS),
+}
+
+STATUS_LINES: Mapping[int, bytes] = {
+    status: f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ''}\r\n".encode()
+    for status in range(200, 600)
+}
+
+
+def dialect_of(path: str) -> Dialect:
+    """Return the dialect in which errors on this path are told."""
+    return Dialect.ANTHROPIC_MESSAGES if path.startswith("/v1/messages") else Dialect.OPENAI_CHAT
+
+
+def error_body(dialect: Dialect, error: NarthexError, request_id: str) -> bytes:
+    """Return the body that tells an error in the caller's dialect."""
+    return _wire(dialect).encode_error(error, request_id)
+
+
+def error_frames(dialect: Dialect, error: NarthexError, request_id: str) -> bytes:
+    """Return the frames that end a stream with an error instead of an end."""
+    event = "error" if dialect is Dialect.ANTHROPIC_MESSAGES else None
+    return encode_event(_wire(dialect).encode_error(error, request_id), event=event)
+
+
+def _wire(dialect: Dialect) -> ChatWire:
+    if dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
+        dialect = Dialect.ANTHROPIC_MESSAGES
+    return CHAT_WIRES.get(dialect) or CHAT_WIRES[Dialect.OPENAI_CHAT]
+
+
+def retry_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say when trying again makes sense."""
+    if error.retry_after_s is None:
+        return []
+    seconds = max(0.0, error.retry_after_s)
+    return [(b"retry-after", b"%d" % (int(seconds) + (seconds % 1 > 0))), (b"retry-after-ms", b"%d" % (seconds * 1000))]

@@ -1,0 +1,27 @@
+"""What a stage is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from narthex.pipeline.exchange import Exchange
+
+Next = Callable[[Exchange], Awaitable[None]]
+"""The rest of the chain."""
+
+
+class Stage(Protocol):
+    """One duty on the way of a call.
+
+    A stage may change the exchange, set its `answer` and return without calling on, or watch the answer that the rest
+    of the chain has set. It is blind to its neighbours and keeps no state of an exchange but on the exchange.
+    """
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+        """Do the duty and, unless the call is answered, `await call_next(exchange)`.
+
+        Raises:
+            NarthexError: The call ends here, with this error as its answer.
+        """
+        ...

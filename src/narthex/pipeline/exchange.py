@@ -1,0 +1,172 @@
+"""Everything about one call, from its bytes to its bill."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from narthex.errors import InvalidRequest, NarthexError
+from narthex.types.dialects import Dialect, Operation
+from narthex.types.requests import ChatRequest, EmbeddingRequest
+from narthex.types.usage import Usage
+from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from narthex.wire.registry import CHAT_WIRES
+
+if TYPE_CHECKING:
+    from narthex.providers.catalog import Target
+    from narthex.streams.stream import Stream
+    from narthex.tenancy.keys import Caller
+
+_PREFIX = f"req_{secrets.token_hex(8)}"
+_serial = itertools.count(1)
+
+
+def new_request_id() -> str:
+    """Return an ID that no other request has, here or on another node."""
+    return f"{_PREFIX}{next(_serial):08x}"
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = False
+
+
+class Head(msgspec.Struct):
+    """What must be known of a body to send it on: the rest stays bytes."""
+
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+
+
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+class Exchange:
+    """One call on its way through the house.
+
+    Attributes:
+        id: The request ID, in logs, headers and error bodies.
+        operation: What is asked.
+        dialect: Spoken by the caller; the answer is written in it.
+        body: The request as received.
+        headers: As received, names in lower case; the last of several with one name.
+        received_at: When, in seconds of the monotonic clock.
+        caller: On whose behalf, once identified.
+        model_asked: The model in the caller's words; empty if none was named.
+        streaming: Whether the answer is wanted as it comes.
+        usage_wanted: Whether a streamed answer shall carry its usage.
+        total_s: Time for the whole call, in seconds; None is the configured limit.
+        target: Which model serves it, once routed.
+        dropped: Tuning that the target could not carry.
+        answer: The answer, from its first frame on.
+        first_frame_at: When that came, in seconds of the monotonic clock.
+        usage: What it consumed, as soon as known.
+        model_answered: The model in the provider's words.
+        error: Why there is no whole answer.
+    """
+
+    __slots__ = (
+        "_request",
+        "answer",
+        "body",
+        "caller",
+        "dialect",
+        "dropped",
+        "error",
+        "first_frame_at",
+        "headers",
+        "id",
+        "model_answered",
+        "model_asked",
+        "operation",
+        "received_at",
+        "streaming",
+        "target",
+        "total_s",
+        "usage",
+        "usage_wanted",
+    )
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        body: bytes,
+        headers: Mapping[bytes, bytes],
+        *,
+        operation: Operation = Operation.CHAT,
+        request: ChatRequest | EmbeddingRequest | None = None,
+        caller: Caller | None = None,
+    ) -> None:
+        self.id = f"{_PREFIX}{next(_serial):08x}"
+        self.operation = operation
+        self.dialect = dialect
+        self.body = body
+        self.headers = headers
+        self.received_at = time.monotonic()
+        self.caller = caller
+        self.model_asked = ""
+        self.streaming = False
+        self.usage_wanted = False
+        self.total_s: float | None = None
+        self.target: Target | None = None
+        self.dropped: tuple[str, ...] = ()
+        self.answer: Stream | None = None
+        self.first_frame_at = 0.0
+        self.usage: Usage | None = None
+        self.model_answered: str | None = None
+        self.error: NarthexError | None = None
+        self._request = request
+        if request is not None:
+            self.model_asked = request.model
+            if isinstance(request, ChatRequest):
+                self.streaming = request.stream
+                self.usage_wanted = request.include_usage
+
+    def read_head(self) -> None:
+        """Read from the body what must be known to send it on.
+
+        Raises:
+            InvalidRequest: The body is not a JSON object, or these fields have the wrong type.
+        """
+        if self._request is not None:
+            return
+        try:
+            head = _decode_head(self.body)
+        except msgspec.ValidationError as error:
+            message, _, path = str(error).partition(" - at `$.")
+            raise InvalidRequest(f"the body is not valid: {message}", param=path.rstrip("`") or None) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"the body is not JSON: {error}") from error
+        except RecursionError as error:
+            raise InvalidRequest("the body is nested too deeply") from error
+        self.model_asked = head.model or ""
+        self.streaming = bool(head.stream) and self.operation is Operation.CHAT
+        options = head.stream_options
+        self.usage_wanted = options is not None and bool(options.include_usage)
+
+    def chat_request(self) -> ChatRequest:
+        """Return the request in the inner vocabulary, parsed at the first call.
+
+        Raises:
+            InvalidRequest: The body is not of its dialect.
+        """
+        if self._request is None:
+            self._request = CHAT_WIRES[self.dialect].decode_request(self.body)
+        assert isinstance(self._request, ChatRequest)
+        return self._request
+
+    def embedding_request(self) -> EmbeddingRequest:
+        """Return the request for vectors in the inner vocabulary, parsed at the first call.
+
+        Raises:
+            InvalidRequest: The body is not of its dialect.
+        """
+        if self._request is None:
+            self._request = OPENAI_EMBEDDINGS.decode_request(self.body)
+        assert isinstance(self._request, EmbeddingRequest)
+        return self._request

@@ -1,0 +1,86 @@
+"""The engine: takes an exchange through the chain, and settles it when its answer has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+
+from narthex.errors import Cancelled, InternalError, NarthexError
+from narthex.pipeline.chain import compose
+from narthex.pipeline.contract import Stage
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.settle import Settlement
+from narthex.streams.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+
+class TaskKeeper:
+    """Keeps the tasks of the engine: none is lost to the garbage collector, none fails in silence."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Start a task and keep it until it has ended."""
+        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]  # `Coroutine[object, …]` is any
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def aclose(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the engine broke", exc_info=task.exception())
+
+
+class Engine:
+    """Takes every call, whatever door it came through."""
+
+    def __init__(self, stages: Sequence[Stage], settlement: Settlement) -> None:
+        self._chain = compose(stages)
+        self._settlement = settlement
+
+    async def handle(self, exchange: Exchange) -> Stream:
+        """Take an exchange through the chain and return its answer, from its first frame on.
+
+        The answer is settled when it has ended, whoever is still reading then.
+
+        Raises:
+            NarthexError: There is no answer, and this is why.
+
+        If cancelled, the call to the provider is ended and the call is settled as one that its caller left.
+        """
+        settlement = self._settlement
+        settlement.begin()
+        try:
+            await self._chain(exchange)
+        except NarthexError as error:
+            settlement.end(exchange, error)
+            raise
+        except asyncio.CancelledError:
+            settlement.end(exchange, Cancelled())
+            raise
+        except Exception as error:
+            logger.exception("request %s broke", exchange.id)
+            failure = InternalError()
+            settlement.end(exchange, failure)
+            raise failure from error
+        answer = exchange.answer
+        assert answer is not None
+        if answer.closed:
+            settlement.end(exchange, answer.error)
+        else:
+            answer.on_close(lambda stream: settlement.end(exchange, stream.error))
+        return answer

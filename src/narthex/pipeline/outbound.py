@@ -1,0 +1,126 @@
+"""What goes out to a provider: the caller's bytes where it speaks their dialect, a translation where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import orjson
+
+from narthex.errors import InvalidRequest, UnsupportedContent
+from narthex.pipeline.exchange import Exchange
+from narthex.providers.catalog import Target
+from narthex.providers.contract import Call, Timeouts
+from narthex.types.dialects import Dialect, Operation
+from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from narthex.wire.registry import CHAT_WIRES
+from narthex.wire.splice import add_field, replace_model
+
+_PASSED_ON: Mapping[bytes, str] = {
+    b"traceparent": "traceparent",
+    b"tracestate": "tracestate",
+    b"anthropic-beta": "anthropic-beta",
+    b"anthropic-version": "anthropic-version",
+    b"openai-beta": "openai-beta",
+    b"idempotency-key": "idempotency-key",
+}
+"""Request headers that go on to the provider."""
+
+_INCLUDE_USAGE = b'{"include_usage":true}'
+
+
+@dataclass(slots=True)
+class Outbound:
+    """A call ready to be sent.
+
+    Attributes:
+        call: What to send.
+        passing: Whether the answer passes through unchanged, being in the caller's dialect.
+        hide_usage: Whether usage was asked for on our own account, so that its frame must be taken out again.
+    """
+
+    call: Call
+    passing: bool
+    hide_usage: bool = False
+
+
+def outbound(exchange: Exchange, target: Target) -> Outbound:
+    """Write the exchange's request for its target.
+
+    Raises:
+        InvalidRequest: The request must be translated and is not valid.
+        UnsupportedContent: The target cannot carry a part of it, or not this operation at all.
+    """
+    dialects = target.provider.dialects
+    if exchange.dialect in dialects:
+        return _passing(exchange, target)
+    if exchange.operation is Operation.EMBED:
+        return _embedding(exchange, target)
+    request = exchange.chat_request()
+    dialect = next((one for one in dialects if one in CHAT_WIRES), None)
+    if dialect is None:
+        if dialects:
+            raise UnsupportedContent(f"{target.name} does not answer chats", param="model")
+        call = _call(exchange, target, Dialect.NATIVE, b"")
+        call.request = request
+        return Outbound(call, passing=False)
+    wanted = msgspec.structs.replace(request, include_usage=True) if request.stream else request
+    encoded = CHAT_WIRES[dialect].encode_request(wanted, model=target.model)
+    exchange.dropped = encoded.dropped
+    return Outbound(_call(exchange, target, dialect, encoded.body), passing=False)
+
+
+def _passing(exchange: Exchange, target: Target) -> Outbound:
+    body = exchange.body
+    hide_usage = False
+    if exchange.model_asked != target.model:
+        spliced = replace_model(body, exchange.model_asked, target.model) if exchange.model_asked else None
+        body = spliced if spliced is not None else _with(body, "model", target.model)
+    if exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:
+        hide_usage = True
+        added = None if b'"stream_options"' in body else add_field(body, "stream_options", _INCLUDE_USAGE)
+        body = added if added is not None else _with(body, "stream_options", {"include_usage": True})
+    return Outbound(_call(exchange, target, exchange.dialect, body), passing=True, hide_usage=hide_usage)
+
+
+def _embedding(exchange: Exchange, target: Target) -> Outbound:
+    if target.provider.dialects and Dialect.OPENAI_EMBEDDINGS not in target.provider.dialects:
+        raise UnsupportedContent(f"{target.name} does not offer embeddings", param="model")
+    request = exchange.embedding_request()
+    if target.provider.dialects:
+        encoded = OPENAI_EMBEDDINGS.encode_request(request, model=target.model)
+        return Outbound(_call(exchange, target, Dialect.OPENAI_EMBEDDINGS, encoded.body), passing=False)
+    call = _call(exchange, target, Dialect.NATIVE, b"")
+    call.request = request
+    return Outbound(call, passing=False)
+
+
+def _with(body: bytes, name: str, value: object) -> bytes:
+    """Re-encode a body with one member changed, where it cannot be done in place."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from error
+    if name == "stream_options" and isinstance(document.get(name), dict) and isinstance(value, dict):
+        value = {**document[name], **value}
+    document[name] = value
+    return orjson.dumps(document)
+
+
+def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> Call:
+    received = exchange.headers
+    headers = {name: received[raw].decode("latin-1") for raw, name in _PASSED_ON.items() if raw in received}
+    timeouts = target.timeouts
+    if exchange.total_s is not None:
+        timeouts = _within(timeouts, exchange.total_s)
+    return Call(exchange.operation, target.model, dialect, body, exchange.streaming, timeouts, None, headers)
+
+
+def _within(timeouts: Timeouts, total_s: float) -> Timeouts:
+    return Timeouts(
+        connect_s=min(timeouts.connect_s, total_s),
+        first_token_s=min(timeouts.first_token_s, total_s),
+        idle_s=min(timeouts.idle_s, total_s),
+        total_s=total_s,
+    )

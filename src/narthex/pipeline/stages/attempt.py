@@ -1,0 +1,125 @@
+"""Call the provider and make its reply the exchange's answer.
+
+If the provider speaks the caller's dialect, bytes pass through: the body goes out as it came but for the model's name,
+the answer comes back as it is and is only scanned for its end, its usage and its failures. Otherwise both are
+translated through the inner vocabulary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+
+from narthex.errors import Failure, MalformedAnswer
+from narthex.pipeline.contract import Next
+from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, produce, relay
+from narthex.pipeline.outbound import Outbound, outbound
+from narthex.providers.catalog import Target
+from narthex.providers.contract import EventsReply, StreamReply, VectorsReply, WholeReply
+from narthex.streams.stream import Stream
+from narthex.types.answers import EmbeddingAnswer
+from narthex.types.dialects import Operation
+from narthex.types.usage import Usage
+from narthex.wire.contract import MalformedBody
+from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from narthex.wire.registry import CHAT_WIRES
+
+Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
+"""Starts a task that the engine keeps, and ends when it ends."""
+
+
+class Attempt:
+    """Make one attempt at the exchange's target; the last stage, which calls nobody on."""
+
+    def __init__(self, spawn: Spawn) -> None:
+        self._spawn = spawn
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+        """Set `exchange.answer`."""
+        target = exchange.target
+        assert target is not None
+        out = outbound(exchange, target)
+        reply = await target.provider.send(out.call)
+        match reply:
+            case WholeReply():
+                self._whole(exchange, target, out, reply)
+            case StreamReply():
+                await self._streamed(exchange, out, reply)
+            case EventsReply():
+                await self._events(exchange, reply)
+            case VectorsReply():
+                self._vectors(exchange, target, reply)
+        exchange.first_frame_at = time.monotonic()
+
+    # -- bytes, whole ----------------------------------------------------------------------------------------------
+
+    def _whole(self, exchange: Exchange, target: Target, out: Outbound, reply: WholeReply) -> None:
+        if reply.status != 200:
+            raise refused(target, out, reply)
+        try:
+            if exchange.operation is Operation.EMBED:
+                self._whole_embedding(exchange, out, reply.body)
+            elif out.passing and not exchange.streaming:
+                scan = CHAT_WIRES[out.call.dialect].scan_answer(reply.body)
+                exchange.usage, exchange.model_answered = scan.usage, scan.model
+                exchange.answer = Stream.of(reply.body, exchange.dialect)
+            else:
+                deliver(exchange, CHAT_WIRES[out.call.dialect].decode_answer(reply.body))
+        except MalformedBody as error:
+            name = target.provider.name
+            message = f"{name}: what it answered is not an answer: {error}"
+            raise MalformedAnswer(message, provider=name, failure=Failure.MALFORMED, retryable=True) from error
+
+    def _whole_embedding(self, exchange: Exchange, out: Outbound, body: bytes) -> None:
+        if out.passing:
+            scan = OPENAI_EMBEDDINGS.scan_answer(body)
+            exchange.usage, exchange.model_answered = scan.usage, scan.model
+            exchange.answer = Stream.of(body, exchange.dialect)
+            return
+        deliver_vectors(exchange, OPENAI_EMBEDDINGS.decode_answer(body))
+
+    # -- bytes, streamed -------------------------------------------------------------------------------------------
+
+    async def _streamed(self, exchange: Exchange, out: Outbound, reply: StreamReply) -> None:
+        wire = CHAT_WIRES[out.call.dialect]
+        sink: Sink
+        if out.passing:
+            stream = Stream(exchange.dialect)
+            sink = PassingSink(exchange, reply, stream, wire.scanner(hide_usage=out.hide_usage))
+        else:
+            stream = Stream(None)
+            sink = TranslatingSink(exchange, reply, stream, wire.parser())
+        stream.throttle(reply.pause, reply.resume)
+        await self._open(exchange, stream, produce(exchange, reply, stream, sink))
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    async def _events(self, exchange: Exchange, reply: EventsReply) -> None:
+        if exchange.streaming:
+            stream = Stream(None)
+            throttle = asyncio.Event()
+            throttle.set()
+            stream.throttle(throttle.clear, throttle.set)
+            await self._open(exchange, stream, relay(exchange, reply.events, stream, throttle))
+            return
+        deliver(exchange, await gather(exchange, reply.events))
+
+    def _vectors(self, exchange: Exchange, target: Target, reply: VectorsReply) -> None:
+        usage = Usage(input_tokens=reply.input_tokens)
+        deliver_vectors(exchange, EmbeddingAnswer(model=target.name, vectors=reply.vectors, usage=usage))
+
+    async def _open(self, exchange: Exchange, stream: Stream, producer: Coroutine[object, object, None]) -> None:
+        """Start the producer and wait for the first frame: what fails before it is an error, not a stream."""
+        task = self._spawn(producer)
+        stream.cancel = task.cancel
+        try:
+            await stream.opened()
+        except BaseException:
+            task.cancel()
+            raise
+        if stream.error is not None and not stream.frames_total:
+            raise stream.error
+        exchange.answer = stream

@@ -1,0 +1,141 @@
+"""Names to models: `provider/model`, aliases, and plain names that only one provider has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from narthex.errors import InvalidRequest, ModelNotFound
+from narthex.providers.contract import Provider, Timeouts
+from narthex.types.catalog import ModelFacts
+
+MAX_REMEMBERED: Final = 4_096
+"""Names resolved for providers whose models are not known in advance that are remembered."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A model at a provider: where a call goes."""
+
+    name: str
+    """`provider/model`."""
+    header: bytes
+    """The same, for a response header."""
+    model: str
+    """The provider's own name for it."""
+    provider: Provider
+    timeouts: Timeouts
+    facts: ModelFacts | None = None
+
+
+class Catalog:
+    """The models there are.
+
+    A provider whose models are not known (it was not asked yet, or cannot be asked) serves any name behind its own.
+    """
+
+    def __init__(
+        self,
+        providers: Iterable[tuple[Provider, Timeouts]],
+        *,
+        aliases: Mapping[str, str] | None = None,
+        default_model: str = "",
+    ) -> None:
+        self._providers = {provider.name: (provider, timeouts) for provider, timeouts in providers}
+        self.aliases = dict(aliases or {})
+        self.default_model = default_model
+        self._models: dict[str, dict[str, ModelFacts]] = {}
+        self._open = set(self._providers)
+        self._targets: dict[str, Target] = {}
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """All providers, in the order of the configuration."""
+        return tuple(provider for provider, _ in self._providers.values())
+
+    def timeouts(self, provider: str) -> Timeouts:
+        """Return the limits of calls to the provider of this name."""
+        return self._providers[provider][1]
+
+    def learn(self, provider: str, models: Iterable[ModelFacts], *, closed: bool) -> None:
+        """Take in what a provider serves.
+
+        Args:
+            provider: Its name.
+            models: What it serves, as far as known.
+            closed: Whether it serves nothing else.
+        """
+        self._models[provider] = {facts.id: facts for facts in models}
+        if closed:
+            self._open.discard(provider)
+        else:
+            self._open.add(provider)
+        self._targets.clear()
+
+    def models(self) -> list[ModelFacts]:
+        """Return what is known of all models, by provider in the order of the configuration."""
+        return [facts for name in self._providers for facts in self._models.get(name, {}).values()]
+
+    def aliases_of(self, name: str) -> list[str]:
+        """Return the aliases that lead to the model `provider/model`."""
+        return sorted(alias for alias in self.aliases if self._follow(alias) == name)
+
+    def resolve(self, name: str) -> Target:
+        """Return where a call for the model `name` goes; the empty name is the default model.
+
+        Raises:
+            ModelNotFound: No provider has it; the message names the nearest.
+            InvalidRequest: No model was named and there is no default.
+        """
+        target = self._targets.get(name)
+        if target is not None:
+            return target
+        if not name and not self.default_model:
+            raise InvalidRequest("name a model: `GET /v1/models` lists those there are", param="model")
+        target = self._find(self._follow(name or self.default_model))
+        if target is None:
+            raise ModelNotFound(self._not_found(name or self.default_model), param="model")
+        if len(self._targets) >= MAX_REMEMBERED:
+            self._targets.clear()
+        self._targets[name] = target
+        return target
+
+    def _follow(self, name: str) -> str:
+        for _ in range(len(self.aliases) + 1):
+            if name not in self.aliases:
+                break
+            name = self.aliases[name]
+        return name
+
+    def _find(self, name: str) -> Target | None:
+        provider, slash, model = name.partition("/")
+        if slash and model and provider in self._providers:
+            facts = self._models.get(provider, {}).get(model)
+            if facts is not None or provider in self._open:
+                return self._target(provider, model, facts)
+        owners = [owner for owner, models in self._models.items() if name in models]
+        if len(owners) == 1:
+            return self._target(owners[0], name, self._models[owners[0]][name])
+        return None
+
+    def _target(self, provider: str, model: str, facts: ModelFacts | None) -> Target | None:
+        if not model.isascii() or not model.isprintable() or len(model) > 256:
+            return None
+        implementation, timeouts = self._providers[provider]
+        name = f"{provider}/{model}"
+        return Target(
+            name=name, header=name.encode(), model=model, provider=implementation, timeouts=timeouts, facts=facts
+        )
+
+    def _not_found(self, name: str) -> str:
+        owners = [owner for owner, models in self._models.items() if name in models]
+        shown = name if len(name) <= 100 else f"{name[:100]}…"
+        if len(owners) > 1:
+            choices = " or ".join(f"`{owner}/{name}`" for owner in sorted(owners))
+            return f"several providers have a model {shown!r}: ask for {choices}"
+        known = [*self.aliases, *(facts.name for facts in self.models())]
+        near = difflib.get_close_matches(name, known, n=1) if len(name) <= 100 else []
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"there is no model {shown!r}; {hint}`GET /v1/models` lists those there are"

@@ -1,0 +1,254 @@
+"""A provider behind an address: OpenAI-compatible or Anthropic, the wire being all the difference."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderTimeout, ProviderUnreachable
+from narthex.providers.contract import Call, Health, Reply, StreamReply, Timeouts, WholeReply
+from narthex.providers.transport.connection import (
+    Connection,
+    ConnectionFailed,
+    PhaseTimeout,
+    ResponseUnreadable,
+)
+from narthex.providers.transport.origin import Origin
+from narthex.providers.transport.pool import Pool
+from narthex.types.catalog import Capability, ModelFacts
+from narthex.types.dialects import Dialect
+from narthex.wire.failures import parse_retry_after
+from narthex.wire.registry import CHAT_WIRES
+
+MAX_ERROR_BYTES = 1_048_576
+"""Largest error body that is read."""
+
+ANTHROPIC_VERSION = "2023-06-01"
+
+_PATHS: Mapping[Dialect, str] = {
+    Dialect.OPENAI_CHAT: "/chat/completions",
+    Dialect.OPENAI_EMBEDDINGS: "/embeddings",
+    Dialect.ANTHROPIC_MESSAGES: "/messages",
+    Dialect.ANTHROPIC_COUNT_TOKENS: "/messages/count_tokens",
+}
+
+_PHASES: Mapping[str, Failure] = {
+    "connect": Failure.CONNECT_TIMEOUT,
+    "first_token": Failure.FIRST_TOKEN_TIMEOUT,
+    "idle": Failure.STALL,
+    "total": Failure.DEADLINE,
+}
+
+
+class _Listed(msgspec.Struct):
+    id: str
+    created: object = None
+
+
+class _Listing(msgspec.Struct):
+    data: list[_Listed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteSettings:
+    """What makes a remote provider.
+
+    Attributes:
+        name: In the configuration.
+        kind: `openai` or `anthropic`.
+        origin: Where it is.
+        api_key: Its key, if it wants one.
+        headers: Sent with every call.
+        models: What it serves; empty if it is to be asked.
+        capabilities: Of its models, as far as known of the vendor.
+        max_connections: Connections to it at once.
+        user_agent: How this server introduces itself.
+    """
+
+    name: str
+    kind: str
+    origin: Origin
+    api_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    models: tuple[str, ...] = ()
+    capabilities: frozenset[Capability] = frozenset({"chat", "streaming"})
+    max_connections: int = 1_024
+    user_agent: str = "narthex"
+
+
+class RemoteProvider:
+    """Speaks OpenAI's or Anthropic's wire with one address."""
+
+    def __init__(self, settings: RemoteSettings) -> None:
+        self.name = settings.name
+        self.kind = settings.kind
+        self.base_url = settings.origin.url
+        anthropic = settings.kind == "anthropic"
+        self.dialects = frozenset(
+            {Dialect.ANTHROPIC_MESSAGES, Dialect.ANTHROPIC_COUNT_TOKENS}
+            if anthropic
+            else {Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS}
+        )
+        self._settings = settings
+        self._pool = Pool(settings.origin, limit=settings.max_connections)
+        self._health = Health(status="unknown")
+        prefix = settings.origin.path
+        if anthropic and not prefix.endswith("/v1"):
+            prefix += "/v1"
+        self._models_path = f"{prefix}/models"
+        self._heads = {
+            (dialect, stream): self._head("POST", prefix + _PATHS[dialect], stream=stream)
+            for dialect in self.dialects
+            for stream in (False, True)
+        }
+
+    async def send(self, call: Call) -> Reply:
+        """Make one attempt over a kept connection, or a new one."""
+        head = self._heads[call.dialect, call.stream]
+        body = call.body
+        if call.headers or self.kind == "anthropic":
+            head += self._extra(call.headers)
+        request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        try:
+            reply = await self._exchange(request, call.timeouts, streaming=call.stream)
+        except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
+            raise self._failed(error) from error
+        self._healthy(reply.status)
+        return reply
+
+    async def list_models(self) -> tuple[ModelFacts, ...]:
+        """Return the configured models, or ask the provider for its list."""
+        settings = self._settings
+        if settings.models:
+            return tuple(self._facts(model) for model in settings.models)
+        request = self._head("GET", self._models_path, stream=False) + self._extra({}) + b"\r\n"
+        limits = Timeouts(connect_s=3.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+        try:
+            reply = await self._exchange(request, limits, streaming=False)
+        except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
+            raise self._failed(error) from error
+        assert isinstance(reply, WholeReply)
+        self._healthy(reply.status)
+        if reply.status != 200:
+            wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self.kind == "anthropic" else Dialect.OPENAI_CHAT]
+            raise wire.decode_error(
+                reply.body,
+                status=reply.status,
+                provider=self.name,
+                retry_after_s=parse_retry_after(reply.headers, time.time()),
+            )
+        try:
+            listing = msgspec.json.decode(reply.body, type=_Listing)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedAnswer(
+                f"{self.name} answered its list of models with something else", provider=self.name
+            ) from error
+        return tuple(self._facts(model.id, model.created) for model in listing.data)
+
+    def health(self) -> Health:
+        """Return how the last call went."""
+        return self._health
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    async def _exchange(self, request: bytes, limits: Timeouts, *, streaming: bool) -> WholeReply | StreamReply:
+        """Send over a kept connection; if that turns out closed before a byte came back, once more over a new one.
+
+        Providers close idle connections at any time: a request that meets that moment was never read.
+        """
+        kept = self._pool.kept()
+        if kept is not None:
+            try:
+                return await self._once(kept, request, limits, streaming=streaming)
+            except ConnectionFailed as error:
+                if not error.untouched:
+                    raise
+        connection = await self._pool.acquire(limits.connect_s, fresh=kept is not None)
+        return await self._once(connection, request, limits, streaming=streaming)
+
+    async def _once(
+        self, connection: Connection, request: bytes, limits: Timeouts, *, streaming: bool
+    ) -> WholeReply | StreamReply:
+        connection.send(
+            request, streaming=streaming, first_s=limits.first_token_s, idle_s=limits.idle_s, total_s=limits.total_s
+        )
+        if not streaming:
+            body = await connection.whole()
+            return WholeReply(connection.status, connection.headers, body)
+        await connection.head()
+        if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
+            body = await connection.collect(MAX_ERROR_BYTES if connection.status != 200 else 64 * MAX_ERROR_BYTES)
+            return WholeReply(connection.status, connection.headers, body)
+
+        async def pump(feed: Callable[[bytes], None]) -> None:
+            try:
+                await connection.pump(feed)
+            except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
+                raise self._failed(error) from error
+
+        return StreamReply(
+            connection.status, connection.headers, pump, connection.pause, connection.resume, connection.hurry
+        )
+
+    def _head(self, method: str, path: str, *, stream: bool) -> bytes:
+        """Return the lines of a request head that are the same in every call."""
+        settings = self._settings
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"host: {settings.origin.authority}",
+            f"user-agent: {settings.user_agent}",
+        ]
+        lines.append(f"accept: {'text/event-stream' if stream else 'application/json'}")
+        if method == "POST":
+            lines.append("content-type: application/json")
+        if settings.api_key and settings.kind == "anthropic":
+            lines.append(f"x-api-key: {settings.api_key}")
+        elif settings.api_key:
+            lines.append(f"authorization: Bearer {settings.api_key}")
+        lines += [f"{name.lower()}: {value}" for name, value in settings.headers.items()]
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+    def _extra(self, headers: Mapping[str, str]) -> bytes:
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        if self.kind == "anthropic" and "anthropic-version" not in headers:
+            lines.append(f"anthropic-version: {ANTHROPIC_VERSION}\r\n")
+        return "".join(lines).encode("latin-1")
+
+    def _facts(self, model: str, created: object = None) -> ModelFacts:
+        capabilities = self._settings.capabilities
+        if "embed" in model.lower():
+            capabilities = frozenset({"embeddings"})
+        return ModelFacts(
+            id=model,
+            provider=self.name,
+            capabilities=capabilities,
+            created_at=created if isinstance(created, int) else None,
+        )
+
+    def _healthy(self, status: int) -> None:
+        if status >= 500:
+            self._health = Health(status="degraded", detail=f"answered {status}", checked_at=time.time())
+        elif status in {401, 403}:
+            detail = f"refused our key ({status}); set another `api_key` for providers.{self.name}"
+            self._health = Health(status="down", detail=detail, checked_at=time.time())
+        elif self._health.status != "ok" or time.time() - (self._health.checked_at or 0) > 1:
+            self._health = Health(status="ok", checked_at=time.time())
+
+    def _failed(self, error: ConnectionFailed | PhaseTimeout | ResponseUnreadable) -> ProviderError:
+        """Give a failure of the connection its class in the error tree."""
+        message = f"{self.name}: {error}"
+        failure: ProviderError
+        if isinstance(error, PhaseTimeout):
+            failure = ProviderTimeout(message, provider=self.name, failure=_PHASES[error.phase], retryable=True)
+        elif isinstance(error, ResponseUnreadable):
+            failure = MalformedAnswer(message, provider=self.name, failure=Failure.MALFORMED, retryable=True)
+        else:
+            kind = Failure.CONNECT if error.untouched else Failure.TRUNCATED
+            failure = ProviderUnreachable(message, provider=self.name, failure=kind, retryable=True)
+        self._health = Health(status="down", detail=str(error), checked_at=time.time())
+        return failure

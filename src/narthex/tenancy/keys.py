@@ -1,0 +1,63 @@
+"""API keys: presented by clients, held as keyed hashes."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from narthex.errors import AuthenticationFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """On whose behalf a request is served."""
+
+    name: str
+    """Name of the key, or `local` for the local user where there are no keys."""
+
+
+LOCAL = Caller(name="local")
+"""The local user, who needs no key while none is configured."""
+
+
+class Keyring:
+    """The keys that open this server.
+
+    Only keyed hashes are held, under a pepper that is made anew in each process: a dump of the memory shows no key,
+    and the time of a look-up tells nothing about one.
+    """
+
+    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Take the keys in.
+
+        Args:
+            keys: Pairs of name and key; none at all leaves the server open to the local user.
+        """
+        self._pepper = secrets.token_bytes(32)
+        self._callers = {self._digest(key.encode()): Caller(name=name) for name, key in keys}
+
+    @property
+    def required(self) -> bool:
+        """Whether a key is needed."""
+        return bool(self._callers)
+
+    def identify(self, presented: bytes | None) -> Caller:
+        """Return the caller who presents this `Authorization` or `x-api-key` value.
+
+        Raises:
+            AuthenticationFailed: A key is needed, and this is none of ours.
+        """
+        if not self._callers:
+            return LOCAL
+        if presented:
+            key = presented[7:] if presented[:7].lower() == b"bearer " else presented
+            caller = self._callers.get(self._digest(key))
+            if caller is not None:
+                return caller
+            raise AuthenticationFailed("this API key is not valid here; check it, or ask who runs this server for one")
+        raise AuthenticationFailed
+
+    def _digest(self, key: bytes) -> bytes:
+        return hmac.digest(self._pepper, key, "sha256")
