@@ -12,7 +12,7 @@ _STRING_VALUE = re.compile(rb'[ \t\n\r]*:[ \t\n\r]*("(?:[^"\\]|\\.)*")')
 
 
 def replace_model(body: bytes, old: str, new: str) -> bytes | None:
-    """Put another model's name into a request, or return None where only re-encoding is exact.
+    r"""Put another model's name into a request, or return None where only re-encoding is exact.
 
     Args:
         body: A JSON object whose top-level `model`, read by a JSON parser, is `old`.
@@ -20,7 +20,7 @@ def replace_model(body: bytes, old: str, new: str) -> bytes | None:
         new: The name to put there.
 
     The parser found the key, so it stands somewhere in the bytes. Written plainly it is `"model"`; written with escapes
-    it holds at least one `\\u006x`, the only spelling of its five letters in JSON. Without such an escape and with
+    it holds at least one `\u006x`, the only spelling of its five letters in JSON. Without such an escape and with
     `"model"` there exactly once, that one place is the key. A quotation mark inside a string is always escaped, so text
     that quotes the key only ever adds places, never hides one.
     """
