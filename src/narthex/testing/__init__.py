@@ -1,1 +1,34 @@
-"""testing."""
+"""The doubles we ship: for the tests of those who build on Narthex, and for our own.
+
+    upstream     a provider on a real socket that does what a test says
+    acts         what it does, byte by byte
+    wires        what providers answer, in their own words
+    scenarios    ways to misbehave, by name
+    clock        time as a test says it is
+
+Exports are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from narthex.testing.clock import FakeClock
+    from narthex.testing.upstream import ReceivedRequest, ScriptedUpstream
+
+__all__ = ["FakeClock", "ReceivedRequest", "ScriptedUpstream"]
+
+_HOMES = {
+    "FakeClock": "narthex.testing.clock",
+    "ReceivedRequest": "narthex.testing.upstream",
+    "ScriptedUpstream": "narthex.testing.upstream",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load an export from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
