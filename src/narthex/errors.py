@@ -24,6 +24,7 @@
     │   ├── ProviderTimeout         504  connect, first token, stall or whole call
     │   ├── MalformedAnswer         502  what it answered is not an answer
     │   └── TruncatedAnswer         502  its answer has no end
+    ├── UnformedAnswer              502  the model did not write the form that was asked for
     ├── ModelUnavailable            503  a local model that is not installed or not loadable
     ├── Overloaded                  503  this server sheds load or is stopping
     ├── DeadlineExceeded            504  the time the caller allowed is over
@@ -292,6 +293,13 @@ class TruncatedAnswer(ProviderError):
     """The provider's answer was cut before its end."""
 
     code = "provider_truncated_answer"
+
+
+class UnformedAnswer(NarthexError):
+    """The model's answer is not in the form that was asked for."""
+
+    code = "unformed_answer"
+    status = 502
 
 
 class ModelUnavailable(NarthexError):

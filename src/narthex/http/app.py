@@ -40,9 +40,7 @@ def build_app(services: Services) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.mount("/", services.dashboard)
     openapi.install(app)
-    return Entrance(
-        app, access=services.access, keyring=services.keyring, max_body_bytes=services.max_body_bytes
-    )
+    return Entrance(app, access=services.access, keyring=services.keyring, max_body_bytes=services.max_body_bytes)
 
 
 async def _narthex_error(request: Request, error: Exception) -> Response:

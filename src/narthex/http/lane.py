@@ -248,7 +248,8 @@ class LaneProtocol(HttpToolsProtocol):
             answer = await self.lane.engine.handle(exchange)
             if answer.whole:
                 self.transport.write(
-                    _JSON_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange), len(answer.body), answer.body)
+                    _JSON_HEAD
+                    % (self._common(cycle), exchange.id.encode(), _ours(exchange), len(answer.body), answer.body)
                 )
             else:
                 await self._stream(exchange, cycle, answer)
@@ -270,7 +271,9 @@ class LaneProtocol(HttpToolsProtocol):
     async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
         """Write frames as they come, to the end of the answer or to the error that it ends with."""
         transport, flow = self.transport, self.flow
-        encode = None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+        encode = (
+            None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+        )
         transport.write(_STREAM_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange)))
         reader = answer.reader()
         try:

@@ -14,6 +14,7 @@ from narthex.errors import InvalidRequest, NarthexError
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.usage import Usage
+from narthex.wire.anthropic_messages import decode_count_request
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
 
@@ -156,7 +157,10 @@ class Exchange:
             InvalidRequest: The body is not of its dialect.
         """
         if self._request is None:
-            self._request = CHAT_WIRES[self.dialect].decode_request(self.body)
+            if self.dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
+                self._request = decode_count_request(self.body)
+            else:
+                self._request = CHAT_WIRES[self.dialect].decode_request(self.body)
         assert isinstance(self._request, ChatRequest)
         return self._request
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from narthex.types.catalog import ModelFacts
 from narthex.types.dialects import Dialect, Operation
@@ -146,6 +146,7 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
 class TokenCounting(Protocol):
     """A provider that can count the tokens of a request exactly, without answering it."""
 

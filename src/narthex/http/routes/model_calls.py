@@ -66,7 +66,9 @@ async def read_body(request: Request) -> bytes:
 
 async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
     """Yield an answer's frames in the caller's dialect, to its end or to the error that it ends with."""
-    encode = None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+    encode = (
+        None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+    )
     reader = answer.reader()
     try:
         while await reader.wait():
@@ -85,7 +87,12 @@ def _headers(exchange: Exchange) -> dict[str, str]:
         headers["x-narthex-model"] = exchange.target.name
     if exchange.dropped:
         headers["x-narthex-dropped"] = ", ".join(exchange.dropped)
-    if exchange.answer is not None and exchange.answer.whole and exchange.usage is not None and exchange.usage.estimated:
+    if (
+        exchange.answer is not None
+        and exchange.answer.whole
+        and exchange.usage is not None
+        and exchange.usage.estimated
+    ):
         headers["x-narthex-usage"] = "estimated"
     return headers
 

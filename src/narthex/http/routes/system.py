@@ -22,7 +22,9 @@ def system_routes(services: Services) -> APIRouter:
 
     @router.get("/health", **openapi.HEALTH)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def health() -> Response:
-        return JSONResponse({"status": "stopping" if services.doorkeeper.stopping else "ok", "version": services.version})
+        return JSONResponse(
+            {"status": "stopping" if services.doorkeeper.stopping else "ok", "version": services.version}
+        )
 
     @router.get("/livez", **openapi.LIVEZ)  # type: ignore[arg-type]  # as above
     async def livez() -> Response:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 
 from narthex.errors import Failure, MalformedAnswer
 from narthex.pipeline.contract import Next
+from narthex.pipeline.counting import count_tokens, pass_count
 from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, produce, relay
@@ -41,6 +42,9 @@ class Attempt:
         """Set `exchange.answer`."""
         target = exchange.target
         assert target is not None
+        if exchange.operation is Operation.COUNT_TOKENS and exchange.dialect not in target.provider.dialects:
+            await count_tokens(exchange, target)
+            return
         out = outbound(exchange, target)
         reply = await target.provider.send(out.call)
         match reply:
@@ -60,7 +64,9 @@ class Attempt:
         if reply.status != 200:
             raise refused(target, out, reply)
         try:
-            if exchange.operation is Operation.EMBED:
+            if exchange.operation is Operation.COUNT_TOKENS:
+                pass_count(exchange, reply.body)
+            elif exchange.operation is Operation.EMBED:
                 self._whole_embedding(exchange, out, reply.body)
             elif out.passing and not exchange.streaming:
                 scan = CHAT_WIRES[out.call.dialect].scan_answer(reply.body)

@@ -1,0 +1,314 @@
+"""The composition root: the only place that picks concrete classes, builds them in order and closes them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from narthex import __version__
+from narthex.config.discovery import ollama_candidate
+from narthex.config.load import Loaded, load
+from narthex.config.settings import ProviderSettings, Settings, TimeoutSettings
+from narthex.dashboard.files import DashboardFiles
+from narthex.errors import NarthexError
+from narthex.http.access import Access
+from narthex.http.server import address_of, bind, make_server
+from narthex.http.services import Services
+from narthex.pipeline.chain import default_stages
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.gateway import Engine, TaskKeeper
+from narthex.pipeline.generate import Generator
+from narthex.pipeline.settle import Settlement
+from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.providers.catalog import Catalog
+from narthex.providers.contract import Provider, Timeouts
+from narthex.providers.embedded.provider import EmbeddedProvider
+from narthex.providers.remote import RemoteProvider, RemoteSettings
+from narthex.providers.scripted.provider import ScriptedProvider
+from narthex.providers.survey import Survey
+from narthex.providers.transport.origin import Origin
+from narthex.telemetry.metrics import Metrics
+from narthex.telemetry.request_log import RequestLog
+from narthex.tenancy.keys import LOCAL, Keyring
+from narthex.types.answers import ChatAnswer
+from narthex.types.catalog import ModelFacts
+from narthex.types.dialects import Dialect, Operation
+from narthex.types.events import Event
+from narthex.types.folding import fold
+from narthex.types.messages import Message, Text
+from narthex.types.requests import ChatRequest, EmbeddingRequest
+from narthex.types.vendors import VENDORS
+from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
+
+logger = logging.getLogger(__name__)
+
+DASHBOARD_DIST = Path(__file__).parent / "dashboard" / "dist"
+
+
+class Gateway:
+    """The whole gateway inside this process.
+
+        async with Gateway() as gateway:
+            async for event in gateway.stream("Why is the sky blue?"):
+                ...
+
+    Without arguments it is configured as `narthex serve` would be: from `narthex.toml` and the environment.
+    """
+
+    def __init__(self, settings: Settings | Loaded | None = None) -> None:
+        """Take the settings; nothing is opened before the gateway is entered.
+
+        Raises:
+            ConfigError: The configuration found cannot be used.
+        """
+        if settings is None:
+            settings = load(environ=os.environ)
+        self.settings = settings.settings if isinstance(settings, Loaded) else settings
+        self._resources = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Build everything, in order."""
+        settings = self.settings
+        data_dir = settings.data_dir.expanduser()
+        self._tasks = TaskKeeper()
+        self.metrics = Metrics()
+        self.doorkeeper = Doorkeeper()
+        self.keyring = Keyring((key.name, key.key.get_secret_value()) for key in settings.keys)
+        self._resources.push_async_callback(self._tasks.aclose)
+        log = None
+        if settings.log.requests:
+            log = RequestLog(
+                data_dir / "logs",
+                max_file_bytes=settings.log.max_file_bytes,
+                keep_files=settings.log.keep_files,
+                metrics=self.metrics,
+            )
+            log.start()
+            self._resources.callback(log.close)
+        self.embedded = None
+        if settings.embedded.enabled:
+            models_dir = settings.embedded.models_dir or data_dir / "models"
+            self.embedded = EmbeddedProvider(settings.embedded, models_dir)
+        self.catalog = await self._catalog()
+        self.survey = Survey(self.catalog, self._tasks.spawn)
+        stages = default_stages(
+            keyring=self.keyring, doorkeeper=self.doorkeeper, catalog=self.catalog, spawn=self._tasks.spawn
+        )
+        self.engine = Engine(stages, Settlement(self.metrics, log))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything, in reverse."""
+        await self._resources.aclose()
+
+    # -- in this process -------------------------------------------------------------------------------------------
+
+    async def stream(
+        self, prompt: str | Sequence[Message], *, model: str = "", **options: object
+    ) -> AsyncIterator[Event]:
+        """Yield the events of a streamed answer; the last is `Ended`.
+
+        Args:
+            prompt: What the user says, or a whole conversation, oldest first.
+            model: `provider/model` or an alias; by default the configured default model.
+            options: Further fields of `ChatRequest`: `temperature`, `tools`, `max_output_tokens` and so on.
+
+        Raises:
+            NarthexError: There is no answer, or it broke before its end.
+
+        Closing the iterator ends the call to the provider.
+        """
+        exchange = self._exchange(prompt, model, stream=True, options=options)
+        answer = await self.engine.handle(exchange)
+        reader = answer.reader()
+        try:
+            while await reader.wait():
+                for frame in reader.take():
+                    assert not isinstance(frame, bytes)
+                    yield frame
+        finally:
+            if not answer.closed:
+                answer.cancel()
+        if answer.error is not None:
+            raise answer.error
+
+    async def chat(self, prompt: str | Sequence[Message], *, model: str = "", **options: object) -> ChatAnswer:
+        """Return a whole answer; arguments and errors as for `stream`."""
+        exchange = self._exchange(prompt, model, stream=False, options=options)
+        answer = await self.engine.handle(exchange)
+        frames = answer.reader().take()
+        return fold(frame for frame in frames if not isinstance(frame, bytes))
+
+    async def embed(self, inputs: str | Sequence[str], *, model: str = "local/minilm") -> tuple[tuple[float, ...], ...]:
+        """Return vectors, shape `(n_inputs, dimensions)`, in the order of the inputs; errors as for `stream`."""
+        texts = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+        request = EmbeddingRequest(model=model, inputs=texts)
+        exchange = Exchange(Dialect.NATIVE, b"", {}, operation=Operation.EMBED, request=request, caller=LOCAL)
+        answer = await self.engine.handle(exchange)
+        return OPENAI_EMBEDDINGS.decode_answer(answer.body).vectors
+
+    async def models(self) -> list[ModelFacts]:
+        """Return what is known of the models there are."""
+        await self.survey.refresh()
+        return self.catalog.models()
+
+    def _exchange(
+        self, prompt: str | Sequence[Message], model: str, *, stream: bool, options: Mapping[str, object]
+    ) -> Exchange:
+        messages = (Message(role="user", parts=(Text(text=prompt),)),) if isinstance(prompt, str) else tuple(prompt)
+        request = ChatRequest(
+            model=model or self.catalog.default_model,
+            messages=messages,
+            stream=stream,
+            include_usage=True,
+            **options,  # type: ignore[arg-type]  # checked by the constructor's names; values by the wire
+        )
+        return Exchange(Dialect.NATIVE, b"", {}, request=request, caller=LOCAL)
+
+    # -- composition -----------------------------------------------------------------------------------------------
+
+    async def _catalog(self) -> Catalog:
+        settings = self.settings
+        providers: list[tuple[Provider, Timeouts]] = []
+        if self.embedded is not None:
+            providers.append((self.embedded, _timeouts(settings.timeouts)))
+            self._resources.push_async_callback(self.embedded.aclose)
+        configured = dict(settings.providers)
+        ollama = ollama_candidate(os.environ, settings)
+        if ollama is not None and await _answers(ollama):
+            configured["ollama"] = ollama
+        for name, provider in configured.items():
+            if provider.enabled:
+                built = _provider(name, provider)
+                providers.append((built, _timeouts(provider.timeouts or settings.timeouts)))
+                self._resources.push_async_callback(built.aclose)
+        catalog = Catalog(providers, aliases=settings.aliases, default_model=settings.default_model)
+        for provider_settings, _ in providers:
+            known = configured.get(provider_settings.name)
+            if known is None or known.models or known.kind == "scripted":
+                catalog.learn(provider_settings.name, await provider_settings.list_models(), closed=True)
+        return catalog
+
+    def services(self, address: Callable[[], str]) -> Services:
+        """Return what the server's routes call."""
+        settings = self.settings
+        access = Access(
+            keys_required=self.keyring.required,
+            allowed_hosts=settings.server.allowed_hosts,
+            cors_origins=settings.server.cors_origins,
+        )
+        return Services(
+            engine=self.engine,
+            generator=Generator(self.engine),
+            catalog=self.catalog,
+            keyring=self.keyring,
+            access=access,
+            doorkeeper=self.doorkeeper,
+            metrics=self.metrics,
+            dashboard=DashboardFiles(DASHBOARD_DIST),
+            refresh=self.survey.refresh,
+            embedded_status=self._embedded_status,
+            address=address,
+            data_dir=settings.data_dir.expanduser(),
+            max_body_bytes=settings.server.max_body_bytes,
+            version=__version__,
+        )
+
+    def _embedded_status(self) -> dict[str, object]:
+        if self.embedded is None:
+            return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
+        return self.embedded.status()
+
+
+def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Run the server until it is told to stop.
+
+    Args:
+        loaded: The configuration.
+        on_ready: Called with the address once requests are taken.
+
+    Raises:
+        OSError: The address is taken or is not one of this machine.
+    """
+    listener = bind(loaded.settings.server)
+
+    async def run() -> None:
+        address = address_of(listener, loaded.settings.server)
+        async with Gateway(loaded) as gateway:
+            server = make_server(
+                gateway.services(lambda: address),
+                loaded.settings.server,
+                on_ready=lambda: on_ready(address) if on_ready is not None else None,
+                on_stop=lambda: setattr(gateway.doorkeeper, "stopping", True),
+            )
+            await server.serve([listener])
+
+    try:
+        run_in_loop(run())
+    finally:
+        listener.close()
+
+
+def run_in_loop(work: Coroutine[object, object, None]) -> None:
+    """Run `work` on the fastest event loop there is here."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - not to be had on Windows
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(work)  # type: ignore[arg-type]  # `Coroutine[object, …]` is any
+
+
+def _provider(name: str, settings: ProviderSettings) -> Provider:
+    if settings.kind == "scripted":
+        return ScriptedProvider(name, settings.script)
+    vendor = VENDORS.get(name)
+    kind = settings.kind or (vendor.kind if vendor else "openai")
+    base_url = settings.base_url or (vendor.base_url if vendor else "")
+    return RemoteProvider(
+        RemoteSettings(
+            name=name,
+            kind=kind,
+            origin=Origin.parse(base_url, ca_file=settings.ca_file),
+            api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            headers=settings.headers,
+            models=settings.models,
+            capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
+            max_connections=settings.max_connections,
+            user_agent=f"narthex/{__version__}",
+        )
+    )
+
+
+def _timeouts(settings: TimeoutSettings) -> Timeouts:
+    return Timeouts(
+        connect_s=settings.connect_s,
+        first_token_s=settings.first_token_s,
+        idle_s=settings.idle_s,
+        total_s=settings.total_s,
+    )
+
+
+async def _answers(candidate: ProviderSettings) -> bool:
+    """Tell whether an Ollama is there: it is asked for nothing but to take a connection."""
+    origin = Origin.parse(candidate.base_url or "")
+    try:
+        async with asyncio.timeout(0.3):
+            _, writer = await asyncio.open_connection(origin.host, origin.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+__all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

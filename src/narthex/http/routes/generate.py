@@ -1,0 +1,52 @@
+"""The native generation route."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from narthex.errors import NarthexError
+from narthex.http import openapi
+from narthex.http.routes.model_calls import STREAM_HEADERS, read_body
+from narthex.http.services import Services
+from narthex.http.surfaces import error_frames
+from narthex.pipeline.generate import Running, parse
+from narthex.types.dialects import Dialect
+from narthex.wire.sse import encode_event
+
+
+def generate_routes(services: Services) -> APIRouter:
+    """Return `POST /api/generate`."""
+    router = APIRouter()
+
+    @router.post("/api/generate", **openapi.GENERATE)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
+    async def generate(request: Request) -> Response:
+        asked = parse(await read_body(request))
+        scope = request.scope
+        running = await services.generator.begin(asked, scope["narthex.caller"], dict(scope["headers"]))
+        headers = {"x-request-id": running.exchange.id}
+        if running.exchange.target is not None:
+            headers["x-narthex-model"] = running.exchange.target.name
+        if running.exchange.dropped:
+            headers["x-narthex-dropped"] = ", ".join(running.exchange.dropped)
+        if asked.stream:
+            return StreamingResponse(
+                _frames(running), media_type="text/event-stream", headers={**headers, **STREAM_HEADERS}
+            )
+        body = msgspec.json.encode(await running.whole())
+        return Response(body, media_type="application/json", headers=headers)
+
+    return router
+
+
+async def _frames(running: Running) -> AsyncIterator[bytes]:
+    try:
+        async for delta in running.deltas():
+            yield encode_event(msgspec.json.encode(delta), event="delta")
+        yield encode_event(msgspec.json.encode(await running.result()), event="done")
+    except NarthexError as error:
+        frames = error_frames(Dialect.OPENAI_CHAT, error, running.exchange.id)
+        yield b"event: error\n" + frames

@@ -1,0 +1,120 @@
+"""Both doors behind one port, under uvicorn: signals, TLS and the graceful stop are its."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from narthex.config.settings import ServerSettings
+from narthex.http.app import build_app
+from narthex.http.deadlines import Limits, Sweeper
+from narthex.http.lane import Lane, LaneProtocol
+from narthex.http.services import Services
+
+logger = logging.getLogger(__name__)
+
+
+def bind(settings: ServerSettings) -> socket.socket:
+    """Return the listening socket.
+
+    Raises:
+        OSError: The address is taken or is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host.strip("[]"), settings.port))
+        listener.listen(4_096)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def address_of(listener: socket.socket, settings: ServerSettings) -> str:
+    """Return the URL under which the listener is reached."""
+    port = listener.getsockname()[1]
+    host = f"[{settings.host.strip('[]')}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which also watches for slow clients and says when it is ready and when it stops."""
+
+    def __init__(
+        self, config: uvicorn.Config, sweeper: Sweeper, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._sweeper = sweeper
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        # What was made up to here lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self._on_ready()
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop."""
+        sweeping = asyncio.ensure_future(self._sweeper.run(self.server_state.connections))
+        try:
+            await super().main_loop()
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: nothing new is let in, what runs may end."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def make_server(
+    services: Services, settings: ServerSettings, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
+) -> Server:
+    """Return a server for these services; `await server.serve([listener])` runs it."""
+    sweeper = Sweeper(
+        Limits(
+            header_s=settings.header_timeout_s,
+            body_s=settings.body_timeout_s,
+            keep_alive_s=settings.keep_alive_s,
+            write_s=settings.write_timeout_s,
+        )
+    )
+    lane = Lane(
+        engine=services.engine,
+        access=services.access,
+        sweeper=sweeper,
+        max_body_bytes=settings.max_body_bytes,
+        max_header_bytes=settings.max_header_bytes,
+        max_connections=settings.max_connections,
+    )
+    config = uvicorn.Config(
+        build_app(services),
+        http=type("Connection", (LaneProtocol,), {"lane": lane}),
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=max(1, round(settings.graceful_timeout_s)),
+        backlog=4_096,
+    )
+    return Server(config, sweeper, on_ready=on_ready, on_stop=on_stop)
