@@ -1,0 +1,190 @@
+"""From the inner vocabulary to a request for a provider.
+
+Dropped and named, because the wire has no word for them: `seed`, `logprobs`, `top_logprobs`, `logit_bias`, the
+penalties, `metadata`, a `response_format` of `json_object`, a service tier other than the wire's two, a temperature
+above its limit of 1 (its default, so the nearest there is), `top_p` beside a temperature (models refuse both), sampling
+settings that thinking forbids, stop sequences of white space, and `extra` fields of other dialects.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from narthex.errors import UnsupportedContent
+from narthex.types.requests import ChatRequest, Tool
+from narthex.wire.anthropic_messages.content_encode import ContentWriter, cache_control, short_content
+from narthex.wire.anthropic_messages.reasoning import ReasoningPlan, plan_reasoning
+from narthex.wire.anthropic_messages.schema import Json
+from narthex.wire.contract import Encoded
+
+_COUNTED_FIELDS = frozenset({"cache_control", "context_management", "mcp_servers", "speed"})
+"""Fields of this dialect without a place inside that bear on the count of tokens."""
+_OWN_FIELDS = _COUNTED_FIELDS | {"container", "diagnostics", "inference_geo", "user_profile_id"}
+"""All fields of this dialect without a place inside; they come back as they came."""
+_MERGED_FIELDS = frozenset({"thinking", "output_config", "metadata"})
+"""Fields of which `extra` holds only the remainder."""
+
+_SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_TOOL_CHOICES = {"auto": "auto", "required": "any", "named": "tool", "none": "none"}
+_LEAST_TOP_P_WITH_THINKING = 0.95
+
+
+def encode_request(request: ChatRequest, *, model: str) -> Encoded:
+    """Write a request for a message for a provider that knows the model as `model`.
+
+    Raises:
+        UnsupportedContent: The wire cannot carry a part of the request; `param` names it.
+    """
+    if request.n is not None and request.n > 1:
+        raise UnsupportedContent("n: this model gives one answer at a time; ask several times instead", param="n")
+    writer = ContentWriter()
+    plan = plan_reasoning(request, model)
+    body: Json = {"model": model, "max_tokens": plan.max_tokens}
+    body |= _prompt(request, plan, writer)
+    body |= _sampling(request, plan, writer.dropped)
+    body |= _about(request, writer.dropped)
+    body |= {name: value for name, value in request.extra.items() if name in _OWN_FIELDS}
+    if request.stream:
+        body["stream"] = True
+    _name_dropped(request, writer.dropped)
+    return Encoded(body=msgspec.json.encode(body), dropped=tuple(writer.dropped))
+
+
+def encode_count_request(request: ChatRequest, *, model: str) -> Encoded:
+    """Write a request to count the tokens of `request`: what bears on the count, and nothing else.
+
+    Raises:
+        UnsupportedContent: The wire cannot carry a part of the request; `param` names it.
+    """
+    writer = ContentWriter()
+    body: Json = {"model": model}
+    body |= _prompt(request, plan_reasoning(request, model), writer)
+    body |= {name: value for name, value in request.extra.items() if name in _COUNTED_FIELDS}
+    return Encoded(body=msgspec.json.encode(body), dropped=tuple(writer.dropped))
+
+
+def _prompt(request: ChatRequest, plan: ReasoningPlan, writer: ContentWriter) -> Json:
+    """Write what the model reads, and what shapes its answer."""
+    system, turns = writer.conversation(request.messages)
+    prompt: Json = {}
+    if system:
+        prompt["system"] = short_content(system)
+    prompt["messages"] = turns
+    if request.tools:
+        prompt["tools"] = [_tool(tool) for tool in request.tools]
+    choice = _tool_choice(request, writer.dropped)
+    if choice is not None:
+        prompt["tool_choice"] = choice
+    if plan.thinking is not None:
+        prompt["thinking"] = plan.thinking
+    if plan.dropped:
+        writer.dropped["reasoning"] = None
+    config = _output_config(request, plan, writer.dropped)
+    if config:
+        prompt["output_config"] = config
+    return prompt
+
+
+def _tool(tool: Tool) -> Json:
+    written: Json = {"name": tool.name}
+    if tool.description is not None:
+        written["description"] = tool.description
+    written["input_schema"] = tool.parameters if "type" in tool.parameters else _object_schema(tool.parameters)
+    if tool.strict is not None:
+        written["strict"] = tool.strict
+    if tool.cache is not None:
+        written["cache_control"] = cache_control(tool.cache)
+    return written
+
+
+def _object_schema(parameters: dict[str, object]) -> Json:
+    """Say that the arguments are an object, which the wire demands and others imply."""
+    return {"type": "object", **(parameters or {"properties": {}})}
+
+
+def _tool_choice(request: ChatRequest, dropped: dict[str, None]) -> Json | None:
+    choice = request.tool_choice
+    if not request.tools:
+        # Without tools there is nothing to choose, and the wire refuses the field.
+        if choice is not None and choice.mode in ("required", "named"):
+            dropped["tool_choice"] = None
+        return None
+    if choice is None and request.parallel_tool_calls is None:
+        return None
+    mode = "auto" if choice is None else choice.mode
+    written: Json = {"type": _TOOL_CHOICES[mode]}
+    if choice is not None and mode == "named":
+        written["name"] = choice.name
+    if request.parallel_tool_calls is not None and mode != "none":
+        written["disable_parallel_tool_use"] = not request.parallel_tool_calls
+    return written
+
+
+def _output_config(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str, None]) -> Json:
+    leftover = request.extra.get("output_config")
+    config: Json = dict(leftover) if isinstance(leftover, dict) else {}
+    if plan.effort is not None:
+        config["effort"] = plan.effort
+    wanted = request.response_format
+    if wanted is not None and wanted.kind == "json_schema" and wanted.schema is not None:
+        config["format"] = {"type": "json_schema", "schema": wanted.schema}
+    elif wanted is not None and wanted.kind != "text":
+        dropped["response_format"] = None
+    return config
+
+
+def _sampling(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str, None]) -> Json:
+    wanted = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
+    written: Json = {name: value for name, value in wanted.items() if value is not None}
+    for name in _refused_sampling(request, plan):
+        if (name, written.pop(name)) != ("top_p", 1):  # a `top_p` of 1 means what leaving it out means
+            dropped[name] = None
+    stop = [sequence for sequence in request.stop if sequence.strip()]
+    if len(stop) < len(request.stop):
+        dropped["stop"] = None
+    if stop:
+        written["stop_sequences"] = stop
+    return written
+
+
+def _refused_sampling(request: ChatRequest, plan: ReasoningPlan) -> list[str]:
+    """Return the settings given that the wire would refuse.
+
+    https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking#feature-compatibility
+    """
+    refused: list[str] = []
+    temperature, top_p = request.temperature, request.top_p
+    if temperature is not None and (temperature > 1 or (plan.thinks and temperature != 1)):
+        refused.append("temperature")
+    if top_p is not None and (temperature is not None or (plan.thinks and top_p < _LEAST_TOP_P_WITH_THINKING)):
+        refused.append("top_p")
+    if request.top_k is not None and plan.thinks:
+        refused.append("top_k")
+    return refused
+
+
+def _about(request: ChatRequest, dropped: dict[str, None]) -> Json:
+    """Write who asks, and how it is to be served."""
+    written: Json = {}
+    leftover = request.extra.get("metadata")
+    metadata: Json = dict(leftover) if isinstance(leftover, dict) else {}
+    if request.user is not None:
+        metadata["user_id"] = request.user
+    if metadata:
+        written["metadata"] = metadata
+    if request.service_tier in _SERVICE_TIERS:
+        written["service_tier"] = _SERVICE_TIERS[request.service_tier]
+    elif request.service_tier is not None:
+        dropped["service_tier"] = None
+    return written
+
+
+def _name_dropped(request: ChatRequest, dropped: dict[str, None]) -> None:
+    if request.seed is not None:
+        dropped["seed"] = None
+    for name in ("logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias", "metadata"):
+        if getattr(request, name):
+            dropped[name] = None
+    for name in request.extra:
+        if name not in _OWN_FIELDS and name not in _MERGED_FIELDS:
+            dropped[name] = None
