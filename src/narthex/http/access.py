@@ -1,7 +1,7 @@
 """Who may knock: host and origin are checked while there are no keys, and CORS as configured.
 
 A server on loopback without keys is open to the local user, and to nobody else: not to a page in the user's browser
-that calls `http://127.0.0.1` (its Origin gives it away), nor to one whose name was pointed at 127.0.0.1 (its Host does).
+that calls `http://127.0.0.1` (its Origin gives it away), nor to one whose name was pointed there (its Host does).
 """
 
 from __future__ import annotations

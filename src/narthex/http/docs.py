@@ -21,11 +21,12 @@ details{border-top:1px solid var(--line)}
 summary{cursor:pointer;padding:.8rem .2rem;display:flex;gap:1rem;align-items:baseline;
 flex-wrap:wrap;list-style:none}summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 summary b{font:600 .78rem/1 ui-monospace,monospace;color:var(--accent);min-width:3rem}summary code{font-size:.95rem}
-
-summary span{color:var(--dim);margin-left:auto}pre{background:var(--code);padding:1rem;border-radius:.5rem;overflow:auto;
+summary span{color:var(--dim);margin-left:auto}
+pre{background:var(--code);padding:1rem;border-radius:.5rem;overflow:auto;
 font-size:.82rem;line-height:1.5}
 code,pre{font-family:ui-monospace,"SF Mono",Menlo,monospace}a{color:var(--accent)}
-table{border-collapse:collapse;width:100%;font-size:.9rem}td{padding:.3rem .6rem .3rem 0;vertical-align:top}p{color:var(--dim)}
+table{border-collapse:collapse;width:100%;font-size:.9rem}td{padding:.3rem .6rem .3rem 0;vertical-align:top}
+p{color:var(--dim)}
 """
 
 
