@@ -3,10 +3,37 @@
     Gateway              the whole gateway inside this process
     Client, AsyncClient  talk to a gateway that runs elsewhere
     errors               what can go wrong
+    types                messages, requests, answers and events
 
 Exports are loaded when first used, so that `import narthex` costs next to nothing.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from narthex import errors, types
+    from narthex.app import Gateway
+    from narthex.client import AsyncClient, Client
+
 __version__ = "0.1.0"
+
+__all__ = ["AsyncClient", "Client", "Gateway", "__version__", "errors", "types"]
+
+_HOMES = {"AsyncClient": "narthex.client", "Client": "narthex.client", "Gateway": "narthex.app"}
+_MODULES = frozenset({"errors", "types"})
+
+
+def __getattr__(name: str) -> object:
+    """Load an export from its room."""
+    if name in _MODULES:
+        return import_module(f"narthex.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,1 +1,30 @@
-"""client."""
+"""The Python client for a gateway that runs elsewhere.
+
+    blocking      `Client`, for programs without an event loop (on sockets)
+    nonblocking   `AsyncClient`, for programs with one (on streams)
+    calls         what is asked and what is answered, without I/O
+    readers       streamed answers, without I/O
+    http1         HTTP, without I/O
+    failures      the gateway's errors; breaks: those a client sees by itself
+    endpoint      where the gateway is
+    values        what the native API answers
+
+It knows the vocabulary and the wires, and nothing of the server.
+"""
+
+from __future__ import annotations
+
+from narthex.client.blocking import Client, EventStream
+from narthex.client.nonblocking import AsyncClient, AsyncEventStream
+from narthex.client.values import Generation, GenerationEvent, Model, Status
+
+__all__ = [
+    "AsyncClient",
+    "AsyncEventStream",
+    "Client",
+    "EventStream",
+    "Generation",
+    "GenerationEvent",
+    "Model",
+    "Status",
+]

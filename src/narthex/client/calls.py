@@ -1,0 +1,143 @@
+"""What a client asks, as requests; what is answered, as values. No I/O: both clients stand on this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, Unpack
+
+import msgspec
+
+from narthex.client.failures import read_error
+from narthex.client.http1 import Head, HttpRequest
+from narthex.client.values import ChatOptions, GenerateOptions, Generation, Liveness, Messages, Model, Status
+from narthex.errors import BrokenAnswer
+from narthex.types.answers import ChatAnswer, EmbeddingAnswer
+from narthex.types.messages import Message, Text
+from narthex.types.requests import ChatRequest
+from narthex.types.usage import Usage
+from narthex.wire.contract import MalformedBody
+from narthex.wire.openai_chat import OPENAI_CHAT
+
+T = TypeVar("T")
+
+Read = Callable[[Head, bytes], T]
+"""Makes a value of a whole answer with a good status."""
+
+HEALTH: Final = HttpRequest(method="GET", path="/health")
+STATUS: Final = HttpRequest(method="GET", path="/api/system/status")
+MODELS: Final = HttpRequest(method="GET", path="/api/models")
+
+
+def check(head: Head, body: bytes) -> None:
+    """Raise what an error answer tells.
+
+    Raises:
+        NarthexError: The status is not that of a success.
+    """
+    if not 200 <= head.status < 300:
+        raise read_error(head, body)
+
+
+def generate_request(prompt: str, *, stream: bool, **options: Unpack[GenerateOptions]) -> HttpRequest:
+    """Ask for an answer to a prompt."""
+    body: dict[str, object] = {"prompt": prompt, "stream": stream}
+    body |= {name: value for name, value in options.items() if value is not None}
+    return HttpRequest(method="POST", path="/api/generate", body=msgspec.json.encode(body))
+
+
+def chat_request(messages: Messages, *, model: str | None, stream: bool, **options: Unpack[ChatOptions]) -> HttpRequest:
+    """Ask for the next message of a conversation.
+
+    Raises:
+        UnsupportedContent: The messages hold what the wire cannot carry.
+    """
+    request = ChatRequest(
+        model=model or "", messages=_messages(messages), stream=stream, include_usage=stream, **options
+    )
+    encoded = OPENAI_CHAT.encode_request(request, model=model or "")
+    return HttpRequest(method="POST", path="/v1/chat/completions", body=encoded.body)
+
+
+def _messages(messages: Messages) -> tuple[Message, ...]:
+    match messages:
+        case str():
+            return (Message(role="user", parts=(Text(text=messages),)),)
+        case Message():
+            return (messages,)
+        case _:
+            return tuple(messages)
+
+
+def embed_request(inputs: str | Sequence[str], *, model: str | None, dimensions: int | None) -> HttpRequest:
+    """Ask for vectors."""
+    asked = [inputs] if isinstance(inputs, str) else list(inputs)
+    body: dict[str, object] = {"input": asked, "model": model or "", "encoding_format": "float"}
+    if dimensions is not None:
+        body["dimensions"] = dimensions
+    return HttpRequest(method="POST", path="/v1/embeddings", body=msgspec.json.encode(body))
+
+
+def broken(what: str, error: Exception, head: Head) -> BrokenAnswer:
+    """Make the error of an answer that cannot be read."""
+    problem = BrokenAnswer(f"{what} cannot be read: {error}")
+    problem.request_id = head.headers.get("x-request-id")
+    return problem
+
+
+def _reader(kind: type[T], what: str) -> Read[T]:
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(head: Head, body: bytes) -> T:
+        try:
+            return decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise broken(what, error, head) from error
+
+    return read
+
+
+class _ModelList(msgspec.Struct):
+    data: tuple[Model, ...]
+
+
+class _Row(msgspec.Struct):
+    embedding: tuple[float, ...]
+    index: int
+
+
+class _EmbeddingUsage(msgspec.Struct):
+    prompt_tokens: int = 0
+
+
+class _Rows(msgspec.Struct):
+    data: list[_Row]
+    model: str
+    usage: _EmbeddingUsage | None = None
+
+
+read_generation: Final = _reader(Generation, "the generation")
+read_status: Final = _reader(Status, "the status")
+read_health: Final = _reader(Liveness, "the health")
+_read_models: Final = _reader(_ModelList, "the list of models")
+_read_rows: Final = _reader(_Rows, "the vectors")
+
+
+def read_models(head: Head, body: bytes) -> tuple[Model, ...]:
+    """Return the models of a list."""
+    return _read_models(head, body).data
+
+
+def read_vectors(head: Head, body: bytes) -> EmbeddingAnswer:
+    """Return vectors in the order of their inputs."""
+    answer = _read_rows(head, body)
+    rows = sorted(answer.data, key=lambda row: row.index)
+    usage = Usage(input_tokens=answer.usage.prompt_tokens) if answer.usage is not None else None
+    return EmbeddingAnswer(model=answer.model, vectors=tuple(row.embedding for row in rows), usage=usage)
+
+
+def read_chat(head: Head, body: bytes) -> ChatAnswer:
+    """Return a whole chat answer."""
+    try:
+        return OPENAI_CHAT.decode_answer(body)
+    except MalformedBody as error:
+        raise broken("the chat answer", error, head) from error
