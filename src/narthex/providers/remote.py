@@ -25,6 +25,8 @@ from narthex.wire.registry import CHAT_WIRES
 
 MAX_ERROR_BYTES = 1_048_576
 """Largest error body that is read."""
+MAX_WHOLE_BYTES = 67_108_864
+"""Largest whole answer that is taken for a streamed one."""
 
 ANTHROPIC_VERSION = "2023-06-01"
 
@@ -178,12 +180,11 @@ class RemoteProvider:
             request, streaming=streaming, first_s=limits.first_token_s, idle_s=limits.idle_s, total_s=limits.total_s
         )
         if not streaming:
-            body = await connection.whole()
-            return WholeReply(connection.status, connection.headers, body)
+            return WholeReply(*await connection.whole())
         await connection.head()
         if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
-            body = await connection.collect(MAX_ERROR_BYTES if connection.status != 200 else 64 * MAX_ERROR_BYTES)
-            return WholeReply(connection.status, connection.headers, body)
+            limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
+            return WholeReply(*await connection.collect(limit_bytes))
 
         async def pump(feed: Callable[[bytes], None]) -> None:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import httptools
 
@@ -49,6 +49,15 @@ class ResponseUnreadable(Exception):
     """The response is not HTTP, or over the limits."""
 
 
+class Response(NamedTuple):
+    """A whole response, taken out of its connection before that may carry another."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
 class Owner(Protocol):
     """Who keeps connections."""
 
@@ -65,8 +74,8 @@ class Connection(asyncio.Protocol):
     """One connection, used for one exchange after the other.
 
     Attributes:
-        status: Of the current response.
-        headers: Of the current response, names in lower case.
+        status: Of the current response, until it is complete.
+        headers: Of the current response, names in lower case; until it is complete.
         idle_since: When it was given back, in the loop's time.
         used: Exchanges begun on it.
     """
@@ -80,6 +89,7 @@ class Connection(asyncio.Protocol):
         "_head",
         "_head_size",
         "_idle_s",
+        "_keep",
         "_loop",
         "_owner",
         "_parser",
@@ -108,7 +118,7 @@ class Connection(asyncio.Protocol):
         self.used = 0
         self.idle_since = 0.0
         self.paused = False
-        self._done: asyncio.Future[bytes] | None = None
+        self._done: asyncio.Future[Response] | None = None
         self._head: asyncio.Future[None] | None = None
 
     # -- one exchange ----------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._body_size = self._head_size = 0
         self._streaming = streaming
         self._sink: Callable[[bytes], None] | None = None
-        self._complete = self._touched = self._framed = False
+        self._complete = self._touched = self._framed = self._keep = False
         now = self._loop.time()
         self._phase, self._phase_s = "first_token", first_s
         self._idle_s, self._total_s = idle_s, total_s
@@ -144,8 +154,8 @@ class Connection(asyncio.Protocol):
         self._head = self._loop.create_future() if streaming else None
         transport.write(request)
 
-    async def whole(self) -> bytes:
-        """Return the body of a response that is not streamed; `status` and `headers` are set then.
+    async def whole(self) -> Response:
+        """Return a response that is not streamed.
 
         Raises:
             ConnectionFailed: It broke before the end.
@@ -184,8 +194,9 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def collect(self, limit_bytes: int) -> bytes:
-        """Return the body of a streamed response after all, up to `limit_bytes`; raises as `whole` does."""
+    async def collect(self, limit_bytes: int) -> Response:
+        """Return a streamed response whole after all, up to `limit_bytes`; raises as `whole` does."""
+        status, headers = self.status, self.headers
         parts: list[bytes] = []
         size = 0
 
@@ -197,7 +208,7 @@ class Connection(asyncio.Protocol):
             parts.append(data)
 
         await self.pump(feed)
-        return b"".join(parts)
+        return Response(status, headers, b"".join(parts))
 
     def pause(self) -> None:
         """Stop reading; the time between two pieces does not run meanwhile."""
@@ -255,6 +266,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
+            if self._complete:
+                # Something follows the end of the response: nobody asked for it, and nobody will be given it.
+                self._keep = False
+                self._deliver()
+                return
             # An exception raised in a callback arrives here wrapped: it is ours, and says more.
             cause = error.__context__
             self._fail(cause if isinstance(cause, ResponseUnreadable) else ResponseUnreadable(str(error)))
@@ -264,6 +280,9 @@ class Connection(asyncio.Protocol):
             self._fail(ResponseUnreadable("the provider tried to upgrade the connection"))
             self.abort()
             return
+        self._deliver()
+
+    def _deliver(self) -> None:
         if self._streaming and self._parts and self._sink is not None:
             self._flush()
         if self._complete:
@@ -286,6 +305,11 @@ class Connection(asyncio.Protocol):
         self._fail(ConnectionFailed(message, untouched=not self._touched))
 
     # -- httptools -------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Refuse a second response to one request."""
+        if self._complete:
+            raise ResponseUnreadable("something follows the end of the response")
 
     def on_status(self, _status: bytes) -> None:
         """Nothing: the phrase says nothing that the number does not."""
@@ -328,6 +352,7 @@ class Connection(asyncio.Protocol):
         """Take note of the end of the response."""
         if self.status:
             self._complete = True
+            self._keep = self._parser.should_keep_alive()
 
     # -- endings ---------------------------------------------------------------------------------------------------
 
@@ -353,12 +378,12 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, body: bytes) -> None:
         done = self._done
-        keep = self.usable and self._parser.should_keep_alive() and self._framed
+        keep = self._keep and self._framed and self.usable
         self.busy = False
         if self.paused:
             self.resume()
         if done is not None and not done.done():
-            done.set_result(body)
+            done.set_result(Response(self.status, self.headers, body))
         if keep:
             self._owner.give_back(self)
         elif self._transport is not None:
