@@ -1,0 +1,135 @@
+"""The log between a producer and its readers: order, endings, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narthex.errors import Cancelled, InternalError
+from narthex.streams.stream import HIGH_WATER_BYTES, Frame, Stream
+from narthex.types.dialects import Dialect
+
+
+async def read(stream: Stream) -> list[Frame]:
+    """Read a stream to its end."""
+    reader = stream.reader()
+    frames: list[Frame] = []
+    while await reader.wait():
+        frames += reader.take()
+    return frames
+
+
+async def test_a_reader_gets_every_frame_in_order() -> None:
+    """What was appended before and after a reader came reaches it once, in order."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(b"one")
+    reading = asyncio.ensure_future(read(stream))
+    await asyncio.sleep(0)
+    stream.append(b"two")
+    await asyncio.sleep(0)
+    stream.append(b"three")
+    stream.close()
+    assert await reading == [b"one", b"two", b"three"]
+    assert (stream.frames_total, stream.bytes_total) == (3, 11)
+
+
+async def test_two_readers_read_independently() -> None:
+    """A reader that lags takes nothing from another, and loses nothing."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    fast, slow = stream.reader(), stream.reader()
+    for frame in (b"a", b"b"):
+        stream.append(frame)
+    assert fast.take() == [b"a", b"b"]
+    stream.append(b"c")
+    stream.close()
+    assert slow.take() == [b"a", b"b", b"c"]
+    assert fast.take() == [b"c"]
+    assert not await fast.wait()
+
+
+async def test_the_producer_is_paused_and_goes_on() -> None:
+    """A producer that runs ahead of its reader is paused once, and resumed when the reader has caught up."""
+    calls: list[str] = []
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.throttle(lambda: calls.append("pause"), lambda: calls.append("resume"))
+    reader = stream.reader()
+    for _ in range(5):
+        stream.append(b"x" * (HIGH_WATER_BYTES // 2))
+    assert calls == ["pause"]
+    assert len(reader.take()) == 5
+    assert calls == ["pause", "resume"]
+
+
+async def test_the_slowest_reader_holds_the_producer() -> None:
+    """As long as one reader has not read, the producer stays paused; when that reader leaves it goes on."""
+    calls: list[str] = []
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.throttle(lambda: calls.append("pause"), lambda: calls.append("resume"))
+    fast, slow = stream.reader(), stream.reader()
+    stream.append(b"x" * (HIGH_WATER_BYTES + 1))
+    fast.take()
+    assert calls == ["pause"]
+    slow.leave()
+    fast.take()
+    assert calls == ["pause", "resume"]
+
+
+async def test_an_error_ends_the_log_once() -> None:
+    """The first close decides; nothing is appended after it, and listeners hear of it once."""
+    heard: list[object] = []
+    stream = Stream(None)
+    stream.on_close(lambda one: heard.append(one.error))
+    error = InternalError("broken")
+    stream.close(error)
+    stream.close(Cancelled())
+    stream.append(b"late")
+    assert stream.error is error
+    assert heard == [error]
+    assert stream.frames_total == 0
+    late: list[object] = []
+    stream.on_close(lambda one: late.append(one.error))
+    assert late == [error]
+
+
+async def test_opened_waits_for_the_first_frame_or_the_end() -> None:
+    """`opened` returns at the first frame, and at an end without one."""
+    stream = Stream(None)
+    waiting = asyncio.ensure_future(stream.opened())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    stream.append(b"first")
+    await waiting
+    empty = Stream(None)
+    empty.close()
+    await empty.opened()
+
+
+def test_a_whole_answer_is_a_closed_stream_of_one_frame() -> None:
+    """A whole answer is a stream that has ended."""
+    stream = Stream.of(b"{}", Dialect.OPENAI_CHAT)
+    assert stream.whole
+    assert stream.closed
+    assert stream.body == b"{}"
+
+
+@given(st.lists(st.one_of(st.binary(min_size=1, max_size=9), st.none()), max_size=40))
+def test_any_interleaving_of_appending_and_taking_keeps_all(steps: list[bytes | None]) -> None:
+    """However appending and taking alternate, what is taken is what was appended."""
+
+    async def run() -> None:
+        stream = Stream(Dialect.OPENAI_CHAT)
+        reader = stream.reader()
+        taken: list[Frame] = []
+        for step in steps:
+            if step is None:
+                taken += reader.take()
+            else:
+                stream.append(step)
+        stream.close()
+        while await reader.wait():
+            taken += reader.take()
+        assert taken == [step for step in steps if step is not None]
+
+    asyncio.run(run())
