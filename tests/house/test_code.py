@@ -1,0 +1,77 @@
+"""What the linters cannot say: where tasks start, where the environment is read, what packages export."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path("src/narthex")
+
+TASKS_STARTED_IN = {
+    "http/lane.py": "one task per request; it is kept on the connection, which ends it",
+    "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
+    "testing/upstream.py": "one task per connection; the upstream holds them, and awaits them at stop",
+}
+"""The only modules that start tasks, and who watches over those."""
+
+ENVIRONMENT_READ_IN = {
+    "config": "the settings are the one reader",
+    "cli": "hands the environment to the settings, and asks the terminal what it can show",
+    "client": "`NARTHEX_URL` and `NARTHEX_API_KEY` say which server to talk to",
+}
+"""The only rooms that read the environment."""
+
+
+def _modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def _names_used(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
+
+
+def _users_of(*names: str) -> set[str]:
+    """Modules, relative to the source, whose code uses one of `names`."""
+    return {
+        module.relative_to(SOURCE).as_posix()
+        for module in _modules()
+        if not set(names).isdisjoint(_names_used(ast.parse(module.read_text(encoding="utf-8"))))
+    }
+
+
+def test_tasks_start_only_where_they_are_watched() -> None:
+    """Outside the listed modules, work runs in task groups: no task is started and forgotten."""
+    assert sorted(_users_of("create_task", "ensure_future") - TASKS_STARTED_IN.keys()) == []
+
+
+def test_the_environment_is_read_in_few_rooms() -> None:
+    """No module outside the listed rooms reads an environment variable."""
+    readers = {name for name in _users_of("environ", "getenv") if name.split("/")[0] not in ENVIRONMENT_READ_IN}
+    assert sorted(readers) == []
+
+
+@pytest.mark.parametrize("module", _modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_exports_exist(module: Path) -> None:
+    """Every name in `__all__` is there, listed once and in order."""
+    parts = module.relative_to("src").with_suffix("").parts
+    name = ".".join(parts[:-1] if parts[-1] in {"__init__", "__main__"} else parts)
+    imported = importlib.import_module(name)
+    exported: list[str] = list(getattr(imported, "__all__", ()))
+    assert len(set(exported)) == len(exported)
+    assert [export for export in exported if not hasattr(imported, export)] == []
+
+
+def test_the_package_exports_its_faces() -> None:
+    """`import narthex` offers the gateway, the clients and the errors, and loads them when first used."""
+    narthex = importlib.import_module("narthex")
+    for name in ("Gateway", "Client", "AsyncClient", "errors"):
+        assert name in dir(narthex)
+        assert getattr(narthex, name) is not None
