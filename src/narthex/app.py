@@ -16,8 +16,9 @@ from narthex import __version__
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
 from narthex.config.settings import ProviderSettings, Settings, TimeoutSettings
+from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
-from narthex.errors import NarthexError
+from narthex.errors import ConfigError, NarthexError
 from narthex.http.access import Access
 from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
@@ -80,7 +81,7 @@ class Gateway:
         self._tasks = TaskKeeper()
         self.metrics = Metrics()
         self.doorkeeper = Doorkeeper()
-        self.keyring = Keyring((key.name, key.key.get_secret_value()) for key in settings.keys)
+        self.keyring = _keyring(settings)
         self._resources.push_async_callback(self._tasks.aclose)
         log = None
         if settings.log.requests:
@@ -96,7 +97,9 @@ class Gateway:
         if settings.embedded.enabled:
             models_dir = settings.embedded.models_dir or data_dir / "models"
             self.embedded = EmbeddedProvider(settings.embedded, models_dir)
-        self.catalog = await self._catalog()
+        self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
+        self._resources.push_async_callback(self._close_providers)
+        self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
         stages = default_stages(
             keyring=self.keyring, doorkeeper=self.doorkeeper, catalog=self.catalog, spawn=self._tasks.spawn
@@ -176,33 +179,59 @@ class Gateway:
 
     # -- composition -----------------------------------------------------------------------------------------------
 
-    async def _catalog(self) -> Catalog:
-        settings = self.settings
+    async def reload(self, settings: Settings) -> None:
+        """Take new settings over without a pause: calls under way go on as they began.
+
+        Providers, aliases, keys and limits of calls change at once; what the server is bound to (address, TLS, data
+        folder, embedded model, logs) changes at the next start, and the log says so.
+        """
+        for section in ("server", "data_dir", "embedded", "log"):
+            if getattr(settings, section) != getattr(self.settings, section):
+                logger.warning("a change of `%s` takes effect at the next start", section)
+        before = dict(self._remotes)
+        catalog = await self._catalog(settings)
+        self.catalog.adopt(catalog)
+        self.keyring.adopt(_keyring(settings))
+        self.settings = settings
+        self.survey.expire()
+        kept = [provider for _, provider in self._remotes.values()]
+        for _, provider in before.values():
+            if provider not in kept:
+                self._tasks.spawn(_close_later(provider, settings.timeouts.total_s))
+
+    async def _catalog(self, settings: Settings) -> Catalog:
+        """Build the catalog of these settings; a provider whose settings have not changed is kept, connections and all."""
         providers: list[tuple[Provider, Timeouts]] = []
         if self.embedded is not None:
             providers.append((self.embedded, _timeouts(settings.timeouts)))
-            self._resources.push_async_callback(self.embedded.aclose)
-        configured = dict(settings.providers)
+        configured = {name: one for name, one in settings.providers.items() if one.enabled}
         ollama = ollama_candidate(os.environ, settings)
         if ollama is not None and await _answers(ollama):
             configured["ollama"] = ollama
-        for name, provider in configured.items():
-            if provider.enabled:
-                built = _provider(name, provider)
-                providers.append((built, _timeouts(provider.timeouts or settings.timeouts)))
-                self._resources.push_async_callback(built.aclose)
+        remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
+        for name, one in configured.items():
+            known = self._remotes.get(name)
+            remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
+            providers.append((remotes[name][1], _timeouts(one.timeouts or settings.timeouts)))
+        self._remotes = remotes
         catalog = Catalog(providers, aliases=settings.aliases, default_model=settings.default_model)
-        for provider_settings, _ in providers:
-            known = configured.get(provider_settings.name)
-            if known is None or known.models or known.kind == "scripted":
-                catalog.learn(provider_settings.name, await provider_settings.list_models(), closed=True)
+        for provider, _ in providers:
+            asked = configured.get(provider.name)
+            if asked is None or asked.models or asked.kind == "scripted":
+                catalog.learn(provider.name, await provider.list_models(), closed=True)
         return catalog
+
+    async def _close_providers(self) -> None:
+        for _, provider in self._remotes.values():
+            await provider.aclose()
+        if self.embedded is not None:
+            await self.embedded.aclose()
 
     def services(self, address: Callable[[], str]) -> Services:
         """Return what the server's routes call."""
         settings = self.settings
         access = Access(
-            keys_required=self.keyring.required,
+            self.keyring,
             allowed_hosts=settings.server.allowed_hosts,
             cors_origins=settings.server.cors_origins,
         )
@@ -244,18 +273,34 @@ def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> N
     async def run() -> None:
         address = address_of(listener, loaded.settings.server)
         async with Gateway(loaded) as gateway:
+            watching = asyncio.ensure_future(_follow(gateway, loaded))
             server = make_server(
                 gateway.services(lambda: address),
                 loaded.settings.server,
                 on_ready=lambda: on_ready(address) if on_ready is not None else None,
                 on_stop=lambda: setattr(gateway.doorkeeper, "stopping", True),
             )
-            await server.serve([listener])
+            try:
+                await server.serve([listener])
+            finally:
+                watching.cancel()
 
     try:
         run_in_loop(run())
     finally:
         listener.close()
+
+
+async def _follow(gateway: Gateway, loaded: Loaded) -> None:
+    """Reload whenever the configuration file changes; a broken one is reported, and the old one stays."""
+    if loaded.file is None:
+        return
+    async for change in watch(loaded.file):
+        if isinstance(change, ConfigError):
+            logger.error("the configuration is not reloaded:\n%s", change)
+            continue
+        await gateway.reload(change.settings)
+        logger.info("configuration reloaded from %s", loaded.file)
 
 
 def run_in_loop(work: Coroutine[object, object, None]) -> None:
@@ -267,6 +312,18 @@ def run_in_loop(work: Coroutine[object, object, None]) -> None:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(work)  # type: ignore[arg-type]  # `Coroutine[object, …]` is any
+
+
+async def _close_later(provider: Provider, seconds: float) -> None:
+    """Close a provider that is configured no longer, when the last call that may still use it has ended."""
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await provider.aclose()
+
+
+def _keyring(settings: Settings) -> Keyring:
+    return Keyring((key.name, key.key.get_secret_value()) for key in settings.keys)
 
 
 def _provider(name: str, settings: ProviderSettings) -> Provider:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from narthex.errors import PermissionDenied
+from narthex.tenancy.keys import Keyring
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _MAX_REMEMBERED: Final = 1_024
@@ -18,8 +19,10 @@ _MAX_REMEMBERED: Final = 1_024
 class Access:
     """The rules of the door, the same for both doors."""
 
-    def __init__(self, *, keys_required: bool, allowed_hosts: tuple[str, ...], cors_origins: tuple[str, ...]) -> None:
-        self._keys_required = keys_required
+    def __init__(
+        self, keyring: Keyring, *, allowed_hosts: tuple[str, ...] = (), cors_origins: tuple[str, ...] = ()
+    ) -> None:
+        self._keyring = keyring
         self._hosts = _LOOPBACK | {host.lower() for host in allowed_hosts}
         self._origins = frozenset(origin.rstrip("/").lower() for origin in cors_origins)
         self._known: dict[bytes, bool] = {}
@@ -30,7 +33,7 @@ class Access:
         Raises:
             PermissionDenied: The host or the origin is not one that may call this server.
         """
-        if self._keys_required:
+        if self._keyring.required:
             return
         host = headers.get(b"host", b"")
         if not self._host_known(host):

@@ -50,6 +50,16 @@ class Catalog:
         self._open = set(self._providers)
         self._targets: dict[str, Target] = {}
 
+    def adopt(self, other: Catalog) -> None:
+        """Become the other catalog, at once; what was learned of providers that stay is kept."""
+        kept = {name: models for name, models in self._models.items() if name in other._providers}
+        self._models = {**kept, **other._models}
+        self._open = other._open
+        self._providers = other._providers
+        self.aliases = other.aliases
+        self.default_model = other.default_model
+        self._targets = {}
+
     @property
     def providers(self) -> tuple[Provider, ...]:
         """All providers, in the order of the configuration."""

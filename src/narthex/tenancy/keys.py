@@ -38,6 +38,10 @@ class Keyring:
         self._pepper = secrets.token_bytes(32)
         self._callers = {self._digest(key.encode()): Caller(name=name) for name, key in keys}
 
+    def adopt(self, other: Keyring) -> None:
+        """Hold the other ring's keys instead, at once."""
+        self._pepper, self._callers = other._pepper, other._callers
+
     @property
     def required(self) -> bool:
         """Whether a key is needed."""
