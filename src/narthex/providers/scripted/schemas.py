@@ -8,6 +8,7 @@ rather than passed over. `format` is taken as a remark, as the standard has it.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import cast
@@ -208,14 +209,15 @@ def pattern(wanted: object) -> re.Pattern[str]:
     Raises:
         UnsupportedSchema: Python's `re` cannot read it.
     """
+    if not isinstance(wanted, str):
+        raise UnsupportedSchema(f"a pattern must be a string, not {wanted!r:.80}")
     try:
-        return re.compile(wanted) if isinstance(wanted, str) else _no_pattern(wanted)
+        with warnings.catch_warnings():
+            # `re` warns of classes such as `[[]`, which mean in a schema what they mean to it today.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(wanted)
     except (re.error, OverflowError, RecursionError) as error:
         raise UnsupportedSchema(f"the pattern {wanted!r:.80} cannot be read: {error}") from error
-
-
-def _no_pattern(wanted: object) -> re.Pattern[str]:
-    raise UnsupportedSchema(f"a pattern must be a string, not {wanted!r:.80}")
 
 
 def _pattern(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
