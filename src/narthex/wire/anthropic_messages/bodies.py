@@ -43,7 +43,11 @@ def other_fields(body: bytes) -> dict[str, object]:
     """
     try:
         fields = _FIELDS.decode(body)
-        return {name: msgspec.json.decode(raw) for name, raw in fields.items() if name not in _KNOWN_FIELDS}
+        return {
+            name: msgspec.json.decode(raw)
+            for name, raw in fields.items()
+            if name not in _KNOWN_FIELDS and bytes(raw) != b"null"
+        }
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_json(error) from error
 

@@ -1,8 +1,9 @@
 """From messages to turns of blocks.
 
-- System messages before the first other one are the `system` prompt. A later one becomes text of the user in its place,
-  between `<system>` and `</system>`: most models refuse a system turn there, moving it to the front would change what
-  it refers to and spoil the cached prefix, and without the tags the model could not tell it from the user's own words.
+- System messages before the first other one are the `system` prompt. A later one from a client of another dialect
+  becomes text of the user in its place, between `<system>` and `</system>`: most models refuse a system turn there,
+  moving it to the front would change what it refers to and spoil the cached prefix, and without the tags the model
+  could not tell it from the user's own words. A client of this dialect meant a system turn, and its provider gets one.
 - Messages of one side that follow each other are one turn. In a user's turn the tool results come first, as the wire
   demands.
 - Text that is empty or blank is left out, because the wire refuses it. A turn left without blocks is left out too.
@@ -46,8 +47,16 @@ _OBJECT = msgspec.json.Decoder(dict[str, object])
 class ContentWriter:
     """Writes messages, and keeps the names of what it had to drop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own: bool = False, citations: object = None) -> None:
+        """Start with nothing dropped.
+
+        Args:
+            own: Whether the messages come from a client of this dialect.
+            citations: What to ask of every document about citations, in the wire's own shape.
+        """
         self.dropped: dict[str, None] = {}
+        self._own = own
+        self._citations = citations
 
     def conversation(self, messages: Sequence[Message]) -> tuple[list[Json], list[Json]]:
         """Return the blocks of the system prompt, and the turns.
@@ -68,15 +77,20 @@ class ContentWriter:
     def _turns(self, messages: Sequence[Message], lead: int) -> list[Json]:
         runs: list[tuple[str, list[Json]]] = []
         for place in range(lead, len(messages)):
-            role = "assistant" if messages[place].role == "assistant" else "user"
+            role = self._role(messages[place])
             blocks = self._blocks(messages[place], place)
-            if _is_system(messages[place]):
+            if role == "user" and _is_system(messages[place]):
                 _put_in_tags(blocks)
             if runs and runs[-1][0] == role:
                 runs[-1][1].extend(blocks)
             elif blocks:
                 runs.append((role, blocks))
         return [_turn(role, blocks) for role, blocks in runs]
+
+    def _role(self, message: Message) -> str:
+        if message.role == "assistant":
+            return "assistant"
+        return "system" if self._own and _is_system(message) else "user"
 
     def _blocks(self, message: Message, place: int) -> list[Json]:
         if message.name is not None:
@@ -120,6 +134,8 @@ class ContentWriter:
                 block: Json = {"type": "document", "source": _document_source(part, where)}
                 if part.filename:
                     block["title"] = part.filename
+                if self._citations is not None:
+                    block["citations"] = self._citations
                 return _marked(block, part.cache)
             case _:
                 assert_never(part)

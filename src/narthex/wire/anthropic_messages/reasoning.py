@@ -20,6 +20,7 @@ import re
 
 import msgspec
 
+from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, ReasoningSettings
 from narthex.wire.anthropic_messages.schema import Json
 
@@ -64,10 +65,13 @@ def plan_reasoning(request: ChatRequest, model: str) -> ReasoningPlan:
     """Decide what to send about thinking, and the `max_tokens` that leaves room for it."""
     limit = request.max_output_tokens
     leftover = _leftover(request)
+    settings = request.reasoning
     if "type" in leftover:
-        effort = None if request.reasoning is None else request.reasoning.effort
+        effort = None if settings is None else settings.effort
         return ReasoningPlan(max_tokens=_room_for(leftover, limit), thinking=leftover, effort=effort)
-    plan = _plan(request.reasoning, limit=limit, takes_budget=_takes_budget(model))
+    if settings is not None and _is_effort_alone(request, settings):
+        return ReasoningPlan(max_tokens=_or_default(limit), effort=settings.effort)
+    plan = _plan(settings, limit=limit, takes_budget=_takes_budget(model))
     if plan.thinks and _forces_tool(request):
         # "Thinking may not be enabled when tool_choice forces tool use": the tool is what the caller needs.
         return ReasoningPlan(max_tokens=_or_default(limit), dropped=True)
@@ -114,8 +118,14 @@ def _takes_budget(model: str) -> bool:
     return "claude" not in model or _TAKES_BUDGET.search(model) is not None
 
 
+def _is_effort_alone(request: ChatRequest, settings: ReasoningSettings) -> bool:
+    """Tell whether the caller, speaking this wire, gave an effort and left thinking to the model's default."""
+    own = request.extra_dialect is Dialect.ANTHROPIC_MESSAGES
+    return own and settings.enabled and settings.effort is not None and not settings.adaptive
+
+
 def _leftover(request: ChatRequest) -> Json:
-    leftover = request.extra.get("thinking")
+    leftover = request.extra.get("thinking") if request.extra_dialect is Dialect.ANTHROPIC_MESSAGES else None
     return dict(leftover) if isinstance(leftover, dict) else {}
 
 

@@ -2,8 +2,9 @@
 
 What the wire says in another way is said in ours: `system` becomes the first message; a user's turn that holds tool
 results becomes a `tool` message with them and a `user` message with the rest, in their order; `any` becomes `required`.
-Fields without a place inside are kept in `extra` by their own name. Of `thinking`, `output_config` and `metadata` the
-remainder is kept there, so that nothing is lost on the way back to this wire, and anyone else can name it as dropped.
+Fields without a place inside are kept in `extra` by their own name; of `thinking`, `output_config` and `metadata` what
+remains; of tools `tools.<option>`, by the tool's name; and `citations`, which are asked of all documents or of none.
+So nothing is lost on the way back to this wire.
 
 Blocks of the provider's own tools (`server_tool_use` and its results, `search_result`, `container_upload`) and tools
 that the provider defines have no word inside: they are refused by name. Between a client and a provider that both speak
@@ -17,11 +18,14 @@ from itertools import groupby
 import msgspec
 
 from narthex.errors import InvalidRequest, UnsupportedContent
+from narthex.types.dialects import Dialect
 from narthex.types.messages import File, Image, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from narthex.types.requests import ChatRequest, ReasoningSettings, ResponseFormat, Tool, ToolChoice
 from narthex.wire.anthropic_messages.bodies import other_fields, read_request
 from narthex.wire.anthropic_messages.content_decode import marker, parts_of, text_parts
 from narthex.wire.anthropic_messages.schema import (
+    TOOL_OPTIONS,
+    DocumentBlock,
     Json,
     OutputConfig,
     Thinking,
@@ -71,6 +75,7 @@ def decode_count_request(body: bytes) -> ChatRequest:
 def _request(wire: WireRequest, extra: Json) -> ChatRequest:
     user = _user(wire, extra)
     reasoning = _reasoning(wire.thinking, wire.output_config, extra)
+    _keep_options(wire, extra)
     return ChatRequest(
         model=wire.model,
         messages=_messages(wire),
@@ -89,6 +94,7 @@ def _request(wire: WireRequest, extra: Json) -> ChatRequest:
         user=user,
         service_tier="default" if wire.service_tier == "standard_only" else wire.service_tier,
         extra=extra,
+        extra_dialect=Dialect.ANTHROPIC_MESSAGES,
     )
 
 
@@ -138,6 +144,17 @@ def _tool(tool: WireTool, place: int) -> Tool:
         strict=tool.strict,
         cache=marker(tool.cache_control),
     )
+
+
+def _keep_options(wire: WireRequest, extra: Json) -> None:
+    for option in TOOL_OPTIONS:
+        given = {tool.name: value for tool in wire.tools or () if (value := getattr(tool, option)) is not None}
+        if given:
+            extra[f"tools.{option}"] = given
+    blocks = (block for message in wire.messages if not isinstance(message.content, str) for block in message.content)
+    for block in blocks:
+        if isinstance(block, DocumentBlock) and block.citations is not None:
+            extra["citations"] = block.citations
 
 
 def _tool_choice(choice: WireToolChoice | None) -> ToolChoice | None:

@@ -11,18 +11,21 @@ from __future__ import annotations
 import msgspec
 
 from narthex.errors import UnsupportedContent
+from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, Tool
 from narthex.wire.anthropic_messages.content_encode import ContentWriter, cache_control, short_content
 from narthex.wire.anthropic_messages.reasoning import ReasoningPlan, plan_reasoning
-from narthex.wire.anthropic_messages.schema import Json
+from narthex.wire.anthropic_messages.schema import TOOL_OPTIONS, Json
 from narthex.wire.contract import Encoded
 
 _COUNTED_FIELDS = frozenset({"cache_control", "context_management", "mcp_servers", "speed"})
 """Fields of this dialect without a place inside that bear on the count of tokens."""
-_OWN_FIELDS = _COUNTED_FIELDS | {"container", "diagnostics", "inference_geo", "user_profile_id"}
-"""All fields of this dialect without a place inside; they come back as they came."""
-_MERGED_FIELDS = frozenset({"thinking", "output_config", "metadata"})
-"""Fields of which `extra` holds only the remainder."""
+_WRITTEN_ELSEWHERE = frozenset(
+    {"thinking", "output_config", "metadata", "citations", *(f"tools.{option}" for option in TOOL_OPTIONS)}
+)
+"""What `extra` holds of this dialect that is not a field by itself."""
+_READ_ELSEWHERE = frozenset({*ChatRequest.__struct_fields__, "max_tokens", "stream_options"})
+"""Fields that other dialects keep in `extra` besides reading them, to write them back in the same spelling."""
 
 _SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "named": "tool", "none": "none"}
@@ -37,13 +40,13 @@ def encode_request(request: ChatRequest, *, model: str) -> Encoded:
     """
     if request.n is not None and request.n > 1:
         raise UnsupportedContent("n: this model gives one answer at a time; ask several times instead", param="n")
-    writer = ContentWriter()
+    writer = _writer(request)
     plan = plan_reasoning(request, model)
     body: Json = {"model": model, "max_tokens": plan.max_tokens}
     body |= _prompt(request, plan, writer)
     body |= _sampling(request, plan, writer.dropped)
     body |= _about(request, writer.dropped)
-    body |= {name: value for name, value in request.extra.items() if name in _OWN_FIELDS}
+    body |= {name: value for name, value in _own(request).items() if name not in _WRITTEN_ELSEWHERE}
     if request.stream:
         body["stream"] = True
     _name_dropped(request, writer.dropped)
@@ -56,11 +59,25 @@ def encode_count_request(request: ChatRequest, *, model: str) -> Encoded:
     Raises:
         UnsupportedContent: The wire cannot carry a part of the request; `param` names it.
     """
-    writer = ContentWriter()
+    writer = _writer(request)
     body: Json = {"model": model}
     body |= _prompt(request, plan_reasoning(request, model), writer)
-    body |= {name: value for name, value in request.extra.items() if name in _COUNTED_FIELDS}
+    body |= {name: value for name, value in _own(request).items() if name in _COUNTED_FIELDS}
     return Encoded(body=msgspec.json.encode(body), dropped=tuple(writer.dropped))
+
+
+def _own(request: ChatRequest) -> Json:
+    return request.extra if request.extra_dialect is Dialect.ANTHROPIC_MESSAGES else {}
+
+
+def _remainder(request: ChatRequest, name: str) -> Json:
+    remainder = _own(request).get(name)
+    return dict(remainder) if isinstance(remainder, dict) else {}
+
+
+def _writer(request: ChatRequest) -> ContentWriter:
+    is_own = request.extra_dialect is Dialect.ANTHROPIC_MESSAGES
+    return ContentWriter(own=is_own, citations=_own(request).get("citations"))
 
 
 def _prompt(request: ChatRequest, plan: ReasoningPlan, writer: ContentWriter) -> Json:
@@ -71,7 +88,7 @@ def _prompt(request: ChatRequest, plan: ReasoningPlan, writer: ContentWriter) ->
         prompt["system"] = short_content(system)
     prompt["messages"] = turns
     if request.tools:
-        prompt["tools"] = [_tool(tool) for tool in request.tools]
+        prompt["tools"] = [_tool(tool) | _tool_options(request, tool.name) for tool in request.tools]
     choice = _tool_choice(request, writer.dropped)
     if choice is not None:
         prompt["tool_choice"] = choice
@@ -95,6 +112,11 @@ def _tool(tool: Tool) -> Json:
     if tool.cache is not None:
         written["cache_control"] = cache_control(tool.cache)
     return written
+
+
+def _tool_options(request: ChatRequest, name: str) -> Json:
+    given = {option: _remainder(request, f"tools.{option}").get(name) for option in TOOL_OPTIONS}
+    return {option: value for option, value in given.items() if value is not None}
 
 
 def _object_schema(parameters: dict[str, object]) -> Json:
@@ -121,8 +143,7 @@ def _tool_choice(request: ChatRequest, dropped: dict[str, None]) -> Json | None:
 
 
 def _output_config(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str, None]) -> Json:
-    leftover = request.extra.get("output_config")
-    config: Json = dict(leftover) if isinstance(leftover, dict) else {}
+    config = _remainder(request, "output_config")
     if plan.effort is not None:
         config["effort"] = plan.effort
     wanted = request.response_format
@@ -166,8 +187,7 @@ def _refused_sampling(request: ChatRequest, plan: ReasoningPlan) -> list[str]:
 def _about(request: ChatRequest, dropped: dict[str, None]) -> Json:
     """Write who asks, and how it is to be served."""
     written: Json = {}
-    leftover = request.extra.get("metadata")
-    metadata: Json = dict(leftover) if isinstance(leftover, dict) else {}
+    metadata = _remainder(request, "metadata")
     if request.user is not None:
         metadata["user_id"] = request.user
     if metadata:
@@ -185,6 +205,5 @@ def _name_dropped(request: ChatRequest, dropped: dict[str, None]) -> None:
     for name in ("logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias", "metadata"):
         if getattr(request, name):
             dropped[name] = None
-    for name in request.extra:
-        if name not in _OWN_FIELDS and name not in _MERGED_FIELDS:
-            dropped[name] = None
+    if not _own(request):
+        dropped.update(dict.fromkeys(name for name in request.extra if name not in _READ_ELSEWHERE))

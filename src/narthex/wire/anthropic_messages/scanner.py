@@ -1,9 +1,9 @@
 """Watches a stream that passes through: its end, its usage, its model, its failure.
 
-Of all frames only those are read that can be the beginning, the end or an error; nearly all are passed on after a search
-for a few bytes. A frame's type stands in its data as a string, `"type" : "message_stop"`, which white space cannot come
-into, so a search for `"message_` finds it unless a letter is escaped, and escapes of letters are searched for too. Where
-the data is not JSON, `event: error` tells.
+Only those frames are read that can be the beginning, the end or an error; nearly all are passed on after a search for a
+few bytes. A frame's type stands in its data as a string, `"type" : "message_stop"`, which white space cannot come into:
+a search for `"message_` finds it unless a letter is escaped, and escapes of letters are searched for too. Where the
+data is not JSON, `event: error` tells.
 """
 
 from __future__ import annotations

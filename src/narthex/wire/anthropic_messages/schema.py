@@ -76,6 +76,7 @@ class DocumentBlock(msgspec.Struct, tag_field="type", tag="document"):
     source: Base64Source | UrlSource | FileSource | TextSource | ContentSource
     title: str | None = None
     context: str | None = None
+    citations: dict[str, object] | None = None
     cache_control: CacheControl | None = None
 
 
@@ -131,6 +132,14 @@ class WireTool(msgspec.Struct):
     input_schema: dict[str, object] | None = None
     strict: bool | None = None
     cache_control: CacheControl | None = None
+    allowed_callers: object = None
+    defer_loading: object = None
+    eager_input_streaming: object = None
+    input_examples: object = None
+
+
+TOOL_OPTIONS = ("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
+"""Settings of a tool that have no word inside; `extra` keeps them as `tools.<option>`, by the tool's name."""
 
 
 class WireToolChoice(msgspec.Struct):
