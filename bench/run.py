@@ -1,6 +1,6 @@
 """Measures Narthex beside nginx, Envoy and whatever peers are installed; prints the tables and the goals.
 
-    python bench/run.py [--quick] [--only nginx,narthex] [--out FILE]
+    python -m bench [--quick] [--only nginx,narthex] [--out FILE]
 
 All traffic stays on loopback, the run is bounded in time, and nothing that it starts outlives it.
 """
@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from kit import machine, records
-from kit.goals import OURS, judge
-from kit.native import KitError
-from kit.records import About, Journal
-from kit.report import render
-from kit.scenarios import FULL, QUICK, Plan
-from kit.session import Cores, Session, say
-from kit.targets import Missing, Target, custom, find, program
+from bench.kit import machine, records
+from bench.kit.goals import OURS, judge
+from bench.kit.native import KitError
+from bench.kit.records import About, Journal
+from bench.kit.report import render
+from bench.kit.scenarios import FULL, QUICK, Plan
+from bench.kit.session import Cores, Session, say
+from bench.kit.targets import Missing, Target, custom, find, program
 
 RESULTS = Path(__file__).parent / "results"
 VERSION_FLAGS = {"nginx": "-v", "envoy": "--version", OURS: "--version", "litellm": "--version", "smg": "--version"}

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kit.records import Journal, Window
+from bench.kit.records import Journal, Window
 
 OURS = "narthex"
 YARDSTICK = "nginx"
@@ -74,38 +74,21 @@ def added_us(journal: Journal, scenario: str, *, of: str = OURS) -> list[float]:
     return [left - right for left, right in pairs(journal, scenario, median_latency, of=of, to="direct")]
 
 
+def _against_nginx(journal: Journal, goal: str, scenario: str, figure: Figure, limit: float) -> Verdict:
+    values = ratios(journal, scenario, figure)
+    return Verdict(goal=f"{goal}, against nginx", limit=limit, unit="×", values=values, strict=False)
+
+
 def judge(journal: Journal) -> list[Verdict]:
     """Hold a run against the goals."""
     idle = journal.memory_mb(OURS, "idle")
     ready = [start.ready_s for start in journal.starts(OURS) if start.ready_s is not None]
+    added_ms = [added / 1000 for added in added_us(journal, "json-1")]
     return [
-        Verdict(
-            goal="CPU per request, 64 connections, against nginx",
-            limit=3,
-            unit="×",
-            values=ratios(journal, "json-64", cpu_per_answer),
-            strict=False,
-        ),
-        Verdict(
-            goal="CPU per stream event, 16 streams at full speed, against nginx",
-            limit=1,
-            unit="×",
-            values=ratios(journal, "sse-16", cpu_per_event),
-            strict=False,
-        ),
-        Verdict(
-            goal="CPU per stream event, 64 paced streams, against nginx",
-            limit=1,
-            unit="×",
-            values=ratios(journal, "paced-64", cpu_per_event),
-            strict=False,
-        ),
-        Verdict(
-            goal="added at the median, one connection",
-            limit=0.15,
-            unit=" ms",
-            values=[added / 1000 for added in added_us(journal, "json-1")],
-        ),
+        _against_nginx(journal, "CPU per request, 64 connections", "json-64", cpu_per_answer, 3),
+        _against_nginx(journal, "CPU per stream event, 16 streams at full speed", "sse-16", cpu_per_event, 1),
+        _against_nginx(journal, "CPU per stream event, 64 paced streams", "paced-64", cpu_per_event, 1),
+        Verdict(goal="added at the median, one connection", limit=0.15, unit=" ms", values=added_ms),
         Verdict(goal="memory idle", limit=80, unit=" MB", values=[] if idle is None else [idle]),
         Verdict(goal="ready after launch", limit=1, unit=" s", values=ready),
         Verdict(goal="import of the command line", limit=0.3, unit=" s", values=journal.imports_s()),

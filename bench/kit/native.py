@@ -8,12 +8,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import machine
-from kit.scenarios import Plan, Scenario
+from bench.kit import machine
+from bench.kit.scenarios import Plan, Scenario
 
 SOURCES = Path(__file__).parent
 HOST = "127.0.0.1"
@@ -95,32 +96,42 @@ class Load:
 
     def run(self, aim: Aim, scenario: Scenario, plan: Plan) -> tuple[dict[str, object], float]:
         """Drive a target through one window; return what the client saw, and its CPU time in seconds."""
-        window_s = max(plan.window_s, scenario.least_window_s)
-        warmup_s = max(plan.warmup_s, scenario.ramp_s)
+        limit_s = plan.window_of(scenario) + plan.warmup_of(scenario) + plan.grace_s + 5
         output = self._log.with_suffix(".out")
         output.unlink(missing_ok=True)
-        options: dict[str, object] = {
-            "-p": aim.port,
-            "-b": aim.body_file,
-            "-c": scenario.connections,
-            "-d": window_s,
-            "-w": warmup_s,
-            "-g": plan.grace_s,
-            "-r": scenario.ramp_s * 1000,
-            "-L": aim.answer_bytes,
-            "-E": aim.events,
-        }
-        pairs = [*options.items(), *(("-H", f"{name}: {value}") for name, value in aim.headers.items())]
-        command: list[str | Path] = [self._program, *(str(part) for pair in pairs for part in pair)]
-        process = machine.spawn(command, core=self._core, log=output)
+        process = machine.spawn(self._command(aim, scenario, plan), core=self._core, log=output)
         try:
-            cpu_s = _wait_with_cpu(process, window_s + warmup_s + plan.grace_s + 5)
+            cpu_s = _wait_with_cpu(process, limit_s)
         finally:
             machine.stop(process)
         if process.returncode:
             raise KitError(f"the load client failed: {output.read_text().strip()}")
         seen: dict[str, object] = json.loads(output.read_text())
         return seen, cpu_s
+
+    @contextmanager
+    def background(self, aim: Aim, scenario: Scenario, plan: Plan) -> Iterator[None]:
+        """Drive a target for as long as the block lasts, or the window."""
+        process = machine.spawn(self._command(aim, scenario, plan), core=self._core, log=self._log)
+        try:
+            yield
+        finally:
+            machine.stop(process)
+
+    def _command(self, aim: Aim, scenario: Scenario, plan: Plan) -> list[str | Path]:
+        options: dict[str, object] = {
+            "-p": aim.port,
+            "-b": aim.body_file,
+            "-c": scenario.connections,
+            "-d": plan.window_of(scenario),
+            "-w": plan.warmup_of(scenario),
+            "-g": plan.grace_s,
+            "-r": scenario.ramp_s * 1000,
+            "-L": aim.answer_bytes,
+            "-E": aim.events,
+        }
+        headers = (("-H", f"{name}: {value}") for name, value in aim.headers.items())
+        return [self._program, *(str(part) for pair in (*options.items(), *headers) for part in pair)]
 
 
 def _wait_with_cpu(process: subprocess.Popen[bytes], limit_s: float) -> float:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kit.native import HOST
+from bench.kit.native import HOST
 
 LAST_WORDS = "That is all."
 """How the provider's whole answer ends."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
-from kit import goals
-from kit.goals import Figure, Verdict
-from kit.records import About, Journal, Window
-from kit.scenarios import PACED_STREAM_S
+from bench.kit import goals
+from bench.kit.goals import Figure, Verdict
+from bench.kit.records import About, Journal, Window
+from bench.kit.scenarios import PACED_STREAM_S
 
 NOTHING = "–"
 Row = Sequence[str]

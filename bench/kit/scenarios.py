@@ -56,9 +56,17 @@ class Plan:
     patience_s: float
     """For waiting, in all, until other work on the machine pauses."""
 
+    def window_of(self, scenario: Scenario) -> float:
+        """Return the length of a window, in seconds."""
+        return max(self.window_s, scenario.least_window_s)
+
+    def warmup_of(self, scenario: Scenario) -> float:
+        """Return the time before a window opens, in seconds."""
+        return max(self.warmup_s, scenario.ramp_s)
+
     def seconds(self, targets: int) -> float:
         """Return about how long a run takes, when no gateway is slow."""
-        each = sum(max(self.window_s, s.least_window_s) + max(self.warmup_s, s.ramp_s) + 0.3 for s in SCENARIOS)
+        each = sum(self.window_of(scenario) + self.warmup_of(scenario) + 0.3 for scenario in SCENARIOS)
         return targets * (self.rounds * each + 2 * self.starts) + self.patience_s
 
 

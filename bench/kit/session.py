@@ -13,13 +13,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kit import machine, probes
-from kit.machine import CpuReading, MachineReading
-from kit.native import Aim, KitError, Load, Mock, compile_program
-from kit.probes import WrongAnswer
-from kit.records import About, Import, Journal, Memory, Start, Window
-from kit.scenarios import SCENARIOS, Plan, Scenario, Traffic, body
-from kit.targets import Place, Target
+from bench.kit import machine, probes
+from bench.kit.machine import CpuReading, MachineReading
+from bench.kit.native import Aim, KitError, Load, Mock, compile_program
+from bench.kit.probes import WrongAnswer
+from bench.kit.records import About, Import, Journal, Memory, Start, Window
+from bench.kit.scenarios import SCENARIOS, Plan, Scenario, Traffic, body
+from bench.kit.targets import Place, Target
 
 SLOW_START_S = 3.0
 START_LIMIT_S = 90.0
@@ -52,6 +52,7 @@ class Runner:
         """Choose its place; it starts when entered."""
         self.target = target
         self.aims: dict[Traffic, Aim] = {}
+        self.failures: dict[Traffic, str] = {}
         self._core = core
         self._folder = folder
         self._upstream = upstream
@@ -123,6 +124,7 @@ class Runner:
             except (WrongAnswer, OSError) as error:
                 if traffic == "json":
                     raise CannotStart(f"{traffic}: {error}") from error
+                self.failures[traffic] = str(error)
                 say(f"  {self.target.name} is left out of {traffic}: {error}")
                 continue
             self.aims[traffic] = Aim(
@@ -211,6 +213,7 @@ class Session:
             say(f"  {target.name} is left out: {error}")
             missing[target.name] = str(error)
             return None
+        missing.update({f"{target.name}, {traffic}": reason for traffic, reason in runner.failures.items()})
         return runner
 
     def _noted(self, start: Start) -> Start:
