@@ -1,7 +1,8 @@
 """XML in a model's text: taken as it is, or repaired into a well-formed document.
 
-Repair keeps what the model said: it escapes bare `&` and `<`, closes what was left open, drops ends without beginnings,
-gives a root to what has none, and removes document types, so that no entity can be declared.
+Repair leaves out the chat before and behind the document and keeps what the model said in it: it escapes bare `&` and
+`<`, closes what was left open, drops ends without beginnings, gives a root to what has none, and removes document
+types, so that no entity can be declared.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
     rf"""
     (?P<comment><!--(?:(?!--).)*?-->)
   | (?P<cdata><!\[CDATA\[.*?\]\]>)
-  | (?P<declaration><[?!][^>]*>)
+  | (?P<declaration><!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>|<[?!][^>]*>)
   | </(?P<end>{_NAME})\s*>
   | <(?P<begin>{_NAME})(?P<attributes>(?:\s+{_NAME}\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(?P<empty>/?)>
     """,
@@ -40,6 +41,7 @@ _ATTRIBUTE = re.compile(rf"({_NAME})\s*=\s*(\"[^\"<]*\"|'[^'<]*')")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|\#(?:[0-9]{1,7}|x[0-9A-Fa-f]{1,6}));)")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BAD_REFERENCE = re.compile(r"&\#(x?)([0-9A-Fa-f]+);")
+_CUT_TAG = re.compile(r"<[/!?]?[A-Za-z_]?[^<>]*\Z")
 _FENCED = re.compile(r"```(?:xml|XML)?[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -57,7 +59,7 @@ def read_xml(text: str, *, root: str | None = None) -> FormedXml:
     if "<!DOCTYPE" not in stripped and _well_formed(stripped, root):
         return FormedXml(text=stripped, repaired=False)
     fenced = _FENCED.search(stripped)
-    inner = fenced.group(1).strip() if fenced else _outermost(stripped)
+    inner = fenced.group(1).strip() if fenced else stripped
     if fenced and "<!DOCTYPE" not in inner and _well_formed(inner, root):
         return FormedXml(text=inner, repaired=True)
     if not any(token.group("begin") for token in _TOKEN.finditer(inner)):
@@ -76,20 +78,17 @@ def _well_formed(text: str, root: str | None) -> bool:
     return root is None or element.tag == root
 
 
-def _outermost(text: str) -> str:
-    """Return what stands between the first and the last angle bracket, without the chat around it."""
-    start, end = text.find("<"), text.rfind(">")
-    return text[start : end + 1] if 0 <= start < end else text
-
-
 def _repair(text: str, root: str | None) -> str:
     repair = _Repair()
-    place = 0
+    place = None
     for token in _TOKEN.finditer(text):
-        repair.text(text[place : token.start()])
-        repair.token(token)
-        place = token.end()
-    repair.text(text[place:])
+        if place is not None:
+            repair.text(text[place : token.start()])
+        if place is not None or token.group("begin"):
+            repair.token(token)
+            place = token.end()
+    if repair.is_open:
+        repair.text(_CUT_TAG.sub("", text[place:]))
     return repair.document(root)
 
 
@@ -101,6 +100,10 @@ class _Repair:
         self._open: list[str] = []
         self._top: list[str] = []
         self._loose_text = False
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._open)
 
     def text(self, text: str) -> None:
         if not self._open and text.strip():
