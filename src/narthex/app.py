@@ -200,7 +200,7 @@ class Gateway:
                 self._tasks.spawn(_close_later(provider, settings.timeouts.total_s))
 
     async def _catalog(self, settings: Settings) -> Catalog:
-        """Build the catalog of these settings; a provider whose settings have not changed is kept, connections and all."""
+        """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
         providers: list[tuple[Provider, Timeouts]] = []
         if self.embedded is not None:
             providers.append((self.embedded, _timeouts(settings.timeouts)))
@@ -311,7 +311,7 @@ def run_in_loop(work: Coroutine[object, object, None]) -> None:
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(work)  # type: ignore[arg-type]  # `Coroutine[object, …]` is any
+        runner.run(work)
 
 
 async def _close_later(provider: Provider, seconds: float) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout
 from narthex.http.access import Access
@@ -86,6 +86,10 @@ class LaneProtocol(HttpToolsProtocol):
         self.stalled_since: float | None = None
         self._head_bytes = 0
         self._surface: Surface | None = None
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._lane_headers: dict[bytes, bytes] = {}
+        self._lane_cycle = _LaneCycle(keep_alive=True)
         self._serving: asyncio.Task[None] | None = None
         if len(self.connections) > self.lane.max_connections:
             self._refuse(Overloaded("too many connections; try again in a moment", retry_after_s=1))
@@ -156,10 +160,10 @@ class LaneProtocol(HttpToolsProtocol):
         self.since = self.lane.sweeper.now
         self._head_bytes = 0
         surface = SURFACES.get(self.url if b"?" not in self.url else self.url.partition(b"?")[0])
-        cycle = self.cycle
+        cycle: object = self.cycle
         if (
             surface is None
-            or (cycle is not None and not cycle.response_complete)
+            or (cycle is not None and not self.cycle.response_complete)
             or self.parser.get_method() != b"POST"
             or self.parser.get_http_version() != "1.1"
         ):
@@ -232,7 +236,7 @@ class LaneProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._surface = surface
         self._lane_headers = headers
-        self._parts: list[bytes] = []
+        self._parts = []
         self._body_bytes = 0
         self._lane_cycle = _LaneCycle(keep_alive=self.parser.should_keep_alive())
         self.cycle = self._lane_cycle  # type: ignore[assignment]  # it has all that uvicorn asks of one
@@ -302,7 +306,7 @@ class LaneProtocol(HttpToolsProtocol):
         """Answer an error to whatever is being sent, and end the connection."""
         if self.transport.is_closing() or self.phase is Phase.CLOSING:
             return
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete and self._surface is None:
             if self.phase is not Phase.BODY or getattr(cycle, "response_started", True):
                 self.transport.abort()

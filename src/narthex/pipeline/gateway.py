@@ -24,7 +24,7 @@ class TaskKeeper:
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Start a task and keep it until it has ended."""
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]  # `Coroutine[object, …]` is any
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -26,6 +26,10 @@ LONG_TEXT = 65_536
 """Characters from which on a text is read and repaired in a thread."""
 
 
+Value = object
+"""Any JSON value; by another name, because a field is called `object`."""
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call of the native generation route."""
 
@@ -48,7 +52,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer."""
 
     id: str
-    object: str = "generation"
+    object: Literal["generation"] = "generation"
     created_at: int
     """Unix time in seconds."""
     model: str
@@ -56,12 +60,12 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["text", "xml", "json"]
     text: str
     """What the model wrote, unchanged."""
-    output: object
+    output: Value
     """The text, the well-formed document, or the parsed value."""
     repaired: bool
     """Whether the text had to be changed to be well-formed."""
     finish_reason: FinishReason
-    usage: dict[str, object]
+    usage: dict[str, Value]
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):

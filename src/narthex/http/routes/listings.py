@@ -22,7 +22,7 @@ def listing_routes(services: Services) -> APIRouter:
     async def models(request: Request) -> Response:
         await services.refresh()
         anthropic = "anthropic-version" in request.headers
-        names = [(facts.name, facts) for facts in services.catalog.models()]
+        names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
         names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
         data = [_anthropic(name, facts) if anthropic else _openai(name, facts) for name, facts in names]
         if anthropic:

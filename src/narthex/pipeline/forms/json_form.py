@@ -57,11 +57,10 @@ def check_schema(value: object, schema: dict[str, object]) -> str | None:
         validator = jsonschema_rs.validator_for(schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         raise ValueError(str(error).partition("\n")[0]) from error
-    error = next(iter(validator.iter_errors(value)), None)
-    if error is None:
-        return None
-    path = ".".join(str(part) for part in error.instance_path)
-    return f"{path or 'the value'}: {error.message}"
+    for problem in validator.iter_errors(value):
+        path = ".".join(str(part) for part in problem.instance_path)
+        return f"{path or 'the value'}: {problem.message}"
+    return None
 
 
 def _start(text: str) -> int:
