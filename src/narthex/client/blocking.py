@@ -123,16 +123,15 @@ class EventStream(Generic[T]):
             BrokenAnswer: The answer was cut.
             GatewayTimeout: Nothing came for `timeout_s`.
         """
-        progress = self._progress
         try:
-            while not progress.ready:
-                if progress.over:
+            while (event := self._progress.take()) is None:
+                if self._progress.over:
                     raise StopIteration
                 self._read_on()
         except BaseException:
             self.close()
             raise
-        return progress.ready.popleft()
+        return event
 
     def _read_on(self) -> None:
         try:
@@ -147,8 +146,7 @@ class EventStream(Generic[T]):
 
     def close(self) -> None:
         """Leave the answer; the gateway cancels what is not finished."""
-        self._progress.over = True
-        self._progress.ready.clear()
+        self._progress.leave()
         self._exchange.close()
 
     def __enter__(self) -> Self:

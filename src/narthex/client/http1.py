@@ -65,7 +65,7 @@ class ResponseReader:
         What follows the end of the answer is dropped, and the connection with it.
         """
         if self.complete:
-            self.reusable = False
+            self.reusable = self.reusable and not data
             return b""
         try:
             self._parser.feed_data(data)

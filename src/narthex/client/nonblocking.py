@@ -134,16 +134,15 @@ class AsyncEventStream(Generic[T]):
 
         If cancelled, the answer is left.
         """
-        progress = self._progress
         try:
-            while not progress.ready:
-                if progress.over:
+            while (event := self._progress.take()) is None:
+                if self._progress.over:
                     raise StopAsyncIteration
                 await self._read_on()
         except BaseException:
             self._leave()
             raise
-        return progress.ready.popleft()
+        return event
 
     async def _read_on(self) -> None:
         try:
@@ -157,8 +156,7 @@ class AsyncEventStream(Generic[T]):
             self._progress.add(piece)
 
     def _leave(self) -> None:
-        self._progress.over = True
-        self._progress.ready.clear()
+        self._progress.leave()
         self._exchange.close()
 
     async def aclose(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -11,32 +12,33 @@ from narthex.client.calls import broken
 from narthex.client.failures import describe, read_error
 from narthex.client.http1 import Head
 from narthex.client.values import Generation, GenerationEvent
-from narthex.errors import BrokenAnswer, ClientError
+from narthex.errors import BrokenAnswer, ClientError, NarthexError
 from narthex.types.events import Ended, Event, Failed
 from narthex.wire.contract import BrokenStream
 from narthex.wire.openai_chat import OPENAI_CHAT
 from narthex.wire.sse import SseEvent, SseParser
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class EventReader(Protocol[T]):
+class EventReader(Protocol[T_co]):
     """Reads one streamed answer."""
 
     complete: bool
     """Whether its end has come."""
 
-    def feed(self, data: bytes) -> list[T]:
-        """Return the events that `data` completes.
+    def feed(self, data: bytes) -> Iterator[T_co]:
+        """Yield the events that `data` completes.
 
         Raises:
-            NarthexError: The gateway reports in the stream that it failed.
+            NarthexError: The gateway reports in the stream that it failed; what came before was yielded.
             BrokenAnswer: This is no stream of its kind.
         """
         ...
 
-    def close(self) -> list[T]:
-        """Take note that nothing more comes; return what this completes.
+    def close(self) -> Iterator[T_co]:
+        """Take note that nothing more comes; yield what this completes.
 
         Raises:
             BrokenAnswer: The answer has no end.
@@ -66,10 +68,13 @@ class GenerationReader:
         self._head = head
         self._parser = SseParser()
 
-    def feed(self, data: bytes) -> list[GenerationEvent]:
-        """Return the steps that `data` completes."""
+    def feed(self, data: bytes) -> Iterator[GenerationEvent]:
+        """Yield the steps that `data` completes."""
         try:
-            return [step for event in self._parser.feed(data) if (step := self._read(event)) is not None]
+            for event in self._parser.feed(data):
+                step = self._read(event)
+                if step is not None:
+                    yield step
         except (BrokenStream, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise broken("the stream", error, self._head) from error
 
@@ -85,11 +90,11 @@ class GenerationReader:
             case _:
                 return None
 
-    def close(self) -> list[GenerationEvent]:
+    def close(self) -> Iterator[GenerationEvent]:
         """Take note that nothing more comes."""
         if not self.complete:
             raise _truncated(self._head)
-        return []
+        yield from ()
 
 
 class ChatReader:
@@ -100,65 +105,84 @@ class ChatReader:
         self._head = head
         self._parser = OPENAI_CHAT.parser()
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Return the events that `data` completes."""
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Yield the events that `data` completes."""
         try:
-            return self._checked(self._parser.feed(data))
+            yield from self._checked(self._parser.feed(data))
         except BrokenStream as error:
             raise broken("the stream", error, self._head) from error
 
-    def close(self) -> list[Event]:
+    def close(self) -> Iterator[Event]:
         """Take note that nothing more comes."""
-        try:
-            events = self._checked(self._parser.close()) if not self.complete else []
-        except BrokenStream as error:
-            raise _truncated(self._head) from error
+        if not self.complete:
+            try:
+                yield from self._checked(self._parser.close())
+            except BrokenStream as error:
+                raise _truncated(self._head) from error
         if not self.complete:
             raise _truncated(self._head)
-        return events
 
-    def _checked(self, events: list[Event]) -> list[Event]:
+    def _checked(self, events: list[Event]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, Failed):
                 raise describe(event.code or event.kind, event.message, self._head)
             self.complete = self.complete or isinstance(event, Ended)
-        return events
+            yield event
 
 
 class Progress(Generic[T]):
-    """How far the reading of one answer has come."""
+    """How far the reading of one answer has come.
+
+    What was read before a failure is handed out before the failure is raised.
+    """
 
     def __init__(self, reader: EventReader[T]) -> None:
-        self.ready: deque[T] = deque()
-        """Events read and not yet taken."""
-        self.over = False
-        """Whether nothing more is to be read."""
+        self._ready: deque[T] = deque()
         self._reader = reader
+        self._failure: NarthexError | None = None
+        self._over = False
+
+    def take(self) -> T | None:
+        """Return the next event read, or None if more must be read first.
+
+        Raises:
+            NarthexError: The answer failed here.
+        """
+        if self._ready:
+            return self._ready.popleft()
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._over
 
     def add(self, piece: bytes) -> None:
-        """Read a piece of the body.
-
-        Raises:
-            NarthexError: The gateway reports that it failed.
-            BrokenAnswer: This is no stream of its kind.
-        """
-        self.ready.extend(self._reader.feed(piece))
+        """Read a piece of the body."""
+        self._read(self._reader.feed(piece))
 
     def end(self) -> None:
-        """Take note that the body has come to its end.
-
-        Raises:
-            BrokenAnswer: The answer has no end.
-        """
-        self.over = True
-        self.ready.extend(self._reader.close())
+        """Take note that the body has come to its end."""
+        self._over = True
+        self._read(self._reader.close())
 
     def broke(self, error: ClientError) -> None:
-        """Take note that the connection broke; behind the end of the answer that means nothing.
-
-        Raises:
-            ClientError: The same, if the answer has no end yet.
-        """
-        self.over = True
+        """Take note that the connection broke; behind the end of the answer that means nothing."""
+        self._over = True
         if not self._reader.complete:
-            raise error
+            self._failure = error
+
+    def leave(self) -> None:
+        """Forget what was read: nobody wants it any more."""
+        self._over = True
+        self._ready.clear()
+        self._failure = None
+
+    def _read(self, events: Iterator[T]) -> None:
+        try:
+            self._ready.extend(events)
+        except NarthexError as error:
+            self._over = True
+            self._failure = error

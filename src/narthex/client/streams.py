@@ -87,9 +87,14 @@ class StreamConnection:
         )
 
     def close(self) -> None:
-        """Close at once."""
-        if not self._loop.is_closed():
-            self._writer.transport.abort()
+        """Close at once, from whatever loop; on a loop that is closed already nothing is left to do."""
+        if asyncio.get_running_loop() is self._loop:
+            self._abort()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        self._writer.transport.abort()
 
 
 class StreamPool:

@@ -338,6 +338,9 @@ class _Connection(asyncio.Protocol):
             case EndSending():
                 self._transport.write_eof()
             case Close():
+                if self._transport.can_write_eof():
+                    # The end is on its way before anybody is told that this connection is closed.
+                    self._transport.write_eof()
                 self._transport.close()
                 await self._gone.wait()
             case Reset():
