@@ -58,6 +58,11 @@ class Stream:
             return await asyncio.to_thread(_next, self.stream)
         return await anext(self.stream, None)
 
+    async def read_into(self, seen: list[object]) -> None:
+        """Read to the end; what comes before a failure is in `seen`."""
+        while (event := await self.next()) is not None:
+            seen.append(event)
+
     async def close(self) -> None:
         """Leave the answer."""
         if isinstance(self.stream, EventStream):

@@ -42,7 +42,7 @@ from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.events import Ended, TextDelta
 from narthex.types.messages import Text
 from tests.client.answers import MODEL, STATUS, error_body, event, failed, generated, generation_frames
-from tests.client.either import Stream, either
+from tests.client.either import either
 
 KINDS = pytest.mark.parametrize("kind", ["blocking", "nonblocking"])
 
@@ -52,11 +52,6 @@ def gateway() -> Iterator[ScriptedUpstream]:
     """Return what stands for a gateway."""
     with ScriptedUpstream() as running:
         yield running
-
-
-async def _read_into(seen: list[object], stream: Stream) -> None:
-    while (step := await stream.next()) is not None:
-        seen.append(step)
 
 
 @KINDS
@@ -172,7 +167,7 @@ async def test_a_broken_stream_never_looks_whole(
     async with either(kind, gateway.url) as client:
         stream = await client.open(method, "x")
         with pytest.raises(ClientError):
-            await _read_into(seen, stream)
+            await stream.read_into(seen)
         assert await stream.next() is None
     assert not any(isinstance(step, Ended) or getattr(step, "done", False) for step in seen)
 

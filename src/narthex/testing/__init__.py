@@ -1,5 +1,6 @@
 """The doubles we ship: for the tests of those who build on Narthex, and for our own.
 
+    gateways     a whole gateway in a process of its own, with a scripted model
     upstream     a provider on a real socket that does what a test says
     acts         what it does, byte by byte
     wires        what providers answer, in their own words
@@ -16,14 +17,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from narthex.testing.clock import FakeClock
+    from narthex.testing.gateways import GatewayDidNotStart, RunningGateway, running_gateway, scripted_gateway
     from narthex.testing.upstream import ReceivedRequest, ScriptedUpstream
 
-__all__ = ["FakeClock", "ReceivedRequest", "ScriptedUpstream"]
+__all__ = [
+    "FakeClock",
+    "GatewayDidNotStart",
+    "ReceivedRequest",
+    "RunningGateway",
+    "ScriptedUpstream",
+    "running_gateway",
+    "scripted_gateway",
+]
 
 _HOMES = {
     "FakeClock": "narthex.testing.clock",
+    "GatewayDidNotStart": "narthex.testing.gateways",
     "ReceivedRequest": "narthex.testing.upstream",
+    "RunningGateway": "narthex.testing.gateways",
     "ScriptedUpstream": "narthex.testing.upstream",
+    "running_gateway": "narthex.testing.gateways",
+    "scripted_gateway": "narthex.testing.gateways",
 }
 
 
