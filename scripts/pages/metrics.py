@@ -1,0 +1,61 @@
+"""The page of metrics: what `GET /metrics` renders, with its labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
+from scripts.pages.markdown import code, table
+
+_HEAD = """\
+# Metrics
+
+`GET /metrics` answers in Prometheus's text format.
+Where keys are configured it needs one, as every route that tells something does.
+"""
+
+
+_MODEL = f"""\
+`provider/model` that served the call; `none` where none was reached. \
+Above {MAX_SERIES} combinations of labels, further models are counted as `other`."""
+
+
+def documented() -> list[tuple[str, str, str, str]]:
+    """Return every metric there is: name, kind, labels and meaning."""
+    metrics = Metrics()
+    metrics.series("chat", "local/smollm2", "ok").requests += 1
+    text = metrics.render()
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
+    return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found]
+
+
+def _labels(text: str, name: str) -> str:
+    names: dict[str, None] = {}
+    for inside in re.findall(rf"^{name}(?:_bucket)?{{(.*?)}}", text, re.MULTILINE):
+        names.update(dict.fromkeys(re.findall(r"(\w+)=", inside)))
+    names.pop("le", None)
+    return ", ".join(map(code, names))
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    rows = ((code(name), kind, labels, meaning) for name, kind, labels, meaning in documented())
+    yield from table(("Metric", "Kind", "Labels", "Meaning"), rows)
+    bounds = ", ".join(f"{bound:g}" for bound in BUCKETS_S)
+    yield f"\nThe histograms have buckets up to {bounds} seconds.\n"
+    yield from table(
+        ("Label", "Meaning"),
+        (
+            (code("operation"), "What was asked."),
+            (code("model"), _MODEL),
+            (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
+            (code("direction"), "`input` for tokens read, `output` for tokens written."),
+        ),
+    )
