@@ -1,0 +1,69 @@
+import { CodeBlock } from "@/components/code-block";
+import { withCode } from "@/components/failure-card";
+import { Tabs } from "@/components/tabs";
+import type { SystemStatus } from "@/lib/api";
+import { connectSnippets } from "@/lib/connect-snippets";
+import { SectionHeading } from "./overview-page";
+
+/** How a program that exists already comes through this door. */
+export function Connect({ status }: { status: SystemStatus }) {
+  const snippets = connectSnippets(status.address, status.default_model, status.auth_required);
+  return (
+    <section aria-labelledby="connect">
+      <SectionHeading id="connect" title="Connect your application" />
+      <div className="grid gap-x-10 gap-y-5 lg:grid-cols-[17rem_minmax(0,1fr)]">
+        <div>
+          <p className="text-ink-2">
+            Keep your SDK and change one thing: the base URL. Every model above is then a model name away.
+          </p>
+          <p className="mt-4 text-small text-ink-3">
+            {status.auth_required
+              ? withCode("This server asks for a key: send it as `Authorization: Bearer …` or `x-api-key`.")
+              : "This server asks for no key, since it listens to this machine only. SDKs want one nevertheless: any word will do."}
+          </p>
+        </div>
+        <Tabs
+          label="SDK"
+          tabs={snippets.map(({ value, name, title, language, code }) => ({
+            value,
+            name,
+            content: <CodeBlock code={code} language={language} title={title} />,
+          }))}
+        />
+      </div>
+    </section>
+  );
+}
+
+/** What to do while there is nothing but the embedded model. */
+export function ConnectProvider() {
+  return (
+    <section
+      aria-labelledby="bring"
+      className="relative grid gap-x-10 gap-y-5 overflow-hidden rounded-l border border-accent-line bg-accent-soft p-5 sm:p-6 lg:grid-cols-[17rem_minmax(0,1fr)]"
+    >
+      <div>
+        <h2 id="bring" className="text-title font-semibold tracking-[-0.012em]">
+          Bring a provider
+        </h2>
+        <p className="mt-1.5 text-ink-2">
+          Only the model inside is being served. Put a provider's key into the environment and start again: its models
+          are found by themselves.
+        </p>
+        <p className="mt-3 text-small text-ink-2">
+          {withCode(
+            "An Ollama on this machine needs no key. `narthex doctor` says what was found, and what is missing.",
+          )}
+        </p>
+      </div>
+      <CodeBlock
+        title="Shell"
+        language="shell"
+        code={`export OPENAI_API_KEY="…"      # or ANTHROPIC_API_KEY, GEMINI_API_KEY,
+                               # MISTRAL_API_KEY, GROQ_API_KEY, …
+narthex doctor                 # what is found, what is missing
+narthex serve`}
+      />
+    </section>
+  );
+}

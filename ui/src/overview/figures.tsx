@@ -1,0 +1,95 @@
+import { useEffect, useState } from "react";
+import { Sparkline } from "@/components/sparkline";
+import type { SystemStatus } from "@/lib/api";
+import { formatBytes, formatCompact, formatCount, formatUptime } from "@/lib/format";
+
+const SAMPLES_KEPT = 60;
+
+interface Sample {
+  at: number;
+  requests: number;
+  tokens: number;
+  memory: number;
+}
+
+/** What was polled since the dashboard was opened; it outlives the page so that going to and fro loses nothing. */
+let samples: Sample[] = [];
+
+function useSamples(status: SystemStatus, at: number): Sample[] {
+  const [kept, setKept] = useState(samples);
+  useEffect(() => {
+    if (samples.at(-1)?.at === at) return;
+    const restarted = (samples.at(-1)?.requests ?? 0) > status.requests.total;
+    const { input, output } = status.tokens;
+    const sample = { at, requests: status.requests.total, tokens: input + output, memory: status.memory_bytes };
+    samples = [...(restarted ? [] : samples), sample].slice(-SAMPLES_KEPT);
+    setKept(samples);
+  }, [status, at]);
+  return kept;
+}
+
+/** How much was added between one sample and the next, per second. */
+function rates(kept: Sample[], figure: (sample: Sample) => number): number[] {
+  return kept.slice(1).map((sample, index) => {
+    const before = kept[index] ?? sample;
+    return (figure(sample) - figure(before)) / Math.max(0.001, (sample.at - before.at) / 1_000);
+  });
+}
+
+export function Figures({ status, at }: { status: SystemStatus; at: number }) {
+  const kept = useSamples(status, at);
+  const { requests, tokens } = status;
+  const [memory, memoryUnit] = formatBytes(status.memory_bytes);
+  return (
+    <dl className="grid grid-cols-2 overflow-hidden rounded-l border border-line bg-line shadow-1 [gap:1px] lg:grid-cols-4">
+      <Figure
+        name="Uptime"
+        value={formatUptime(status.uptime_s)}
+        note={requests.active ? `${formatCount(requests.active)} running now` : "Nothing running now"}
+      />
+      <Figure
+        name="Requests"
+        value={formatCompact(requests.total)}
+        note={requests.failed ? `${formatCount(requests.failed)} failed` : "None failed"}
+        bad={requests.failed > 0}
+        line={<Sparkline values={rates(kept, (sample) => sample.requests)} label="Requests per second, lately" />}
+      />
+      <Figure
+        name="Tokens"
+        value={formatCompact(tokens.input + tokens.output)}
+        note={`${formatCompact(tokens.input)} in, ${formatCompact(tokens.output)} out`}
+        line={<Sparkline values={rates(kept, (sample) => sample.tokens)} label="Tokens per second, lately" />}
+      />
+      <Figure
+        name="Memory"
+        value={memory}
+        unit={memoryUnit}
+        note={status.embedded.loaded ? "Embedded model loaded" : "Embedded model not loaded"}
+        line={<Sparkline values={kept.map((sample) => sample.memory)} label="Memory, lately" />}
+      />
+    </dl>
+  );
+}
+
+interface FigureProps {
+  name: string;
+  value: string;
+  unit?: string;
+  note: string;
+  bad?: boolean;
+  line?: React.ReactNode;
+}
+
+function Figure({ name, value, unit, note, bad = false, line }: FigureProps) {
+  return (
+    <div className="relative flex flex-col bg-sheet px-4 pt-3.5 pb-3.5 sm:px-5">
+      <dt className="eyebrow">{name}</dt>
+      <dd className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">
+        {value}
+        {unit && <span className="ml-1 text-base font-medium tracking-normal text-ink-3">{unit}</span>}
+      </dd>
+      <dd className={`mt-0.5 text-small tabular ${bad ? "text-bad-text" : "text-ink-3"}`}>{note}</dd>
+      {line && <dd className="pointer-events-none absolute top-4 right-4 max-sm:hidden">{line}</dd>}
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url";
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+import { compressed } from "./build/compressed.ts";
+import { earlyTheme } from "./build/early-theme.ts";
+
+/** Where the gateway (or `npm run mock`) listens while the dashboard is developed. */
+const gateway = process.env.NARTHEX_URL ?? "http://127.0.0.1:8484";
+
+export default defineConfig({
+  plugins: [react(), tailwindcss(), earlyTheme(), compressed()],
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  build: {
+    outDir: "../src/narthex/dashboard/dist",
+    emptyOutDir: true,
+    target: ["chrome123", "firefox121", "safari17.5"],
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: Object.fromEntries(
+      ["/api", "/v1", "/health", "/docs", "/metrics", "/openapi.json"].map((path) => [path, { target: gateway }]),
+    ),
+  },
+  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"] },
+});
