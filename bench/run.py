@@ -146,7 +146,7 @@ def _leave(number: int, _frame: object) -> None:
 def main() -> int:
     """Run, print, and say by the exit code whether all went well."""
     options = arguments(sys.argv[1:])
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, _leave)
     try:
         journal = records.read(options.report) if options.report else run(options)

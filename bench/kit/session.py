@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -163,6 +162,8 @@ class Session:
             if interpreter is not None:
                 self._time_import(interpreter, folder)
             runners = [runner for target in targets if (runner := self._bring_up(target, folder, missing))]
+            if not runners:
+                raise KitError(f"nothing to measure: {'; '.join(missing.values())}")
             self._note_memory(runners, "idle")
             for number in range(1, self._plan.rounds + 1):
                 self._measure_round(runners, number)
@@ -280,12 +281,3 @@ def _brief(window: Window) -> str:
     cost = window.cpu_us_per_event or window.cpu_us_per_answer or 0
     wrong = sum(window.wrong.values())
     return f"{window.target} {window.per_second:,.0f}/s {cost:.1f}us" + (f" WRONG {wrong}" if wrong else "")
-
-
-def quietness(journal: Journal) -> tuple[float, float]:
-    """Return the cores that other work took, and those that the host kept back: medians over all windows."""
-    windows = journal.all_windows()
-    if not windows:
-        raise KitError("nothing was measured")
-    others = statistics.median(window.others_cores for window in windows)
-    return others, statistics.median(window.stolen_cores for window in windows)

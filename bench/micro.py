@@ -1,0 +1,198 @@
+"""Times the parts of the hot path, one by one, in this process.
+
+    python -m bench.micro [WORDS...]        only those whose names hold one of the words
+
+The best of several repetitions is what a part costs when nothing disturbs it; the median says how much did. What is
+done to every event of a stream is given per event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import timeit
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from narthex.tokens.counting import count_chat
+from narthex.wire.registry import CHAT_WIRES
+
+from bench.kit.scenarios import body
+from bench.kit.targets import KEY
+from narthex.pipeline.exchange import Head
+from narthex.tenancy.keys import Keyring
+from narthex.types.dialects import Dialect
+from narthex.wire.splice import replace_model
+from narthex.wire.sse import FrameSplitter
+
+MODEL = "mock/gpt-bench"
+REPETITIONS = 7
+REPETITION_S = 0.05
+TEXT_EVENTS = 50
+
+Operation = Callable[[], object]
+
+OPENAI = CHAT_WIRES[Dialect.OPENAI_CHAT]
+ANTHROPIC = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to time."""
+
+    name: str
+    prepare: Callable[[], Operation]
+    """Makes what it needs, and returns what is timed."""
+    per: int = 1
+    """Events handled by one call."""
+
+
+def stream_events() -> list[bytes]:
+    """Return a stream's events: text, usage, [DONE]."""
+    head = b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1760000000,"model":"gpt-bench",'
+    events = [
+        head
+        + b'"choices":[{"index":0,"delta":{%b"content":" word%04dxxxxxxxxxxxxxxxxxxx"},"finish_reason":%b}]}\n\n'
+        % (b'"role":"assistant",' if n == 0 else b"", n, b'"stop"' if n == TEXT_EVENTS - 1 else b"null")
+        for n in range(TEXT_EVENTS)
+    ]
+    usage = b'"choices":[],"usage":{"prompt_tokens":112,"completion_tokens":50,"total_tokens":162}}\n\n'
+    return [*events, head + usage, b"data: [DONE]\n\n"]
+
+
+def whole_answer() -> bytes:
+    """Return a whole answer of about 1.2 KB."""
+    text = b"A narthex is the hall at the door of a great building, where everyone is received. " * 9
+    return (
+        b'{"id":"chatcmpl-bench0123456789abcdef","object":"chat.completion","created":1760000000,"model":"gpt-bench",'
+        b'"choices":[{"index":0,"message":{"role":"assistant","content":"'
+        + text
+        + b'","refusal":null},"logprobs":null,'
+        b'"finish_reason":"stop"}],"usage":{"prompt_tokens":112,"completion_tokens":168,"total_tokens":280}}'
+    )
+
+
+def _identify() -> Operation:
+    keyring = Keyring([("bench", KEY)])
+    header = f"Bearer {KEY}".encode()
+    return lambda: keyring.identify(header)
+
+
+def _decode_head() -> Operation:
+    decode, request = msgspec.json.Decoder(Head).decode, body("json", model=MODEL)
+    return lambda: decode(request)
+
+
+def _decode_request() -> Operation:
+    decode, request = OPENAI.decode_request, body("json", model=MODEL)
+    return lambda: decode(request)
+
+
+def _encode_request() -> Operation:
+    request = OPENAI.decode_request(body("json", model=MODEL))
+    encode = ANTHROPIC.encode_request
+    return lambda: encode(request, model="gpt-bench")
+
+
+def _replace_model() -> Operation:
+    request = body("json", model=MODEL)
+    return lambda: replace_model(request, MODEL, "gpt-bench")
+
+
+def _scan_answer() -> Operation:
+    scan, answer = OPENAI.scan_answer, whole_answer()
+    return lambda: scan(answer)
+
+
+def _scan_stream(pieces: Sequence[bytes]) -> Callable[[], Operation]:
+    def prepare() -> Operation:
+        make = OPENAI.scanner
+
+        def scan() -> None:
+            scanner = make()
+            for piece in pieces:
+                scanner.feed(piece)
+            scanner.close()
+
+        return scan
+
+    return prepare
+
+
+def _translate_stream() -> Operation:
+    request, pieces = OPENAI.decode_request(body("sse", model=MODEL)), stream_events()
+
+    def translate() -> None:
+        parser, encoder = OPENAI.parser(), ANTHROPIC.encoder(request)
+        for piece in pieces:
+            for event in parser.feed(piece):
+                encoder.encode(event)
+        for event in parser.close():
+            encoder.encode(event)
+
+    return translate
+
+
+def _split_frames() -> Operation:
+    pieces = stream_events()
+
+    def split() -> None:
+        splitter = FrameSplitter()
+        for piece in pieces:
+            splitter.feed(piece)
+
+    return split
+
+
+def _count_tokens() -> Operation:
+    request = OPENAI.decode_request(body("json", model=MODEL))
+    return lambda: count_chat(request, "gpt-4o")
+
+
+def parts() -> list[Part]:
+    """Return everything that can be timed, in the order in which a request meets it."""
+    events = stream_events()
+    together = [b"".join(events[start : start + 8]) for start in range(0, len(events), 8)]
+    return [
+        Part("key check", _identify),
+        Part("request: what dispatch needs", _decode_head),
+        Part("request: decode in full", _decode_request),
+        Part("request: write for another dialect", _encode_request),
+        Part("request: put the provider's model in", _replace_model),
+        Part("request: count tokens", _count_tokens),
+        Part("answer: scan", _scan_answer),
+        Part("stream: split, per event", _split_frames, len(events)),
+        Part("stream: scan, events one by one, per event", _scan_stream(events), len(events)),
+        Part("stream: scan, eight events a read, per event", _scan_stream(together), len(events)),
+        Part("stream: translate to another dialect, per event", _translate_stream, len(events)),
+    ]
+
+
+def time_us(operation: Operation, per: int) -> tuple[float, float]:
+    """Return the best and the median time of an operation, in microseconds."""
+    timer = timeit.Timer(operation)
+    once_s = max(timer.timeit(3) / 3, 1e-8)
+    number = max(1, round(REPETITION_S / once_s))
+    times = sorted(timer.timeit(number) / number / per * 1e6 for _ in range(REPETITIONS))
+    return times[0], times[REPETITIONS // 2]
+
+
+def main() -> int:
+    """Time the parts asked for, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="time only the parts whose names hold one of these")
+    words = parser.parse_args().words
+    print("| part | best, µs | median, µs |\n|---|---|---|")
+    for part in parts():
+        if not words or any(word in part.name for word in words):
+            operation = part.prepare()
+            gc.collect()
+            best, median = time_us(operation, part.per)
+            print(f"| {part.name} | {best:.2f} | {median:.2f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
