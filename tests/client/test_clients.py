@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import trustme
 from narthex.client.values import Generation, GenerationEvent, Liveness, Status
 from narthex.errors import (
     AuthenticationFailed,
+    BodyTooLarge,
     BrokenAnswer,
     ClientError,
     GatewayTimeout,
@@ -197,6 +200,35 @@ async def test_a_broken_answer_is_told(kind: str, gateway: ScriptedUpstream, ans
         with pytest.raises(BrokenAnswer):
             await client.call("generate", "x")
     assert len(gateway.requests) == 1
+
+
+@KINDS
+async def test_an_early_answer_is_heard(kind: str) -> None:
+    """A gateway that refuses a body before it has read it is heard, not taken for a broken connection."""
+    body = as_json(error_body("Too large.", code="body_too_large"))
+    head = b"HTTP/1.1 413 No\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+
+    left = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + body)
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            # What was sent so far is read, so that closing does not break off the answer.
+            while await reader.read(65_536):
+                pass
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with either(kind, f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(BodyTooLarge, match="Too large"):
+            await client.call("generate", "x" * 20_000_000)
+    await left.wait()
+    server.close()
+    await server.wait_closed()
 
 
 @KINDS

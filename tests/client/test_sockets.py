@@ -11,9 +11,9 @@ from narthex.client import sockets
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import ResponseReader
 from narthex.client.sockets import SocketConnection, SocketPool
-from narthex.errors import GatewayTimeout
+from narthex.errors import GatewayTimeout, GatewayUnreachable
 from narthex.testing import ScriptedUpstream
-from narthex.testing.acts import whole
+from narthex.testing.acts import Reset, whole
 
 ASKED = b"GET / HTTP/1.1\r\n\r\n"
 
@@ -83,3 +83,24 @@ def test_an_address_that_never_answers_times_out() -> None:
             SocketConnection(endpoint)
         for waiting in queued:
             waiting.close()
+
+
+def test_a_gateway_that_does_not_read_times_out() -> None:
+    """A request that nobody reads ends in a timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        connection = SocketConnection(endpoint_for(f"http://127.0.0.1:{deaf.getsockname()[1]}", timeout_s=0.1))
+        with pytest.raises(GatewayTimeout, match="sent nothing"):
+            connection.send(bytes(50_000_000))
+        connection.close()
+
+
+def test_a_connection_that_breaks_is_told(gateway: ScriptedUpstream) -> None:
+    """A reset while sending or receiving is an unreachable gateway."""
+    gateway.always((Reset(),))
+    connection = SocketConnection(endpoint_for(gateway.url))
+    connection.send(ASKED)
+    with pytest.raises(GatewayUnreachable, match="broke"):
+        connection.receive()
+    with pytest.raises(GatewayUnreachable, match="broke"):
+        connection.send(ASKED)
+    connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from narthex.client import streams
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import ResponseReader
 from narthex.client.streams import StreamConnection, StreamPool
+from narthex.errors import GatewayTimeout, GatewayUnreachable
 from narthex.testing import ScriptedUpstream
-from narthex.testing.acts import whole
+from narthex.testing.acts import Reset, whole
 
 
 @pytest.fixture
@@ -62,3 +64,25 @@ async def test_unfinished_connections_are_closed(gateway: ScriptedUpstream) -> N
     pool.give_back(await pool.take(), ResponseReader())
     await gateway.all_closed()
     await pool.aclose()
+
+
+async def test_a_gateway_that_does_not_read_times_out() -> None:
+    """A request that nobody reads ends in a timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        endpoint = endpoint_for(f"http://127.0.0.1:{deaf.getsockname()[1]}", timeout_s=0.1)
+        connection = await StreamConnection.open(endpoint)
+        with pytest.raises(GatewayTimeout, match="sent nothing"):
+            await connection.send(bytes(50_000_000))
+        connection.close()
+
+
+async def test_a_connection_that_breaks_is_told(gateway: ScriptedUpstream) -> None:
+    """A reset while sending or receiving is an unreachable gateway."""
+    gateway.always((Reset(),))
+    connection = await StreamConnection.open(endpoint_for(gateway.url))
+    await connection.send(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(GatewayUnreachable, match="broke"):
+        await connection.receive()
+    with pytest.raises(GatewayUnreachable, match="broke"):
+        await connection.send(b"GET / HTTP/1.1\r\n\r\n")
+    connection.close()

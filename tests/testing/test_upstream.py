@@ -127,6 +127,12 @@ def test_an_answer_can_be_cut_anywhere(upstream: ScriptedUpstream) -> None:
     assert _raw(upstream) == b""
 
 
+def test_slow_readers_lose_nothing(upstream: ScriptedUpstream) -> None:
+    """An answer larger than all buffers waits for its reader."""
+    upstream.play(streamed([bytes(1_000_000)] * 20))
+    assert len(_raw(upstream, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")) > 20_000_000
+
+
 def test_connection_close_is_honoured(upstream: ScriptedUpstream) -> None:
     """A client that asks for the end of the connection gets it."""
     upstream.play(whole(b"x"))

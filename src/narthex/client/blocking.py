@@ -24,7 +24,7 @@ from narthex.client.values import (
     Model,
     Status,
 )
-from narthex.errors import ClientError
+from narthex.errors import ClientError, GatewayUnreachable
 from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.events import Event
 
@@ -40,8 +40,7 @@ class _Exchange:
         self._first = b""
         self._connection: SocketConnection | None = pool.take()
         with self._closed_on_error():
-            self._connection.send(request.encode(pool.endpoint))
-            self.head = self._read_head()
+            self.head = self._read_head(self._send(self._connection, request))
 
     @contextlib.contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -51,9 +50,20 @@ class _Exchange:
             self.close()
             raise
 
-    def _read_head(self) -> Head:
-        while self._reader.head is None:
-            self._first += self._receive()
+    def _send(self, connection: SocketConnection, request: HttpRequest) -> ClientError | None:
+        """Send the request; return why that failed: a gateway may have answered before it had read everything."""
+        try:
+            connection.send(request.encode(self._pool.endpoint))
+        except GatewayUnreachable as error:
+            return error
+        return None
+
+    def _read_head(self, unsent: ClientError | None) -> Head:
+        try:
+            while self._reader.head is None:
+                self._first += self._receive()
+        except ClientError as error:
+            raise unsent or error from error
         return self._reader.head
 
     def _receive(self) -> bytes:

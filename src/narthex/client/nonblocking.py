@@ -24,7 +24,7 @@ from narthex.client.values import (
     Model,
     Status,
 )
-from narthex.errors import ClientError
+from narthex.errors import ClientError, GatewayUnreachable
 from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.events import Event
 
@@ -47,8 +47,7 @@ class _Exchange:
         connection = await pool.take()
         exchange = cls(pool, connection)
         with exchange.closed_on_error():
-            await connection.send(request.encode(pool.endpoint))
-            exchange.head = await exchange._read_head()
+            exchange.head = await exchange._read_head(await exchange._send(connection, request))
         return exchange
 
     @contextlib.contextmanager
@@ -60,9 +59,20 @@ class _Exchange:
             self.close()
             raise
 
-    async def _read_head(self) -> Head:
-        while self._reader.head is None:
-            self._first += await self._receive()
+    async def _send(self, connection: StreamConnection, request: HttpRequest) -> ClientError | None:
+        """Send the request; return why that failed: a gateway may have answered before it had read everything."""
+        try:
+            await connection.send(request.encode(self._pool.endpoint))
+        except GatewayUnreachable as error:
+            return error
+        return None
+
+    async def _read_head(self, unsent: ClientError | None) -> Head:
+        try:
+            while self._reader.head is None:
+                self._first += await self._receive()
+        except ClientError as error:
+            raise unsent or error from error
         return self._reader.head
 
     async def _receive(self) -> bytes:

@@ -189,6 +189,25 @@ async def test_a_tool_call_is_cut_like_any_text() -> None:
         json.loads(calls_of(choice)[0].arguments)
 
 
+@pytest.mark.parametrize("rule", [{"refusal": "I will not do that."}, {"reasoning": "Let me think about it."}])
+async def test_every_text_is_cut(rule: dict[str, object]) -> None:
+    """Refusals and thinking are cut like answers, and what is cut carries no proof that it is whole."""
+    choice = (await answer({"replies": [rule]}, asked(max_output_tokens=2))).choices[0]
+    (part,) = choice.message.parts
+    assert isinstance(part, Refusal | Reasoning)
+    assert part.text in {"I will", "Let me"}
+    assert choice.finish_reason is FinishReason.LENGTH
+    assert getattr(part, "signature", None) is None
+
+
+async def test_directives_dictate_the_answer() -> None:
+    """Where they are allowed, directives have the first word."""
+    script: dict[str, object] = {"directives": True, "replies": [{"reply": "rule"}]}
+    assert text_of((await answer(script, asked("[[reply dictated]]"))).choices[0]) == "dictated"
+    choice = (await answer({"directives": True}, asked("[[call_tool clock]]", tools=(WEATHER, CLOCK)))).choices[0]
+    assert [call.name for call in calls_of(choice)] == ["clock"]
+
+
 async def test_several_answers_differ() -> None:
     """Each of `n` answers is another one, and all are counted."""
     found = await answer({}, asked(n=3))

@@ -14,7 +14,7 @@ from narthex.providers.scripted.texts import random_for
 from narthex.types.answers import ChatAnswer, Choice, FinishReason
 from narthex.types.events import Ended, Finished, Started, TextDelta
 from narthex.types.folding import fold
-from narthex.types.messages import Message, Part, Reasoning, Refusal, Text, ToolCall
+from narthex.types.messages import Image, Message, Part, Reasoning, Refusal, Text, ToolCall
 from narthex.types.usage import Usage
 
 _WORDS = st.text(min_size=1, max_size=40)
@@ -60,6 +60,12 @@ def test_log_probabilities_come_with_their_tokens() -> None:
         event for event in events_of(_answer(Text(text="x")), chunk_tokens=1) if isinstance(event, TextDelta)
     )
     assert without.logprobs is None
+
+
+def test_only_what_models_write_is_told() -> None:
+    """A picture cannot be part of a scripted answer; meeting one is a fault of ours."""
+    with pytest.raises(AssertionError):
+        list(events_of(_answer(Image(url="https://example.com/i.png")), chunk_tokens=1))
 
 
 def test_waits_follow_the_pace() -> None:
