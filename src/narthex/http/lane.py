@@ -127,7 +127,7 @@ class LaneProtocol(HttpToolsProtocol):
             return
         if phase is Phase.SERVING or phase is Phase.CLOSING:
             self.transport.abort()
-        elif phase is Phase.IDLE or not self._head_bytes:
+        elif phase is Phase.IDLE or (phase is Phase.HEAD and not self._head_bytes):
             self.transport.close()
         else:
             self._refuse(RequestTimeout())
