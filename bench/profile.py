@@ -102,7 +102,8 @@ def report_with_perf(pid: int, seconds: float, data: Path) -> str:
     _run([perf, "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_S), "-o", str(data), "-p", str(pid),
           "--", "sleep", str(seconds)], seconds + 60)  # fmt: skip
     return _run(
-        [perf, "report", "--stdio", "-q", "-i", str(data), "--percent-limit", "0.5", "--sort", "dso,symbol"], 120
+        [perf, "report", "--stdio", "-q", "-i", str(data), "--percent-limit", "0.5", "--fields", "overhead,dso,symbol"],
+        120,
     )
 
 

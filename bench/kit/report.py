@@ -213,8 +213,8 @@ def _noise(journal: Journal, names: Sequence[str]) -> str:
         (
             f"- Cores taken by other work: {_worst(others)}; kept back by the host: {_worst(stolen)}.",
             f"- CPU per request or event, spread between rounds (largest less least, by the median): {spreads}.",
-            *(f"- Wrong answers: {line}" for line in wrong[:20]),
-            *(["- Wrong answers: none."] if not wrong else []),
+            *(f"- Not counted: {line}" for line in wrong[:20]),
+            *(["- Not counted: nothing; every answer was whole and right."] if not wrong else []),
         )
     )
 
