@@ -28,31 +28,37 @@ def plan(settings: ReasoningSettings | None, *, model: str = OLD, limit: int | N
 
 
 @pytest.mark.parametrize(
-    ("model", "takes_budget"),
+    ("model", "thinking", "effort"),
     [
-        ("claude-3-7-sonnet-20250219", True),
-        ("claude-opus-4-20250514", True),
-        ("claude-sonnet-4@20250514", True),
-        ("anthropic.claude-sonnet-4-20250514-v1:0", True),
-        ("claude-opus-4-1-20250805", True),
-        ("claude-haiku-4-5", True),
-        ("claude-opus-4-5-20251101", True),
-        ("kimi-k2-thinking", True),
-        ("claude-opus-4-6", False),
-        ("claude-sonnet-4-6", False),
-        ("claude-haiku-5-5", False),
-        ("claude-opus-4-10", False),
+        (OLD, {"type": "enabled", "budget_tokens": EFFORT_BUDGETS["xhigh"]}, None),
+        ("kimi-k2-thinking", {"type": "enabled", "budget_tokens": EFFORT_BUDGETS["xhigh"]}, None),
+        ("claude-opus-4-6", {"type": "adaptive"}, "high"),
+        (NEW, {"type": "adaptive"}, "xhigh"),
     ],
 )
-def test_an_effort_is_said_as_the_model_takes_it(model: str, takes_budget: bool) -> None:
+def test_an_effort_is_said_as_the_model_takes_it(model: str, thinking: object, effort: str | None) -> None:
     """Older and foreign models get a budget, later ones of this vendor decide themselves under an effort."""
-    planned = plan(ReasoningSettings(effort="high"), model=model)
-    if takes_budget:
-        assert planned.thinking == {"type": "enabled", "budget_tokens": EFFORT_BUDGETS["high"]}
-        assert planned.effort is None
-    else:
-        assert planned.thinking == {"type": "adaptive"}
-        assert planned.effort == "high"
+    planned = plan(ReasoningSettings(effort="xhigh"), model=model)
+    assert (planned.thinking, planned.effort) == (thinking, effort)
+
+
+@pytest.mark.parametrize(
+    ("budget_tokens", "effort"), [(1024, "low"), (2049, "medium"), (16384, "high"), (90_000, "max")]
+)
+def test_a_budget_is_said_as_the_model_takes_it(budget_tokens: int, effort: str) -> None:
+    """A budget is sent as one, but to the latest models as the effort that holds it."""
+    settings = ReasoningSettings(budget_tokens=budget_tokens)
+    for model in (OLD, "claude-opus-4-6"):
+        assert plan(settings, model=model).thinking == {"type": "enabled", "budget_tokens": budget_tokens}
+    planned = plan(settings, model=NEW)
+    assert (planned.thinking, planned.effort) == ({"type": "adaptive"}, effort)
+
+
+def test_models_that_think_by_default_have_room_to() -> None:
+    """Where nobody said anything, the latest models think all the same, within `max_tokens`."""
+    assert plan(None, model=NEW).max_tokens == DEFAULT_MAX_TOKENS + EFFORT_BUDGETS["high"]
+    assert plan(None, model=OLD).max_tokens == DEFAULT_MAX_TOKENS
+    assert plan(None, model=NEW, limit=50).max_tokens == 50
 
 
 @pytest.mark.parametrize("effort", EFFORT_BUDGETS)
@@ -86,11 +92,6 @@ def test_no_thinking_is_said_too() -> None:
     assert plan(ReasoningSettings(effort="none")).thinking == {"type": "disabled"}
     assert plan(None).thinking is None
     assert not plan(ReasoningSettings(enabled=False)).thinks
-
-
-def test_a_given_budget_is_sent_as_one_to_every_model() -> None:
-    """A budget of the caller's own is not turned into an effort."""
-    assert plan(ReasoningSettings(budget_tokens=3000), model=NEW).thinking == {"type": "enabled", "budget_tokens": 3000}
 
 
 def test_thinking_without_a_measure_gets_a_usual_one() -> None:

@@ -152,6 +152,13 @@ def test_sampling_that_the_wire_refuses_in_company_is_dropped(
     assert named == dropped
 
 
+def test_the_latest_models_take_no_sampling_settings() -> None:
+    """They refuse all three, so those are dropped and named; a 1 asks for nothing."""
+    body, dropped = encoded(request(temperature=0.5, top_p=1.0, top_k=4, max_output_tokens=9), "claude-opus-4-7")
+    assert body.keys() == {"model", "max_tokens", "messages"}
+    assert dropped == ("temperature", "top_k")
+
+
 @pytest.mark.parametrize(
     ("fields", "choice", "dropped"),
     [

@@ -5,7 +5,7 @@ schema            the shapes read here
 bodies            request bodies, and what is wrong with a bad one
 request_decode    requests of clients; `content_decode` their blocks
 request_encode    requests for providers; `content_encode` their turns and blocks
-reasoning         how much the model may think
+reasoning         how much the model may think; `generations` which settings a model takes
 answer            whole answers, both ways
 stream_parser     streams of providers; `stream_events`, `stream_blocks` and `stream_progress` are its pieces
 stream_encoder    streams for clients; `stream_sequence` brings parts that interleave into a row

@@ -1,14 +1,15 @@
 """How much the model may think, as this wire says it.
 
-There are two ways to say it, and no model takes both:
+There are two ways to say it: a budget, `thinking: {type: enabled, budget_tokens}`, or the model's own choice,
+`thinking: {type: adaptive}`, guided by `output_config.effort`. Which one a model takes is told by its generation:
 
-- Claude up to 4.5, and models of other makers behind this wire, take a budget: `thinking: {type: enabled,
-  budget_tokens}`. An effort is turned into one by `EFFORT_BUDGETS`.
-- Later Claude models decide themselves: `thinking: {type: adaptive}`, guided by `output_config.effort`.
+- An effort goes to a model of budgets as the budget that `EFFORT_BUDGETS` gives it.
+- A budget goes to a model of efforts as the least effort whose budget holds it.
+- A model that takes both gets what the caller said.
 
-A budget that the caller gave is sent as a budget to either. `max_tokens` covers thinking and answer together: without a
-limit of the caller's it is `DEFAULT_MAX_TOKENS` for the answer and the budget on top; under a limit of the caller's the
-budget is at most three quarters of it, and below the wire's least budget there is no thinking, named as dropped.
+`max_tokens` covers thinking and answer together: without a limit of the caller's it is `DEFAULT_MAX_TOKENS` for the
+answer and room to think on top; under a limit of the caller's a budget is at most three quarters of it, and below the
+wire's least budget there is no thinking, named as dropped.
 
 https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking
 https://docs.anthropic.com/en/docs/build-with-claude/effort
@@ -16,12 +17,11 @@ https://docs.anthropic.com/en/docs/build-with-claude/effort
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, ReasoningSettings
+from narthex.wire.anthropic_messages.generations import Generation, generation_of
 from narthex.wire.anthropic_messages.schema import Json
 
 DEFAULT_MAX_TOKENS = 4096
@@ -43,7 +43,6 @@ EFFORT_BUDGETS = {
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 """The wire's words for an effort; a word that is not here goes out as it came."""
 _USUAL_EFFORT = "medium"
-_TAKES_BUDGET = re.compile(r"claude-(?:instant|[123]\b|(?:opus|sonnet|haiku)-4(?:-[0-5](?!\d)|[-@]20\d{6}|$))")
 
 
 class ReasoningPlan(msgspec.Struct, kw_only=True):
@@ -71,7 +70,7 @@ def plan_reasoning(request: ChatRequest, model: str) -> ReasoningPlan:
         return ReasoningPlan(max_tokens=_room_for(leftover, limit), thinking=leftover, effort=effort)
     if settings is not None and _is_effort_alone(request, settings):
         return ReasoningPlan(max_tokens=_or_default(limit), effort=settings.effort)
-    plan = _plan(settings, limit=limit, takes_budget=_takes_budget(model))
+    plan = _plan(settings, limit=limit, generation=generation_of(model))
     if plan.thinks and _forces_tool(request):
         # "Thinking may not be enabled when tool_choice forces tool use": the tool is what the caller needs.
         return ReasoningPlan(max_tokens=_or_default(limit), dropped=True)
@@ -80,24 +79,37 @@ def plan_reasoning(request: ChatRequest, model: str) -> ReasoningPlan:
     return plan
 
 
-def _plan(settings: ReasoningSettings | None, *, limit: int | None, takes_budget: bool) -> ReasoningPlan:
+def _plan(settings: ReasoningSettings | None, *, limit: int | None, generation: Generation) -> ReasoningPlan:
     if settings is None:
-        return ReasoningPlan(max_tokens=_or_default(limit))
+        # The latest models think by default, so they need the room in any case.
+        room = EFFORT_BUDGETS["high"] if generation is Generation.EFFORTS else 0
+        return ReasoningPlan(max_tokens=_or_default(limit, room))
     if not settings.enabled or settings.effort == "none":
         effort = _EFFORTS.get(settings.effort or "")
         return ReasoningPlan(max_tokens=_or_default(limit), thinking={"type": "disabled"}, effort=effort)
     if settings.budget_tokens is not None:
-        return _with_budget(settings.budget_tokens, limit)
-    if not takes_budget:
-        return _adaptive(settings.effort, limit)
-    budget_tokens = EFFORT_BUDGETS.get(settings.effort or _USUAL_EFFORT)
+        return _for_budget(settings.budget_tokens, limit, generation)
+    return _for_effort(settings.effort, limit, generation)
+
+
+def _for_budget(budget_tokens: int, limit: int | None, generation: Generation) -> ReasoningPlan:
+    if generation is not Generation.EFFORTS:
+        return _with_budget(budget_tokens, limit)
+    effort = next((word for word, budget in EFFORT_BUDGETS.items() if budget_tokens <= budget), "max")
+    return _adaptive(effort, limit, generation)
+
+
+def _for_effort(effort: str | None, limit: int | None, generation: Generation) -> ReasoningPlan:
+    if generation is not Generation.BUDGETS:
+        return _adaptive(effort, limit, generation)
+    budget_tokens = EFFORT_BUDGETS.get(effort or _USUAL_EFFORT)
     if budget_tokens is None:
         return ReasoningPlan(max_tokens=_or_default(limit), dropped=True)
     return _with_budget(budget_tokens, limit)
 
 
 def _with_budget(budget_tokens: int, limit: int | None) -> ReasoningPlan:
-    max_tokens = DEFAULT_MAX_TOKENS + budget_tokens if limit is None else limit
+    max_tokens = _or_default(limit, budget_tokens)
     if budget_tokens >= max_tokens:
         budget_tokens = max_tokens * 3 // 4
         if budget_tokens < MIN_BUDGET_TOKENS:
@@ -105,17 +117,12 @@ def _with_budget(budget_tokens: int, limit: int | None) -> ReasoningPlan:
     return ReasoningPlan(max_tokens=max_tokens, thinking={"type": "enabled", "budget_tokens": budget_tokens})
 
 
-def _adaptive(effort: str | None, limit: int | None) -> ReasoningPlan:
+def _adaptive(effort: str | None, limit: int | None, generation: Generation) -> ReasoningPlan:
     room = EFFORT_BUDGETS.get(effort or "high", EFFORT_BUDGETS["max"])
-    return ReasoningPlan(
-        max_tokens=DEFAULT_MAX_TOKENS + room if limit is None else limit,
-        thinking={"type": "adaptive"},
-        effort=None if effort is None else _EFFORTS.get(effort, effort),
-    )
-
-
-def _takes_budget(model: str) -> bool:
-    return "claude" not in model or _TAKES_BUDGET.search(model) is not None
+    word = None if effort is None else _EFFORTS.get(effort, effort)
+    if word == "xhigh" and generation is Generation.BUDGETS_AND_EFFORTS:
+        word = "high"  # `xhigh` is younger than these models
+    return ReasoningPlan(max_tokens=_or_default(limit, room), thinking={"type": "adaptive"}, effort=word)
 
 
 def _is_effort_alone(request: ChatRequest, settings: ReasoningSettings) -> bool:
@@ -136,10 +143,8 @@ def _forces_tool(request: ChatRequest) -> bool:
 
 def _room_for(thinking: Json, limit: int | None) -> int:
     budget_tokens = thinking.get("budget_tokens")
-    if limit is None and isinstance(budget_tokens, int):
-        return DEFAULT_MAX_TOKENS + budget_tokens
-    return _or_default(limit)
+    return _or_default(limit, budget_tokens if isinstance(budget_tokens, int) else 0)
 
 
-def _or_default(limit: int | None) -> int:
-    return DEFAULT_MAX_TOKENS if limit is None else limit
+def _or_default(limit: int | None, room: int = 0) -> int:
+    return DEFAULT_MAX_TOKENS + room if limit is None else limit

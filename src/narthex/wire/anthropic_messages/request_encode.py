@@ -3,7 +3,7 @@
 Dropped and named, because the wire has no word for them: `seed`, `logprobs`, `top_logprobs`, `logit_bias`, the
 penalties, `metadata`, a `response_format` of `json_object`, a service tier other than the wire's two, a temperature
 above its limit of 1 (its default, so the nearest there is), `top_p` beside a temperature (models refuse both), sampling
-settings that thinking forbids, stop sequences of white space, and `extra` fields of other dialects.
+settings that thinking or the model forbids, stop sequences of white space, and `extra` fields of other dialects.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from narthex.errors import UnsupportedContent
 from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, Tool
 from narthex.wire.anthropic_messages.content_encode import ContentWriter, cache_control, short_content
+from narthex.wire.anthropic_messages.generations import Generation, generation_of
 from narthex.wire.anthropic_messages.reasoning import ReasoningPlan, plan_reasoning
 from narthex.wire.anthropic_messages.schema import TOOL_OPTIONS, Json
 from narthex.wire.contract import Encoded
@@ -44,7 +45,7 @@ def encode_request(request: ChatRequest, *, model: str) -> Encoded:
     plan = plan_reasoning(request, model)
     body: Json = {"model": model, "max_tokens": plan.max_tokens}
     body |= _prompt(request, plan, writer)
-    body |= _sampling(request, plan, writer.dropped)
+    body |= _sampling(request, writer.dropped, refused=_refused_sampling(request, plan, model))
     body |= _about(request, writer.dropped)
     body |= {name: value for name, value in _own(request).items() if name not in _WRITTEN_ELSEWHERE}
     if request.stream:
@@ -154,12 +155,13 @@ def _output_config(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str,
     return config
 
 
-def _sampling(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str, None]) -> Json:
+def _sampling(request: ChatRequest, dropped: dict[str, None], *, refused: list[str]) -> Json:
     wanted = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     written: Json = {name: value for name, value in wanted.items() if value is not None}
-    for name in _refused_sampling(request, plan):
-        if (name, written.pop(name)) != ("top_p", 1):  # a `top_p` of 1 means what leaving it out means
+    for name in refused:
+        if name == "top_k" or written[name] != 1:  # a temperature or `top_p` of 1 means what leaving it out means
             dropped[name] = None
+        del written[name]
     stop = [sequence for sequence in request.stop if sequence.strip()]
     if len(stop) < len(request.stop):
         dropped["stop"] = None
@@ -168,13 +170,16 @@ def _sampling(request: ChatRequest, plan: ReasoningPlan, dropped: dict[str, None
     return written
 
 
-def _refused_sampling(request: ChatRequest, plan: ReasoningPlan) -> list[str]:
-    """Return the settings given that the wire would refuse.
+def _refused_sampling(request: ChatRequest, plan: ReasoningPlan, model: str) -> list[str]:
+    """Return the settings given that the provider would refuse.
 
     https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking#feature-compatibility
     """
-    refused: list[str] = []
     temperature, top_p = request.temperature, request.top_p
+    if generation_of(model) is Generation.EFFORTS:
+        given = {"temperature": temperature, "top_p": top_p, "top_k": request.top_k}
+        return [name for name, value in given.items() if value is not None]
+    refused: list[str] = []
     if temperature is not None and (temperature > 1 or (plan.thinks and temperature != 1)):
         refused.append("temperature")
     if top_p is not None and (temperature is not None or (plan.thinks and top_p < _LEAST_TOP_P_WITH_THINKING)):
