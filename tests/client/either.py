@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Unpack, cast
 
@@ -72,7 +72,7 @@ class Stream:
 
 
 @asynccontextmanager
-async def either(kind: str, url: str, **options: Unpack[ClientOptions]) -> AsyncIterator[Either]:
+async def either(kind: str, url: str, **options: Unpack[ClientOptions]) -> AsyncGenerator[Either, None]:
     """Open a client of the kind `blocking` or `nonblocking`."""
     if kind == "blocking":
         with Client(url, **options) as blocking:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -160,11 +160,10 @@ async def test_errors_are_typed(
     ids=["clean end", "closed", "reset", "no last chunk", "inside a frame"],
 )
 async def test_a_broken_stream_never_looks_whole(
-    kind: str, gateway: ScriptedUpstream, method: str, spoil: object
+    kind: str, gateway: ScriptedUpstream, method: str, spoil: Callable[[list[bytes]], Answer]
 ) -> None:
     """However a stream breaks off, iterating raises, and what came before does not end as an answer ends."""
     frames = generation_frames("a", "b", "c") if method == "generate" else openai_frames("a b c", usage=False)
-    assert callable(spoil)
     gateway.play(spoil(frames))
     seen: list[object] = []
     async with either(kind, gateway.url) as client:

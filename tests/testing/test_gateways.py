@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from narthex.testing import GatewayDidNotStart, RunningGateway, running_gateway, scripted_gateway
 
@@ -24,7 +25,7 @@ def gateway() -> Iterator[RunningGateway]:
 def test_it_is_the_real_server(gateway: RunningGateway) -> None:
     """The official SDK talks to it, its model follows the script, and its faults come as counted."""
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", max_retries=0) as client:
-        messages: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
         for _ in range(2):
             found = client.chat.completions.create(model="scripted/scripted", messages=messages)
             assert found.choices[0].message.content == "You said: Hi"

@@ -15,6 +15,7 @@ import anthropic
 import openai
 import pytest
 import trustme
+from openai.types.chat import ChatCompletionMessageParam
 
 from narthex.testing import ScriptedUpstream
 from narthex.testing.acts import Close, EndSending, Reset, Wait, cut, silent, streamed, then, whole
@@ -50,7 +51,7 @@ def _raw(upstream: ScriptedUpstream, sent: bytes = b"GET / HTTP/1.1\r\n\r\n") ->
 def test_healthy_answers_please_openai_s_sdk(upstream: ScriptedUpstream) -> None:
     """Unscripted it is a provider that OpenAI's own SDK is content with."""
     with openai.OpenAI(api_key="test", base_url=f"{upstream.url}/v1", max_retries=0) as client:
-        messages: list[openai.types.chat.ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
         whole_answer = client.chat.completions.create(model="gpt-test", messages=messages)
         assert whole_answer.choices[0].message.content == "Hello from upstream."
         chunks = list(client.chat.completions.create(model="gpt-test", messages=messages, stream=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
@@ -43,7 +43,7 @@ class _Exchange:
             self.head = self._read_head(self._send(self._connection, request))
 
     @contextlib.contextmanager
-    def _closed_on_error(self) -> Iterator[None]:
+    def _closed_on_error(self) -> Generator[None, None, None]:
         try:
             yield
         except BaseException:

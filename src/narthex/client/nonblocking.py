@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
@@ -51,7 +51,7 @@ class _Exchange:
         return exchange
 
     @contextlib.contextmanager
-    def closed_on_error(self) -> Iterator[None]:
+    def closed_on_error(self) -> Generator[None, None, None]:
         """Close the connection on an error, cancellation among them."""
         try:
             yield

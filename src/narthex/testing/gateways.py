@@ -14,7 +14,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def running_gateway(
     *,
     environ: Mapping[str, str] | None = None,
     start_timeout_s: float = 30.0,
-) -> Iterator[RunningGateway]:
+) -> Generator[RunningGateway, None, None]:
     """Run a gateway while the block lasts.
 
     Args:
@@ -102,7 +102,7 @@ def running_gateway(
 
 
 @contextmanager
-def scripted_gateway(**script: object) -> Iterator[RunningGateway]:
+def scripted_gateway(**script: object) -> Generator[RunningGateway, None, None]:
     """Run a gateway whose one model `scripted/scripted`, also its default model, follows this script.
 
     Args:

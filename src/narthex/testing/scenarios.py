@@ -25,9 +25,11 @@ class Occasion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    every: int | None = Field(None, ge=1, description="Only each N-th call, counted from the first.")
-    probability: float | None = Field(None, ge=0, le=1, description="Only this share of the calls, drawn by the seed.")
-    times: int | None = Field(None, ge=1, description="Only so often; afterwards never again.")
+    every: int | None = Field(default=None, ge=1, description="Only each N-th call, counted from the first.")
+    probability: float | None = Field(
+        default=None, ge=0, le=1, description="Only this share of the calls, drawn by the seed."
+    )
+    times: int | None = Field(default=None, ge=1, description="Only so often; afterwards never again.")
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Occasion:
@@ -40,7 +42,7 @@ class Fail(Occasion):
     """Answers with an error status."""
 
     fault: Literal["fail"] = "fail"
-    status: int = Field(500, ge=400, le=599)
+    status: int = Field(default=500, ge=400, le=599)
     message: str | None = None
     code: str | None = None
 
@@ -56,8 +58,8 @@ class Limits(Occasion):
     """Keeps real limits per minute, and answers 429 beyond them."""
 
     fault: Literal["limits"] = "limits"
-    requests_per_minute: int | None = Field(None, ge=1)
-    tokens_per_minute: int | None = Field(None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _a_limit(self) -> Limits:
@@ -76,7 +78,7 @@ class Flap(Occasion):
     """Cannot be reached during every other period."""
 
     fault: Literal["flap"] = "flap"
-    period_s: float = Field(10.0, gt=0, le=86_400)
+    period_s: float = Field(default=10.0, gt=0, le=86_400)
 
 
 class ContextOverflow(Occasion):
@@ -103,8 +105,8 @@ class Drip(Occasion):
     """Writes at this pace."""
 
     fault: Literal["drip"] = "drip"
-    tokens_per_second: float = Field(5.0, gt=0, le=1_000_000)
-    jitter: float = Field(0.0, ge=0, le=1)
+    tokens_per_second: float = Field(default=5.0, gt=0, le=1_000_000)
+    jitter: float = Field(default=0.0, ge=0, le=1)
 
 
 class Stall(Occasion):
@@ -156,14 +158,14 @@ class HugeChunk(Occasion):
     """Sends one piece of this many characters."""
 
     fault: Literal["huge_chunk"] = "huge_chunk"
-    characters: int = Field(1_000_000, ge=1, le=100_000_000)
+    characters: int = Field(default=1_000_000, ge=1, le=100_000_000)
 
 
 class WrongUsage(Occasion):
     """Reports this many times the tokens that were used."""
 
     fault: Literal["wrong_usage"] = "wrong_usage"
-    factor: float = Field(10.0, ge=0, le=1_000_000)
+    factor: float = Field(default=10.0, ge=0, le=1_000_000)
 
 
 class BreakToolCall(Occasion):
@@ -184,7 +186,7 @@ class SplitUtf8(Occasion):
     """Cuts the stream into pieces inside characters and frames."""
 
     fault: Literal["split_utf8"] = "split_utf8"
-    bytes_each: int = Field(1, ge=1, le=65_536)
+    bytes_each: int = Field(default=1, ge=1, le=65_536)
 
 
 class WrongContentType(Occasion):

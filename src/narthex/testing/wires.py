@@ -76,8 +76,8 @@ def openai_frames(
         done: Whether the closing `[DONE]` comes.
         tool_calls: Made after the text, arguments in a frame of their own.
     """
-    deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": word} for word in words(text)]
+    opening: dict[str, object] = {"role": "assistant", "content": ""}
+    deltas = [opening, *_openai_words(text)]
     for index, call in enumerate(tool_calls):
         deltas += _openai_tool_deltas(index, call)
     frames = [_openai_frame(model, [{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
@@ -86,6 +86,10 @@ def openai_frames(
     if usage:
         frames.append(_openai_frame(model, [], usage=_openai_usage(text)))
     return [*frames, b"data: [DONE]\n\n"] if done else frames
+
+
+def _openai_words(text: str) -> list[dict[str, object]]:
+    return [{"content": word} for word in words(text)]
 
 
 def _openai_tool_deltas(index: int, call: Mapping[str, object]) -> list[dict[str, object]]:

@@ -169,7 +169,7 @@ class Composer:
             return self.rule.tool_call
         wanted = self._wanted_tools()
         single = wanted[:1] if self.request.parallel_tool_calls is False else wanted
-        return tuple(ToolCallScript(name=tool.name, arguments=None) for tool in single)
+        return tuple(ToolCallScript(name=tool.name) for tool in single)
 
     def _wanted_tools(self) -> list[Tool]:
         tools = list(self.request.tools)

@@ -58,7 +58,7 @@ def _wish(wishes: Wishes, name: str, arguments: str) -> Wishes:
                 raise BadDirective(f"[[tokens]] takes a number from 1 to {_MOST_TOKENS}, not {arguments!r}")
             return replace(wishes, tokens=int(arguments))
         case _:
-            return replace(wishes, tool=ToolCallScript(name=arguments or None, arguments=None))
+            return replace(wishes, tool=ToolCallScript(name=arguments or None))
 
 
 def _scenario(name: str, arguments: str) -> Scenario:

@@ -102,7 +102,7 @@ class _Maker:
         for keyword in ("anyOf", "oneOf"):
             if isinstance(keywords.get(keyword), list):
                 return self._one_option(keywords, keyword, depth)
-        return self._MAKERS[self._type(keywords)](self, keywords, depth)
+        return _MAKERS[self._type(keywords)](self, keywords, depth)
 
     def _one_of_enum(self, keywords: Keywords) -> object:
         rest = {keyword: value for keyword, value in keywords.items() if keyword != "enum"}
@@ -131,7 +131,7 @@ class _Maker:
         if isinstance(named, list):
             named = next((name for name in named if name != "null"), "null")
         if isinstance(named, str):
-            if named not in self._MAKERS:
+            if named not in _MAKERS:
                 raise UnsupportedSchema(f"no type {named!r:.80}")
             return named
         for name, signs in _SIGNS.items():
@@ -139,13 +139,16 @@ class _Maker:
                 return name
         return "string"
 
-    def _null(self, _keywords: Keywords, _depth: int) -> None:
-        return None
+    def make_null(self, _keywords: Keywords, _depth: int) -> None:
+        """Return the only value of its type."""
+        return
 
-    def _boolean(self, _keywords: Keywords, _depth: int) -> bool:
+    def make_boolean(self, _keywords: Keywords, _depth: int) -> bool:
+        """Toss a coin."""
         return self._chance.random() < 0.5
 
-    def _integer(self, keywords: Keywords, _depth: int) -> int:
+    def make_integer(self, keywords: Keywords, _depth: int) -> int:
+        """Return a whole number within the bounds."""
         step = _read(keywords, "multipleOf", 1.0)
         if step <= 0 or not step.is_integer():
             step = 1.0
@@ -159,7 +162,8 @@ class _Maker:
             raise UnsupportedSchema("no whole number fits its bounds")
         return self._chance.randint(least, most) * int(step)
 
-    def _number(self, keywords: Keywords, depth: int) -> float:
+    def make_number(self, keywords: Keywords, depth: int) -> float:
+        """Return a number within the bounds."""
         step = _read(keywords, "multipleOf", 0.0)
         low, high = _bounds(keywords, span=100.0)
         if step > 0:
@@ -167,7 +171,8 @@ class _Maker:
         value = round(self._chance.uniform(low, high), 2)
         return value if low < value < high else (low + high) / 2
 
-    def _string(self, keywords: Keywords, _depth: int) -> str:
+    def make_string(self, keywords: Keywords, _depth: int) -> str:
+        """Return a text of the pattern, format or length asked."""
         least, most = _sizes(keywords, "minLength", "maxLength", usual=60)
         if isinstance(keywords.get("pattern"), str):
             return matching(cast("str", keywords["pattern"]), least=least, most=most)
@@ -178,7 +183,8 @@ class _Maker:
             text = f"{text} {pseudo_text(self._chance, 8)}"
         return text[:most].strip().ljust(least, ".")
 
-    def _array(self, keywords: Keywords, depth: int) -> list[object]:
+    def make_array(self, keywords: Keywords, depth: int) -> list[object]:
+        """Return a list of the length asked."""
         usual = 2 if depth <= _FULL_DEPTH else 0
         places = self._places(keywords)
         least, most = _sizes(keywords, "minItems", "maxItems", usual=max(usual, len(places)))
@@ -211,7 +217,8 @@ class _Maker:
                 return value
         raise UnsupportedSchema("not enough different values for `uniqueItems`")
 
-    def _object(self, keywords: Keywords, depth: int) -> dict[str, object]:
+    def make_object(self, keywords: Keywords, depth: int) -> dict[str, object]:
+        """Return an object with what is required, and what is optional unless too deep."""
         properties = cast("Mapping[str, object]", keywords.get("properties") or {})
         required = [str(key) for key in cast("list[object]", keywords.get("required") or [])]
         least, most = _sizes(keywords, "minProperties", "maxProperties", usual=_NODES)
@@ -233,16 +240,16 @@ class _Maker:
             if required or self._nodes > _NODES:
                 raise
 
-    _MAKERS: Mapping[str, Callable[[_Maker, Keywords, int], object]] = {
-        "null": _null,
-        "boolean": _boolean,
-        "integer": _integer,
-        "number": _number,
-        "string": _string,
-        "array": _array,
-        "object": _object,
-    }
 
+_MAKERS: Mapping[str, Callable[[_Maker, Keywords, int], object]] = {
+    "null": _Maker.make_null,
+    "boolean": _Maker.make_boolean,
+    "integer": _Maker.make_integer,
+    "number": _Maker.make_number,
+    "string": _Maker.make_string,
+    "array": _Maker.make_array,
+    "object": _Maker.make_object,
+}
 
 _SIGNS = {
     "object": ("properties", "required", "additionalProperties", "minProperties", "patternProperties"),

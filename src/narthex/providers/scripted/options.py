@@ -27,10 +27,10 @@ ModelId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern
 class When(Section):
     """Which requests a rule is for: those that meet all that is given."""
 
-    contains: str | None = Field(None, description="The prompt has this text, in capitals or not.")
-    regex: str | None = Field(None, description="This regular expression is found in the prompt.")
-    model: str | None = Field(None, description="This model is asked.")
-    after_tool: bool | None = Field(None, description="Whether the last message brings a tool's result.")
+    contains: str | None = Field(default=None, description="The prompt has this text, in capitals or not.")
+    regex: str | None = Field(default=None, description="This regular expression is found in the prompt.")
+    model: str | None = Field(default=None, description="This model is asked.")
+    after_tool: bool | None = Field(default=None, description="Whether the last message brings a tool's result.")
 
     @field_validator("regex")
     @classmethod
@@ -45,9 +45,9 @@ class When(Section):
 class ToolCallScript(Section):
     """A tool call to make."""
 
-    name: str | None = Field(None, description="The tool; by default the first that the request offers.")
+    name: str | None = Field(default=None, description="The tool; by default the first that the request offers.")
     arguments: dict[str, object] | str | None = Field(
-        None, description="Its arguments; by default made from the tool's schema. A text is sent as it stands."
+        default=None, description="Its arguments; by default made from the tool's schema. A text is sent as it stands."
     )
 
 
@@ -73,47 +73,58 @@ class Rule(Section):
     """What is answered to some requests; the first rule that fits a request is taken."""
 
     when: Annotated[When, BeforeValidator(_contains)] = Field(
-        When(contains=None, regex=None, model=None, after_tool=None),
+        default=When(),
         description="Which requests; a plain text is `contains`. By default all.",
     )
-    reply: str | None = Field(None, description="The answer; `{prompt}`, `{system}` and `{model}` are filled in.")
-    refusal: str | None = Field(None, description="A refusal in the model's words, instead of an answer.")
-    reasoning: str | None = Field(None, description="Thinking written before the answer.")
-    tool_call: Annotated[tuple[ToolCallScript, ...], BeforeValidator(_listed)] = Field(
-        (), description="One tool call, or a list of calls made in parallel."
+    reply: str | None = Field(
+        default=None, description="The answer; `{prompt}`, `{system}` and `{model}` are filled in."
     )
-    fault: Playable | None = Field(None, description="What goes wrong.")
+    refusal: str | None = Field(default=None, description="A refusal in the model's words, instead of an answer.")
+    reasoning: str | None = Field(default=None, description="Thinking written before the answer.")
+    tool_call: Annotated[tuple[ToolCallScript, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="One tool call, or a list of calls made in parallel."
+    )
+    fault: Playable | None = Field(default=None, description="What goes wrong.")
 
 
 class ScriptOptions(Section):
     """Everything that a scripted provider can be told."""
 
     models: tuple[ModelId, ...] = Field(
-        ("scripted",), min_length=1, description="Models it serves; each can do everything."
+        default=("scripted",), min_length=1, description="Models it serves; each can do everything."
     )
-    seed: int = Field(0, description="Same seed and same request give the same answer, in the same pieces.")
+    seed: int = Field(default=0, description="Same seed and same request give the same answer, in the same pieces.")
     reply: str | None = Field(
-        None, description="The answer where no rule fits; `{prompt}`, `{system}` and `{model}` are filled in."
+        default=None, description="The answer where no rule fits; `{prompt}`, `{system}` and `{model}` are filled in."
     )
-    replies: tuple[Rule, ...] = Field((), description="Rules, the first that fits a request is taken.")
-    reply_tokens: int = Field(48, ge=1, le=1_000_000, description="Length of the text made without `reply`, in tokens.")
-    reasoning: bool | str = Field(False, description="Whether it thinks without being asked, or what it thinks.")
-    reasoning_tokens: int = Field(24, ge=1, le=1_000_000, description="Length of the thinking made, in tokens.")
+    replies: tuple[Rule, ...] = Field(default=(), description="Rules, the first that fits a request is taken.")
+    reply_tokens: int = Field(
+        default=48, ge=1, le=1_000_000, description="Length of the text made without `reply`, in tokens."
+    )
+    reasoning: bool | str = Field(
+        default=False, description="Whether it thinks without being asked, or what it thinks."
+    )
+    reasoning_tokens: int = Field(default=24, ge=1, le=1_000_000, description="Length of the thinking made, in tokens.")
     tools: Literal["asked", "always", "never"] = Field(
-        "asked", description="When it calls an offered tool: when the prompt names one, at every turn, or never."
+        default="asked",
+        description="When it calls an offered tool: when the prompt names one, at every turn, or never.",
     )
-    chunk_tokens: int = Field(1, ge=1, le=1_000_000, description="Tokens in each piece of a stream.")
-    latency_ms: float = Field(0.0, ge=0, le=86_400_000, description="Time before anything is answered.")
-    first_token_ms: float = Field(0.0, ge=0, le=86_400_000, description="Time from there to the first token.")
-    tokens_per_second: float | None = Field(None, gt=0, description="Pace of writing; by default as fast as possible.")
-    jitter: float = Field(0.0, ge=0, le=1, description="Share by which each wait varies, up or down.")
-    usage: bool = Field(True, description="Whether it reports the tokens used.")
-    dimensions: int = Field(384, ge=1, le=16_384, description="Length of its vectors.")
-    context_tokens: int | None = Field(None, ge=1, description="Window of its models; longer requests are refused.")
-    max_output_tokens: int | None = Field(None, ge=1, description="Longest answer of its models.")
-    created_at: int = Field(1_767_225_600, ge=0, description="Unix time that its answers bear.")
-    faults: tuple[Playable, ...] = Field((), description="What goes wrong, and when.")
-    directives: bool = Field(False, description="Whether prompts may ask for faults: `[[fail 503]]`.")
+    chunk_tokens: int = Field(default=1, ge=1, le=1_000_000, description="Tokens in each piece of a stream.")
+    latency_ms: float = Field(default=0.0, ge=0, le=86_400_000, description="Time before anything is answered.")
+    first_token_ms: float = Field(default=0.0, ge=0, le=86_400_000, description="Time from there to the first token.")
+    tokens_per_second: float | None = Field(
+        default=None, gt=0, description="Pace of writing; by default as fast as possible."
+    )
+    jitter: float = Field(default=0.0, ge=0, le=1, description="Share by which each wait varies, up or down.")
+    usage: bool = Field(default=True, description="Whether it reports the tokens used.")
+    dimensions: int = Field(default=384, ge=1, le=16_384, description="Length of its vectors.")
+    context_tokens: int | None = Field(
+        default=None, ge=1, description="Window of its models; longer requests are refused."
+    )
+    max_output_tokens: int | None = Field(default=None, ge=1, description="Longest answer of its models.")
+    created_at: int = Field(default=1_767_225_600, ge=0, description="Unix time that its answers bear.")
+    faults: tuple[Playable, ...] = Field(default=(), description="What goes wrong, and when.")
+    directives: bool = Field(default=False, description="Whether prompts may ask for faults: `[[fail 503]]`.")
 
 
 def read_options(name: str, script: Mapping[str, object]) -> ScriptOptions:

@@ -291,5 +291,5 @@ class _Waiting:
         return ProviderTimeout(f"{self._provider!r} {said}", provider=self._provider, failure=failure, retryable=True)
 
 
-def _conforms(provider: ScriptedProvider) -> tuple[Provider, TokenCounting]:
-    return provider, provider
+_provider: type[Provider] = ScriptedProvider
+_counting: type[TokenCounting] = ScriptedProvider
