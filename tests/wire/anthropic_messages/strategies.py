@@ -175,10 +175,14 @@ def split_text(draw: st.DrawFn, text: str) -> list[str]:
     return [text[start:end] for start, end in zip([0, *cuts], ends, strict=True)]
 
 
-def split_bytes(draw: st.DrawFn, data: bytes) -> list[bytes]:
+def pieces_of(data: bytes) -> st.SearchStrategy[list[bytes]]:
     """Cut a stream into pieces anywhere."""
-    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
-    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+    def cut(places: list[int]) -> list[bytes]:
+        cuts = sorted(places)
+        return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+    return st.lists(st.integers(0, len(data)), max_size=12).map(cut)
 
 
 def _deltas(draw: st.DrawFn, part: Part, number: int) -> list[Event]:
