@@ -19,8 +19,10 @@ FILE_NAMES = ("narthex.toml", "narthex.yaml", "narthex.yml")
 
 _MAX_BYTES = 4_194_304
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_TOML_TWICE = re.compile(r"Cannot declare (\(.*\)) twice")
+_QUOTED = re.compile(r"'([^']*)'")
 _TOML_REMEDIES = {
-    "Invalid value": "text needs quotes, truth is `true` or `false`",
+    "Invalid value": "text needs quotes, truth is `true` or `false`, a list ends in `]`",
     "Expected '=' after a key in a key/value pair": "write `key = value`, and the names of tables in `[brackets]`",
     "Invalid statement": "write `key = value` or `[table]`",
     "Unclosed array": "close it with `]`",
@@ -126,6 +128,9 @@ def _toml_message(raw: str, text: str) -> tuple[str, tuple[int, int]]:
     place = (text.count("\n") + 1, 1)
     if found and found[1]:
         place = (int(found[1]), int(found[2]))
+    twice = _TOML_TWICE.fullmatch(message)
+    if twice:
+        return f"[{'.'.join(re.findall(_QUOTED, twice[1]))}] stands here a second time; keep one", place
     remedy = _TOML_REMEDIES.get(message)
     said = message[:1].lower() + message[1:]
     return (f"{said}; {remedy}" if remedy else said), place

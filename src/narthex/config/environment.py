@@ -108,11 +108,24 @@ def _api_keys(text: str, origin: Origin, environ: Mapping[str, str]) -> Assignme
 def _unknown(name: str, text: str, origin: Origin) -> Problem | str | None:
     if _KUBERNETES.fullmatch(name) or text.startswith(("tcp://", "udp://")):
         return None
+    whole = _list_around(name)
+    if whole:
+        return Problem(message=f"a list is set whole, as JSON in {whole}", origin=origin)
     meant = _probably_meant(name)
     remedy = f"; did you mean {meant}?" if meant else "; `narthex config schema --markdown` lists what does"
     if "__" in name:
         return Problem(message=f"no such option{remedy}", origin=origin)
     return f"{name}: means nothing here{remedy}"
+
+
+def _list_around(name: str) -> str | None:
+    """Return the variable of the list into which a name tries to reach."""
+    while "__" in name:
+        name = name.rpartition("__")[0]
+        path = path_of(name, {})
+        if path and is_list(annotation_at(path)):
+            return name
+    return None
 
 
 def _probably_meant(name: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -34,10 +34,12 @@ class Loaded:
     """Complete: paths absolute, references resolved, known vendors filled in, found providers added."""
     origins: Mapping[str, Origin]
     """Where each value came from, by its dotted path; what is not listed is a default."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
     """What is probably not meant, a line each."""
-    file: Path | None = None
+    file: Path | None
     """The configuration file read; None if there is none."""
+    again: Callable[[], Loaded] = field(repr=False, compare=False)
+    """Builds the settings once more, from the same file, environment and flags; raises as `load` does."""
 
     def origin_of(self, path: str) -> Origin:
         """Return where the value at a dotted path came from, or the nearest thing around it."""
@@ -67,7 +69,16 @@ def load(
     Raises:
         ConfigError: Something cannot be used; `problems` has every fault found, a line each.
     """
-    return _Loading(environ=environ, directory=directory or Path.cwd()).run(file, flags or {})
+    folder = directory or Path.cwd()
+    loading = _Loading(environ=environ, directory=folder)
+    settings, document = loading.run(file, flags or {})
+    return Loaded(
+        settings=settings,
+        origins=loading.origins(settings),
+        warnings=tuple(loading.warnings),
+        file=document.path,
+        again=lambda: load(file=document.path, environ=environ, flags=flags, directory=folder),
+    )
 
 
 class _Loading:
@@ -78,9 +89,14 @@ class _Loading:
         self._directory = directory
         self._layers = Layers()
         self._problems: list[Problem] = []
-        self._warnings: list[str] = []
+        self.warnings: list[str] = []
 
-    def run(self, file: Path | None, flags: Mapping[str, object]) -> Loaded:
+    def run(self, file: Path | None, flags: Mapping[str, object]) -> tuple[Settings, Document]:
+        """Go through all steps.
+
+        Raises:
+            ConfigError: One of them found something that cannot be used; all of them were tried.
+        """
         document = self._read_file(file)
         self._read_environment()
         self._read_flags(flags)
@@ -94,9 +110,7 @@ class _Loading:
         if self._problems:
             raise ConfigError(lines(self._problems))
         self._warn(settings)
-        return Loaded(
-            settings=settings, origins=self._origins(settings), warnings=tuple(self._warnings), file=document.path
-        )
+        return settings, document
 
     def _read_file(self, named: Path | None) -> Document:
         path, problems = find_file(named=named, environ=self._environ, directory=self._directory)
@@ -110,7 +124,7 @@ class _Loading:
         for assignment in reading.assignments:
             self._layers.add(assignment.path, assignment.value, assignment.origin)
         self._problems += reading.problems
-        self._warnings += reading.warnings
+        self.warnings += reading.warnings
 
     def _read_flags(self, flags: Mapping[str, object]) -> None:
         known = {option.name for option in options()}
@@ -155,7 +169,7 @@ class _Loading:
     def _completed(self, settings: Settings) -> Settings:
         """Add what is known of vendors and what the environment offers."""
         found = survey(self._environ, settings)
-        self._warnings += found.warnings
+        self.warnings += found.warnings
         for path, variable in found.variables.items():
             for filled in (path,) if len(path) > 2 else (path, *((*path, name) for name in _FOUND)):
                 self._layers.note(filled, Origin(kind="discovered", name=variable))
@@ -173,13 +187,14 @@ class _Loading:
 
     def _warn(self, settings: Settings) -> None:
         if not settings.embedded.enabled and settings.default_model == Settings.model_fields["default_model"].default:
-            self._warnings.append("default_model: names the embedded model, which is off; calls must name their model")
+            self.warnings.append("default_model: names the embedded model, which is off; calls must name their model")
         for name, provider in settings.providers.items():
             address = provider.base_url or ""
             if provider.api_key and address.startswith("http://") and not is_loopback(urlsplit(address).hostname or ""):
-                self._warnings.append(f"providers.{name}.base_url: the key travels unencrypted; use `https://`")
+                self.warnings.append(f"providers.{name}.base_url: the key travels unencrypted; use `https://`")
 
-    def _origins(self, settings: Settings) -> dict[str, Origin]:
+    def origins(self, settings: Settings) -> dict[str, Origin]:
+        """Return the origin of every value of the settings that is not a default."""
         leaves = (path for path, _ in children(settings.model_dump()))
         return {dotted(path): self._layers.origin_of(path) for path in leaves if self._layers.has(path)}
 

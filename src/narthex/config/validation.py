@@ -80,6 +80,9 @@ def _prune(values: dict[str, object], details: ErrorDetails) -> KeyPath:
 
 def _take_out(values: dict[str, object], path: KeyPath) -> bool:
     """Remove what stands at a path in tables; False if that is an item of a list."""
+    if not path:
+        values.clear()
+        return True
     holder: object = values
     for part in path[:-1]:
         if isinstance(holder, dict):
@@ -95,7 +98,12 @@ def _take_out(values: dict[str, object], path: KeyPath) -> bool:
 
 def _path(details: ErrorDetails) -> KeyPath:
     path = details["loc"]
-    return path[:-1] if path and path[-1] == "[key]" else path
+    return path[:-1] if _is_about_name(details) else path
+
+
+def _is_about_name(details: ErrorDetails) -> bool:
+    """Tell whether a name is at fault, not what stands under it; an unknown key may itself be called `[key]`."""
+    return details["loc"][-1:] == ("[key]",) and details["type"].startswith("string_")
 
 
 def _problem(details: ErrorDetails, layers: Layers) -> Problem:
@@ -105,7 +113,7 @@ def _problem(details: ErrorDetails, layers: Layers) -> Problem:
 
 def _message(details: ErrorDetails, path: KeyPath) -> str:
     kind, value = details["type"], details["input"]
-    if details["loc"][-1:] == ("[key]",):
+    if _is_about_name(details):
         return "not a usable name; use letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 64"
     if kind == "missing":
         option = option_at(path)
@@ -114,7 +122,7 @@ def _message(details: ErrorDetails, path: KeyPath) -> str:
         return _unknown_key(path)
     if kind in _BOUNDS:
         word, phrase = _BOUNDS[kind]
-        return f"must be {phrase} {_context(details)[word]}, got {_got(value, path)}"
+        return f"must be {phrase} {str(_context(details)[word]).removesuffix('.0')}, got {_got(value, path)}"
     if kind == "literal_error":
         return _not_a_choice(str(_context(details)["expected"]), value, path)
     expected = _EXPECTED.get(kind)
@@ -152,6 +160,8 @@ def _wrong_kind(expected: str, value: object, path: KeyPath) -> str:
 def _hint(value: object, path: KeyPath) -> str:
     """Say what to write instead, where that is plain."""
     annotation = annotation_at(path)
+    if is_secret(path):
+        return ""
     if annotation in (int, float) and isinstance(value, str):
         number = _LEADING_NUMBER.match(value)
         return f"; write {number[1]} without quotes" if number else ""

@@ -51,6 +51,8 @@ def read_yaml(text: str) -> tuple[object, Places]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
+        if mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1]):
+            message = f"{message}; indent with spaces, not with tabs"
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlProblem(message, line=place[0], column=place[1]) from error
     except yaml.YAMLError as error:
@@ -143,7 +145,7 @@ def _key(event: _Event) -> str:
     if not isinstance(event, yaml.ScalarEvent):
         raise _problem(event, "a key must be plain text")
     text = str(event.value)
-    if text == "<<" and event.style is None:
+    if text == "<<" and not event.style:  # None or empty, by loader
         raise _problem(event, "merge keys (`<<`) are not part of YAML 1.2; repeat the values")
     return text
 
@@ -151,7 +153,7 @@ def _key(event: _Event) -> str:
 def _scalar(event: yaml.ScalarEvent) -> object:
     _refuse_tag(event, event.tag, ("str", "int", "float", "bool", "null"))
     text = str(event.value)
-    if event.style is not None or (event.tag or "").endswith(":str") or event.tag == "!":
+    if event.style or (event.tag or "").endswith(":str") or event.tag == "!":
         return text
     return _plain(event, text)
 
