@@ -23,23 +23,26 @@ export function Wordmark() {
   );
 }
 
+/** How far the arches recede, nearest first; the last is the lit door. */
 const ARCHES = [
-  { x: 160, width: 268, top: 8, opacity: 0.2 },
-  { x: 160, width: 212, top: 35, opacity: 0.32 },
-  { x: 160, width: 164, top: 58, opacity: 0.48 },
-  { x: 160, width: 124, top: 77, opacity: 0.68 },
-  { x: 160, width: 92, top: 92, opacity: 0.9 },
+  { scale: 1, opacity: 0.16 },
+  { scale: 0.8, opacity: 0.28 },
+  { scale: 0.64, opacity: 0.44 },
+  { scale: 0.512, opacity: 0.66 },
+  { scale: 0.41, opacity: 0.92 },
 ];
-const FLOOR = 168;
+const DOOR = 0.315;
+const EYE = { x: 160, y: 142 };
+const BAY = { halfWidth: 92, floor: 66, springing: -40 };
 
 /** A row of arches seen along its axis, with light at the end: the hall that every request passes through. */
 export function Enfilade({ className = "" }: { className?: string }) {
   return (
-    <svg viewBox="0 0 320 190" className={className} aria-hidden="true" focusable="false">
+    <svg viewBox="0 0 320 214" className={`overflow-visible ${className}`} aria-hidden="true" focusable="false">
       <defs>
-        <radialGradient id="enfilade-light" cx="0.5" cy="0.62" r="0.62">
-          <stop offset="0" stopColor="var(--glow)" stopOpacity="0.62" />
-          <stop offset="0.42" stopColor="var(--glow)" stopOpacity="0.2" />
+        <radialGradient id="enfilade-light">
+          <stop offset="0" stopColor="var(--glow)" stopOpacity="0.5" />
+          <stop offset="0.45" stopColor="var(--glow)" stopOpacity="0.15" />
           <stop offset="1" stopColor="var(--glow)" stopOpacity="0" />
         </radialGradient>
         <linearGradient id="enfilade-door" x1="0" y1="0" x2="0" y2="1">
@@ -47,28 +50,38 @@ export function Enfilade({ className = "" }: { className?: string }) {
           <stop offset="1" stopColor="var(--accent)" />
         </linearGradient>
         <linearGradient id="enfilade-floor" x1="0" y1="0" x2="0" y2="1">
-          <stop offset="0" stopColor="var(--glow)" stopOpacity="0.5" />
+          <stop offset="0" stopColor="var(--glow)" stopOpacity="0.55" />
           <stop offset="1" stopColor="var(--glow)" stopOpacity="0" />
         </linearGradient>
       </defs>
-      <rect x="20" y="10" width="280" height="180" fill="url(#enfilade-light)" />
-      <path d={`M140 ${FLOOR - 24}H180L214 190H106Z`} fill="url(#enfilade-floor)" />
-      {ARCHES.map(({ x, width, top, opacity }, index) => (
+      <ellipse cx={EYE.x} cy={EYE.y - 14} rx="150" ry="118" fill="url(#enfilade-light)" />
+      <path d={floorPath()} fill="url(#enfilade-floor)" />
+      {ARCHES.map(({ scale, opacity }) => (
         <path
-          key={width}
-          d={archPath(x, width, top, FLOOR - index * 4.6 + 4)}
+          key={scale}
+          d={archPath(scale)}
           fill="none"
           stroke="var(--ink)"
           strokeOpacity={opacity}
-          strokeWidth={1.15}
+          strokeWidth="1.2"
         />
       ))}
-      <path d={`${archPath(160, 40, 117, FLOOR - 24)}Z`} fill="url(#enfilade-door)" />
+      <path d={`${archPath(DOOR)}Z`} fill="url(#enfilade-door)" />
     </svg>
   );
 }
 
-function archPath(x: number, width: number, top: number, floor: number): string {
-  const radius = width / 2;
-  return `M${x - radius} ${floor}V${top + radius}A${radius} ${radius} 0 0 1 ${x + radius} ${top + radius}V${floor}`;
+function archPath(scale: number): string {
+  const radius = BAY.halfWidth * scale;
+  const floor = EYE.y + BAY.floor * scale;
+  const springing = EYE.y + BAY.springing * scale;
+  return `M${EYE.x - radius} ${floor}V${springing}A${radius} ${radius} 0 0 1 ${EYE.x + radius} ${springing}V${floor}`;
+}
+
+/** The light that falls from the door towards the beholder. */
+function floorPath(): string {
+  const near = BAY.halfWidth * 0.86;
+  const far = BAY.halfWidth * DOOR;
+  const [front, back] = [EYE.y + BAY.floor, EYE.y + BAY.floor * DOOR];
+  return `M${EYE.x - far} ${back}H${EYE.x + far}L${EYE.x + near} ${front}H${EYE.x - near}Z`;
 }

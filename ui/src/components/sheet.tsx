@@ -12,7 +12,7 @@ interface SheetProps {
 }
 
 /** A sheet that comes in from the right; on a phone, up from below. */
-export function Sheet({ open, onOpenChange, title, description, children }: SheetProps) {
+export default function Sheet({ open, onOpenChange, title, description, children }: SheetProps) {
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>

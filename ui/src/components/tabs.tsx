@@ -11,17 +11,20 @@ export interface Tab {
 export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }) {
   return (
     <Base.Root defaultValue={tabs[0]?.value}>
-      <Base.List aria-label={label} className="relative flex gap-5 border-b border-line">
+      <Base.List
+        aria-label={label}
+        className="relative flex gap-5 overflow-x-auto overflow-y-hidden border-b border-line [scrollbar-width:none]"
+      >
         {tabs.map((tab) => (
           <Base.Tab
             key={tab.value}
             value={tab.value}
-            className="h-9 text-body font-medium text-ink-3 transition-colors hover:text-ink data-[active]:text-ink"
+            className="h-9 shrink-0 rounded-s text-body font-medium whitespace-nowrap focus-visible:-outline-offset-2 text-ink-3 transition-colors hover:text-ink data-[active]:text-ink"
           >
             {tab.name}
           </Base.Tab>
         ))}
-        <Base.Indicator className="absolute bottom-[-1px] left-[var(--active-tab-left)] h-[2px] w-[var(--active-tab-width)] rounded-full bg-accent transition-all duration-200 ease-[var(--ease-out)]" />
+        <Base.Indicator className="absolute bottom-0 left-[var(--active-tab-left)] h-[2px] w-[var(--active-tab-width)] rounded-full bg-accent transition-all duration-200 ease-[var(--ease-out)]" />
       </Base.List>
       {tabs.map((tab) => (
         <Base.Panel key={tab.value} value={tab.value} className="pt-4">

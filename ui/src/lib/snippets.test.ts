@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { ChatRequest } from "./chat";
-import { javascriptLiteral, pythonLiteral, shellQuoted, snippet } from "./snippets";
+import { compactJson, javascriptLiteral, pythonLiteral, shellQuoted, snippet } from "./snippets";
 
 const REQUEST: ChatRequest = {
   model: "local/smollm2",
@@ -26,6 +26,14 @@ describe("snippet", () => {
 
   it("writes JavaScript that evaluates to the same request", () => {
     expect(new Function(`return ${javascriptLiteral(REQUEST)}`)()).toEqual(REQUEST);
+    expect(javascriptLiteral({ 'say "no": x': "a: b", $ok: ['"k": 1'] })).toBe(
+      '{ "say \\"no\\": x": "a: b", $ok: ["\\"k\\": 1"] }',
+    );
+  });
+
+  it("keeps on a line what fits on it", () => {
+    expect(compactJson(REQUEST)).toContain('\n    { "role": "system", "content": "Be \\"brief\\"." },\n');
+    expect(JSON.parse(compactJson(REQUEST))).toEqual(REQUEST);
   });
 
   it("writes Python literals, nested and empty", () => {

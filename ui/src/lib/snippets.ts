@@ -26,7 +26,7 @@ function curlSnippet(request: ChatRequest, { baseUrl, keyed }: Target): string {
     `curl -N ${baseUrl}/v1/chat/completions`,
     ...(keyed ? [`-H "Authorization: Bearer $NARTHEX_API_KEY"`] : []),
     `-H "Content-Type: application/json"`,
-    `-d ${shellQuoted(JSON.stringify(request, null, 2))}`,
+    `-d ${shellQuoted(compactJson(request))}`,
   ];
   return lines.join(" \\\n  ");
 }
@@ -86,7 +86,31 @@ for await (const chunk of stream) {
 `;
 }
 
-/** Writes JSON as people write JavaScript: plain keys without quotes. Only keys are touched, never the strings. */
+/** Writes JSON with what fits on a line kept on it, as people do. */
+export function compactJson(value: unknown, indent = 0): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const short = oneLine(value);
+  if (short.length + indent * 2 <= WIDEST) return short;
+  const parts = Array.isArray(value)
+    ? value.map((item) => compactJson(item, indent + 1))
+    : Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${compactJson(item, indent + 1)}`);
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  const inner = "  ".repeat(indent + 1);
+  return `${open}\n${parts.map((part) => `${inner}${part}`).join(",\n")}\n${"  ".repeat(indent)}${close}`;
+}
+
+const WIDEST = 64;
+
+function oneLine(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(oneLine).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${oneLine(item)}`);
+  return fields.length === 0 ? "{}" : `{ ${fields.join(", ")} }`;
+}
+
+/** The same with plain keys, as in JavaScript. Strings, matched first, pass unless they are a key. */
 export function javascriptLiteral(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/^( *)"([A-Za-z_$][\w$]*)":/gm, "$1$2:");
+  return compactJson(value).replace(/"((?:\\.|[^"\\])*)"(:?)/g, (text, name: string, colon: string) =>
+    colon && /^[A-Za-z_$][\w$]*$/.test(name) ? `${name}:` : text,
+  );
 }

@@ -11,7 +11,7 @@ export function Connect({ status }: { status: SystemStatus }) {
   return (
     <section aria-labelledby="connect">
       <SectionHeading id="connect" title="Connect your application" />
-      <div className="grid gap-x-10 gap-y-5 lg:grid-cols-[17rem_minmax(0,1fr)]">
+      <div className="grid grid-cols-[minmax(0,1fr)] gap-x-10 gap-y-5 lg:grid-cols-[17rem_minmax(0,1fr)]">
         <div>
           <p className="text-ink-2">
             Keep your SDK and change one thing: the base URL. Every model above is then a model name away.
@@ -31,39 +31,6 @@ export function Connect({ status }: { status: SystemStatus }) {
           }))}
         />
       </div>
-    </section>
-  );
-}
-
-/** What to do while there is nothing but the embedded model. */
-export function ConnectProvider() {
-  return (
-    <section
-      aria-labelledby="bring"
-      className="relative grid gap-x-10 gap-y-5 overflow-hidden rounded-l border border-accent-line bg-accent-soft p-5 sm:p-6 lg:grid-cols-[17rem_minmax(0,1fr)]"
-    >
-      <div>
-        <h2 id="bring" className="text-title font-semibold tracking-[-0.012em]">
-          Bring a provider
-        </h2>
-        <p className="mt-1.5 text-ink-2">
-          Only the model inside is being served. Put a provider's key into the environment and start again: its models
-          are found by themselves.
-        </p>
-        <p className="mt-3 text-small text-ink-2">
-          {withCode(
-            "An Ollama on this machine needs no key. `narthex doctor` says what was found, and what is missing.",
-          )}
-        </p>
-      </div>
-      <CodeBlock
-        title="Shell"
-        language="shell"
-        code={`export OPENAI_API_KEY="…"      # or ANTHROPIC_API_KEY, GEMINI_API_KEY,
-                               # MISTRAL_API_KEY, GROQ_API_KEY, …
-narthex doctor                 # what is found, what is missing
-narthex serve`}
-      />
     </section>
   );
 }

@@ -44,7 +44,7 @@ export function Figures({ status, at }: { status: SystemStatus; at: number }) {
     <dl className="grid grid-cols-2 overflow-hidden rounded-l border border-line bg-line shadow-1 [gap:1px] lg:grid-cols-4">
       <Figure
         name="Uptime"
-        value={formatUptime(status.uptime_s)}
+        value={<WithUnits text={formatUptime(status.uptime_s)} />}
         note={requests.active ? `${formatCount(requests.active)} running now` : "Nothing running now"}
       />
       <Figure
@@ -62,8 +62,7 @@ export function Figures({ status, at }: { status: SystemStatus; at: number }) {
       />
       <Figure
         name="Memory"
-        value={memory}
-        unit={memoryUnit}
+        value={<WithUnits text={`${memory} ${memoryUnit}`} />}
         note={status.embedded.loaded ? "Embedded model loaded" : "Embedded model not loaded"}
         line={<Sparkline values={kept.map((sample) => sample.memory)} label="Memory, lately" />}
       />
@@ -73,23 +72,32 @@ export function Figures({ status, at }: { status: SystemStatus; at: number }) {
 
 interface FigureProps {
   name: string;
-  value: string;
-  unit?: string;
+  value: React.ReactNode;
   note: string;
   bad?: boolean;
   line?: React.ReactNode;
 }
 
-function Figure({ name, value, unit, note, bad = false, line }: FigureProps) {
+function Figure({ name, value, note, bad = false, line }: FigureProps) {
   return (
     <div className="relative flex flex-col bg-sheet px-4 pt-3.5 pb-3.5 sm:px-5">
       <dt className="eyebrow">{name}</dt>
-      <dd className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">
-        {value}
-        {unit && <span className="ml-1 text-base font-medium tracking-normal text-ink-3">{unit}</span>}
-      </dd>
+      <dd className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">{value}</dd>
       <dd className={`mt-0.5 text-small tabular ${bad ? "text-bad-text" : "text-ink-3"}`}>{note}</dd>
       {line && <dd className="pointer-events-none absolute top-4 right-4 max-sm:hidden">{line}</dd>}
     </div>
   );
+}
+
+/** Sets the units of a figure smaller than its digits. */
+function WithUnits({ text }: { text: string }) {
+  return text.split(" ").map((word, index) => (
+    <span
+      // biome-ignore lint/suspicious/noArrayIndexKey: the words of one figure
+      key={index}
+      className={/^\d/.test(word) ? "" : "mr-1.5 ml-0.5 text-base font-medium tracking-normal text-ink-3"}
+    >
+      {word}
+    </span>
+  ));
 }

@@ -8,7 +8,7 @@ import { Failure, unreachable } from "@/lib/failures";
 import { formatUptime } from "@/lib/format";
 import { useModels, useStatus } from "@/lib/queries";
 import { healthOf } from "@/shell/shell";
-import { Connect, ConnectProvider } from "./connect";
+import { Connect } from "./connect";
 import { Figures } from "./figures";
 import { Models } from "./models";
 import { Providers } from "./providers";
@@ -27,8 +27,7 @@ export default function OverviewPage() {
         <Heading status={status.data} failed={status.isError} />
         {error && <FailureCard facts={(error instanceof Failure ? error : unreachable()).facts} />}
         {status.data && <Figures status={status.data} at={status.dataUpdatedAt} />}
-        {status.data && <Providers providers={status.data.providers} />}
-        {status.data && onlyLocal(status.data) && <ConnectProvider />}
+        {status.data && <Providers providers={status.data.providers} teach={onlyLocal(status.data)} />}
         {models.data && <Models models={models.data} />}
         {status.data && <Connect status={status.data} />}
         {status.data && <Facts status={status.data} />}
@@ -60,7 +59,7 @@ function Heading({ status, failed }: { status: SystemStatus | undefined; failed:
 
 export function SectionHeading({ id, title, children }: { id?: string; title: string; children?: React.ReactNode }) {
   return (
-    <div className="mb-3.5 flex flex-wrap items-end justify-between gap-x-6 gap-y-2">
+    <div className="mb-3.5 flex min-h-8.5 flex-wrap items-center justify-between gap-x-6 gap-y-2">
       <h2 id={id} className="text-title font-semibold tracking-[-0.012em]">
         {title}
       </h2>

@@ -1,6 +1,7 @@
 import { withCode } from "@/components/failure-card";
 import { HealthLabel, ProviderMark } from "@/components/health";
 import type { Provider } from "@/lib/api";
+import { ConnectProvider } from "./connect-provider";
 import { SectionHeading } from "./overview-page";
 
 const KINDS: Record<string, string> = {
@@ -10,7 +11,7 @@ const KINDS: Record<string, string> = {
   scripted: "Scripted, for tests",
 };
 
-export function Providers({ providers }: { providers: Provider[] }) {
+export function Providers({ providers, teach }: { providers: Provider[]; teach: boolean }) {
   return (
     <section aria-labelledby="providers">
       <SectionHeading id="providers" title="Providers" />
@@ -20,6 +21,11 @@ export function Providers({ providers }: { providers: Provider[] }) {
             <ProviderCard provider={provider} />
           </li>
         ))}
+        {teach && (
+          <li className="sm:col-span-2">
+            <ConnectProvider />
+          </li>
+        )}
       </ul>
     </section>
   );

@@ -83,9 +83,8 @@ function Footer({ answer, onRegenerate }: AnswerProps) {
   const { state, copy } = useCopy();
   if (answer.state === "failed") return null;
   return (
-    <footer className="mt-3 flex flex-wrap items-center gap-x-1 gap-y-1.5">
-      <Figures answer={answer} />
-      <span className="-mr-1.5 ml-auto flex">
+    <footer className="mt-2.5 flex items-start gap-x-2.5">
+      <span className="-mt-1.25 -ml-1.5 flex">
         {answer.text && (
           <IconButton
             label={state === "copied" ? "Copied" : "Copy the answer"}
@@ -101,6 +100,7 @@ function Footer({ answer, onRegenerate }: AnswerProps) {
           </IconButton>
         )}
       </span>
+      <Figures answer={answer} />
     </footer>
   );
 }
@@ -108,11 +108,11 @@ function Footer({ answer, onRegenerate }: AnswerProps) {
 /** What the answer took, as figures; only what is known, and estimates marked as such. */
 function Figures({ answer }: { answer: AnswerTurn }) {
   return (
-    <dl aria-label="Figures" className="flex flex-wrap items-baseline gap-x-4 gap-y-1 text-small text-ink-3 tabular">
+    <dl aria-label="Figures" className="flex flex-wrap items-baseline gap-x-3.5 gap-y-1 text-small text-ink-3 tabular">
       {figuresOf(answer).map(({ name, value, mono, title }) => (
         <div key={name} className="flex items-baseline gap-1.5" title={title}>
           <dt>{name}</dt>
-          <dd className={`text-ink-2 ${mono ? "max-w-44 truncate font-mono text-[0.6875rem]" : "font-medium"}`}>
+          <dd className={`text-ink-2 ${mono ? "max-w-32 truncate font-mono text-[0.6875rem]" : "font-medium"}`}>
             {value}
           </dd>
         </div>

@@ -1,13 +1,12 @@
 import { CodeBlock } from "@/components/code-block";
-import { Sheet } from "@/components/sheet";
+import Sheet from "@/components/sheet";
 import { Tabs } from "@/components/tabs";
-import { ExternalStore, useStore } from "@/lib/external-store";
+import { useStore } from "@/lib/external-store";
 import { useStatus } from "@/lib/queries";
 import { type SnippetLanguage, snippet } from "@/lib/snippets";
+import { codeOpen } from "@/shell/overlays";
 import { isRunning, requestFor, type Turn } from "./conversation";
 import { session } from "./session";
-
-export const codeOpen = new ExternalStore(false);
 
 const LANGUAGES: { value: SnippetLanguage; name: string; title: string; colours: string }[] = [
   { value: "curl", name: "curl", title: "Shell", colours: "shell" },
@@ -16,7 +15,7 @@ const LANGUAGES: { value: SnippetLanguage; name: string; title: string; colours:
 ];
 
 /** The request as a program: the one that is about to be sent, or else the one that was sent last. */
-export function CodeDrawer({ model }: { model: string }) {
+export default function CodeDrawer({ model }: { model: string }) {
   const open = useStore(codeOpen);
   return (
     <Sheet

@@ -23,7 +23,7 @@ export function Composer({ model }: { model: string }) {
   };
   return (
     <form
-      className="field rounded-xl! bg-sheet shadow-2"
+      className="field rounded-xl! bg-sheet shadow-2 max-sm:flex max-sm:items-end"
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -39,10 +39,10 @@ export function Composer({ model }: { model: string }) {
         value={draft}
         onChange={(event) => session.write(event.target.value)}
         onKeyDown={(event) => onSendKey(event, send)}
-        className="block max-h-60 w-full resize-none bg-transparent px-4 pt-3.5 pb-1 text-read max-sm:text-[1rem]"
+        className="block max-h-60 w-full resize-none bg-transparent px-4 pt-3.5 pb-1 text-read max-sm:py-3.5 max-sm:pr-2 max-sm:text-[1rem]"
       />
-      <div className="flex items-center justify-between gap-3 pr-2 pb-2 pl-4">
-        <span className="flex items-center gap-3 text-small text-ink-3 max-sm:invisible">
+      <div className="flex items-center justify-between gap-3 pr-2 pb-2 sm:pl-4">
+        <span className="flex items-center gap-3 text-small text-ink-3 max-sm:hidden">
           <span className="flex items-center gap-1.5">
             <Keys keys={["Mod", "Enter"]} /> to send
           </span>

@@ -49,6 +49,14 @@ export function ConversationView({ name, model }: ConversationViewProps) {
           </div>
         )}
       </section>
+      <div
+        aria-hidden="true"
+        className="pointer-events-none absolute inset-x-0 top-0 h-4 bg-gradient-to-b from-floor to-transparent"
+      />
+      <div
+        aria-hidden="true"
+        className="pointer-events-none absolute inset-x-0 bottom-0 h-8 bg-gradient-to-t from-floor to-transparent"
+      />
       {!atEnd && turns.length > 0 && (
         <button
           type="button"
@@ -75,6 +83,7 @@ function useFollowing(frame: RefObject<HTMLDivElement | null>, turns: Turn[]): {
     const element = frame.current;
     element?.scrollTo({ top: element.scrollHeight });
   }, [frame]);
+  const empty = turns.length === 0;
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
@@ -82,20 +91,19 @@ function useFollowing(frame: RefObject<HTMLDivElement | null>, turns: Turn[]): {
       following.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
       setAtEnd(following.current);
     };
-    const watched = new ResizeObserver(() => following.current && toEnd());
+    const watched = new ResizeObserver(() => !empty && following.current && toEnd());
     for (const child of element.children) watched.observe(child);
     element.addEventListener("scroll", onScroll, { passive: true });
     return () => {
       watched.disconnect();
       element.removeEventListener("scroll", onScroll);
     };
-  }, [frame, toEnd]);
-  const count = turns.length;
+  }, [frame, toEnd, empty]);
+  const asked = turns.findLast((turn) => turn.role === "user")?.id;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new prompt is always shown
-  useEffect(toEnd, [count, toEnd]);
   useLayoutEffect(() => {
-    if (following.current && isRunning(turns.at(-1))) toEnd();
-  }, [turns, toEnd]);
+    if (!empty) toEnd();
+  }, [asked, empty, toEnd]);
   return { atEnd, toEnd };
 }
 

@@ -14,8 +14,8 @@ const EXAMPLES = [
 export function EmptyState({ model }: { model: Model | undefined }) {
   return (
     <div className="mx-auto flex min-h-full w-full max-w-[44rem] flex-col items-center justify-center px-4 py-8 text-center sm:px-6">
-      <Enfilade className="w-[17rem] max-sm:w-[13rem]" />
-      <h1 className="mt-4 text-display font-[620] tracking-[-0.03em] text-balance max-sm:text-head">
+      <Enfilade className="w-[17.5rem] max-sm:w-[11rem]" />
+      <h1 className="mt-3 text-display font-[620] tracking-[-0.03em] text-balance max-sm:text-head">
         One door to every model
       </h1>
       <p className="mt-2 max-w-[30rem] text-read text-pretty text-ink-2">
@@ -39,9 +39,9 @@ function Example({ title, prompt, model }: { title: string; prompt: string; mode
       type="button"
       disabled={!model}
       onClick={() => model && void session.send(prompt, model)}
-      className="group h-full w-full rounded-l border border-line bg-sheet px-4 py-3.5 text-left shadow-1 transition-all hover:border-line-strong hover:shadow-2"
+      className="group flex h-full w-full flex-col rounded-l border border-line bg-sheet px-4 py-3.5 text-left shadow-1 transition-all hover:border-line-strong hover:shadow-2"
     >
-      <span className="flex items-center justify-between text-small font-medium text-accent-text">
+      <span className="flex w-full items-center justify-between text-small font-medium text-accent-text">
         {title}
         <ArrowUpRight className="size-3.5 opacity-0 transition-opacity group-hover:opacity-100" aria-hidden="true" />
       </span>

@@ -1,19 +1,22 @@
 import { Code, SlidersHorizontal, SquarePen } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { lazy, useCallback, useEffect, useState } from "react";
 import { Button, IconButton } from "@/components/button";
 import { FailureCard } from "@/components/failure-card";
-import { Sheet } from "@/components/sheet";
+import { OnceOpened } from "@/components/once-opened";
 import { localStore } from "@/lib/browser-storage";
 import { useStore } from "@/lib/external-store";
 import { Failure, unreachable } from "@/lib/failures";
 import { useModels, useStatus } from "@/lib/queries";
+import { codeOpen } from "@/shell/overlays";
 import { loadMarkdown } from "./answer";
-import { CodeDrawer, codeOpen } from "./code-drawer";
 import { Composer, focusComposer } from "./composer";
 import { ConversationView } from "./conversation-view";
 import { findModel, ModelPicker } from "./model-picker";
 import { session } from "./session";
 import { TuningPanel } from "./tuning-panel";
+
+const CodeDrawer = lazy(() => import("./code-drawer"));
+const Sheet = lazy(() => import("@/components/sheet"));
 
 const PANEL_KEY = "narthex.tuning-panel";
 const WIDE = "(min-width: 70rem)";
@@ -48,12 +51,14 @@ export function PlaygroundPage() {
           <TuningPanel />
         </aside>
       )}
-      {!panel.wide && (
-        <Sheet open={panel.open} onOpenChange={panel.set} title="Parameters">
+      <OnceOpened open={!panel.wide && panel.open}>
+        <Sheet open={!panel.wide && panel.open} onOpenChange={panel.set} title="Parameters">
           <TuningPanel />
         </Sheet>
-      )}
-      <CodeDrawer model={name} />
+      </OnceOpened>
+      <OnceOpened open={useStore(codeOpen)}>
+        <CodeDrawer model={name} />
+      </OnceOpened>
     </div>
   );
 }

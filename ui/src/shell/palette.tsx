@@ -19,18 +19,16 @@ import { useMemo } from "react";
 import { Finder, type FinderItem } from "@/components/finder";
 import { Keys } from "@/components/keys";
 import { apiKey, keepApiKey } from "@/lib/credentials";
-import { ExternalStore, useStore } from "@/lib/external-store";
+import { useStore } from "@/lib/external-store";
 import { useModels } from "@/lib/queries";
 import { chooseTheme } from "@/lib/theme";
-import { codeOpen } from "@/playground/code-drawer";
 import { focusComposer } from "@/playground/composer";
 import { isRunning } from "@/playground/conversation";
 import { session } from "@/playground/session";
-
-export const paletteOpen = new ExternalStore(false);
+import { codeOpen, paletteOpen } from "./overlays";
 
 /** Everything that can be done, found by typing. */
-export function Palette() {
+export default function Palette() {
   const open = useStore(paletteOpen);
   return (
     <Dialog.Root open={open} onOpenChange={paletteOpen.set}>

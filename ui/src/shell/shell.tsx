@@ -1,17 +1,21 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { Activity, BookOpen, Command, MessageSquare } from "lucide-react";
+import { Activity, BookOpen, Menu, MessageSquare, Search } from "lucide-react";
+import { lazy } from "react";
 import { IconButton } from "@/components/button";
 import { HealthDot } from "@/components/health";
 import { Keys } from "@/components/keys";
 import { LogoMark, Wordmark } from "@/components/logo";
+import { OnceOpened } from "@/components/once-opened";
 import type { HealthStatus, SystemStatus } from "@/lib/api";
 import { signInWanted } from "@/lib/credentials";
 import { useStore } from "@/lib/external-store";
 import { useStatus } from "@/lib/queries";
-import { Palette, paletteOpen } from "./palette";
+import { paletteOpen } from "./overlays";
 import { useShortcuts } from "./shortcuts";
 import { SignIn } from "./sign-in";
 import { ThemeSwitch } from "./theme-switch";
+
+const Palette = lazy(() => import("./palette"));
 
 const PAGES = [
   { to: "/", name: "Playground", Icon: MessageSquare },
@@ -21,7 +25,10 @@ const PAGES = [
 /** What stands around every page. */
 export function Shell() {
   useShortcuts();
-  if (useStore(signInWanted)) return <SignIn />;
+  return useStore(signInWanted) ? <SignIn /> : <Frame />;
+}
+
+function Frame() {
   return (
     <div className="flex h-full max-md:flex-col">
       <a
@@ -39,7 +46,9 @@ export function Shell() {
       >
         <Outlet />
       </main>
-      <Palette />
+      <OnceOpened open={useStore(paletteOpen)}>
+        <Palette />
+      </OnceOpened>
     </div>
   );
 }
@@ -55,7 +64,10 @@ function SideBar() {
         onClick={() => paletteOpen.set(true)}
         className="mt-5 flex h-8 items-center justify-between rounded-m border border-line bg-floor pr-1.5 pl-2.5 text-body text-ink-3 transition-colors hover:border-line-strong hover:text-ink"
       >
-        Search
+        <span className="flex items-center gap-2.5">
+          <Search className="size-4" aria-hidden="true" />
+          Search
+        </span>
         <Keys keys={["Mod", "K"]} />
       </button>
       <nav aria-label="Pages" className="mt-4 flex flex-col gap-0.5">
@@ -79,7 +91,7 @@ function SideBar() {
           API reference
         </a>
       </nav>
-      <div className="mt-auto flex flex-col gap-3.5 px-2">
+      <div className="mt-auto flex flex-col items-start gap-3.5 px-2">
         <ServerLine />
         <ThemeSwitch />
       </div>
@@ -106,7 +118,7 @@ function TopBar() {
         ))}
       </nav>
       <IconButton label="Commands" className="ml-auto" onClick={() => paletteOpen.set(true)}>
-        <Command aria-hidden="true" />
+        <Menu aria-hidden="true" />
       </IconButton>
     </header>
   );
@@ -123,7 +135,7 @@ export function healthOf(status: SystemStatus | undefined, failed: boolean): Hea
 function ServerLine() {
   const { data, isError } = useStatus();
   return (
-    <div className="flex items-center gap-2 text-small text-ink-3">
+    <div className="flex w-full items-center gap-2 text-small text-ink-3">
       <HealthDot status={healthOf(data, isError)} />
       <span className="truncate tabular">
         {isError ? "No connection" : (data?.address.replace(/^https?:\/\//, "") ?? "Connecting…")}

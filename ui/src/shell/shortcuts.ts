@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 import { modHeld } from "@/components/keys";
 import { session } from "@/playground/session";
-import { paletteOpen } from "./palette";
+import { paletteOpen } from "./overlays";
 
 /** The page's main field carries this attribute; `/` goes there. */
 export const MAIN_FIELD = "[data-main-field]";
