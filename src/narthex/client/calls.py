@@ -13,10 +13,10 @@ from narthex.client.values import ChatOptions, GenerateOptions, Generation, Live
 from narthex.errors import BrokenAnswer
 from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.messages import Message, Text
-from narthex.types.requests import ChatRequest
-from narthex.types.usage import Usage
+from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.wire.contract import MalformedBody
 from narthex.wire.openai_chat import OPENAI_CHAT
+from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 
 T = TypeVar("T")
 
@@ -70,11 +70,10 @@ def _messages(messages: Messages) -> tuple[Message, ...]:
 
 def embed_request(inputs: str | Sequence[str], *, model: str | None, dimensions: int | None) -> HttpRequest:
     """Ask for vectors."""
-    asked = [inputs] if isinstance(inputs, str) else list(inputs)
-    body: dict[str, object] = {"input": asked, "model": model or "", "encoding_format": "float"}
-    if dimensions is not None:
-        body["dimensions"] = dimensions
-    return HttpRequest(method="POST", path="/v1/embeddings", body=msgspec.json.encode(body))
+    texts = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+    request = EmbeddingRequest(model=model or "", inputs=texts, dimensions=dimensions, encoding_format="float")
+    encoded = OPENAI_EMBEDDINGS.encode_request(request, model=model or "")
+    return HttpRequest(method="POST", path="/v1/embeddings", body=encoded.body)
 
 
 def broken(what: str, error: Exception, head: Head) -> BrokenAnswer:
@@ -100,26 +99,10 @@ class _ModelList(msgspec.Struct):
     data: tuple[Model, ...]
 
 
-class _Row(msgspec.Struct):
-    embedding: tuple[float, ...]
-    index: int
-
-
-class _EmbeddingUsage(msgspec.Struct):
-    prompt_tokens: int = 0
-
-
-class _Rows(msgspec.Struct):
-    data: list[_Row]
-    model: str
-    usage: _EmbeddingUsage | None = None
-
-
 read_generation: Final = _reader(Generation, "the generation")
 read_status: Final = _reader(Status, "the status")
 read_health: Final = _reader(Liveness, "the health")
 _read_models: Final = _reader(_ModelList, "the list of models")
-_read_rows: Final = _reader(_Rows, "the vectors")
 
 
 def read_models(head: Head, body: bytes) -> tuple[Model, ...]:
@@ -129,10 +112,10 @@ def read_models(head: Head, body: bytes) -> tuple[Model, ...]:
 
 def read_vectors(head: Head, body: bytes) -> EmbeddingAnswer:
     """Return vectors in the order of their inputs."""
-    answer = _read_rows(head, body)
-    rows = sorted(answer.data, key=lambda row: row.index)
-    usage = Usage(input_tokens=answer.usage.prompt_tokens) if answer.usage is not None else None
-    return EmbeddingAnswer(model=answer.model, vectors=tuple(row.embedding for row in rows), usage=usage)
+    try:
+        return OPENAI_EMBEDDINGS.decode_answer(body)
+    except MalformedBody as error:
+        raise broken("the vectors", error, head) from error
 
 
 def read_chat(head: Head, body: bytes) -> ChatAnswer:

@@ -175,6 +175,17 @@ async def test_faults_follow_the_calls() -> None:
     assert provider.calls == 4
 
 
+async def test_health_tells_of_the_provider_alone() -> None:
+    """A request at fault does not mark the provider, an answer that broke does."""
+    provider = _provider({"faults": [{"fault": "disconnect"}]})
+    with pytest.raises(ProviderRejected):
+        await provider.send(chat_call(asked(model="other")))
+    assert provider.health().status == "ok"
+    with pytest.raises(ProviderUnreachable):
+        await events(provider, chat_call(asked()))
+    assert provider.health().status == "degraded"
+
+
 async def test_limits_refuse_with_the_time_to_wait() -> None:
     """Beyond its limits a provider says when to come back."""
     provider = _provider({"faults": [{"fault": "limits", "requests_per_minute": 1}]})

@@ -100,11 +100,18 @@ class ScriptedProvider:
         """
         try:
             reply = await self._reply(call)
-        except ProviderError as error:
-            self._health = Health(status="degraded", detail=error.message, checked_at=time.time())
+        except ProviderRejected:
+            # The request was at fault, not the provider.
             raise
-        self._health = Health(status="ok", checked_at=time.time())
+        except ProviderError as error:
+            self._note(error)
+            raise
+        self._note(None)
         return reply
+
+    def _note(self, error: NarthexError | None) -> None:
+        detail = error.message if error is not None else None
+        self._health = Health(status="degraded" if error else "ok", detail=detail, checked_at=time.time())
 
     async def _reply(self, call: Call) -> Reply:
         self._check_open()
@@ -162,6 +169,7 @@ class ScriptedProvider:
                 await asyncio.sleep(0)
             self._check_open()
             if step.error is not None:
+                self._note(step.error)
                 raise step.error
             if step.event is not None:
                 waiting.begun = waiting.begun or step.is_content
