@@ -11,7 +11,6 @@ from typing import cast
 import pytest
 from hypothesis import HealthCheck, settings
 
-
 # A slow machine is no failure of the code: examples are judged by what they show, not by how long they take.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
