@@ -11,7 +11,7 @@ from narthex.errors import InvalidRequest, UnsupportedContent
 from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, ReasoningSettings, ResponseFormat, Tool, ToolChoice
 from narthex.wire.openai_chat.message_decoding import MessageDecoder, cache_marker
-from narthex.wire.openai_chat.schema import FunctionBody, RequestBody, ResponseFormatBody, ToolBody
+from narthex.wire.openai_chat.schema import SAME_NAME, FunctionBody, RequestBody, ResponseFormatBody, ToolBody
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading JSON from outside may raise: not JSON, not this shape, not UTF-8, nested without end."""
@@ -69,34 +69,23 @@ def invalid_body(error: Exception) -> InvalidRequest:
 def _request(given: RequestBody, extra: dict[str, object]) -> ChatRequest:
     decoder = MessageDecoder()
     stream = bool(given.stream)
-    return ChatRequest(
+    request = ChatRequest(
         model=given.model,
         messages=tuple(decoder.decode(index, message) for index, message in enumerate(given.messages)),
         stream=stream,
         include_usage=stream and _include_usage(given.stream_options, extra),
         max_output_tokens=given.max_completion_tokens or given.max_tokens,
-        temperature=given.temperature,
-        top_p=given.top_p,
         top_k=given.top_k,
         stop=(given.stop,) if isinstance(given.stop, str) else tuple(given.stop or ()),
-        seed=given.seed,
-        n=given.n,
-        presence_penalty=given.presence_penalty,
-        frequency_penalty=given.frequency_penalty,
         logit_bias=given.logit_bias,
-        logprobs=given.logprobs,
-        top_logprobs=given.top_logprobs,
         tools=_tools(given),
         tool_choice=_tool_choice(given),
-        parallel_tool_calls=given.parallel_tool_calls,
         response_format=_response_format(given.response_format),
         reasoning=_reasoning(given),
-        user=given.user,
-        metadata=given.metadata,
-        service_tier=given.service_tier,
         extra=extra,
         extra_dialect=Dialect.OPENAI_CHAT,
     )
+    return msgspec.structs.replace(request, **{name: getattr(given, name) for name in SAME_NAME})
 
 
 def _include_usage(options: dict[str, object] | None, extra: dict[str, object]) -> bool:

@@ -10,21 +10,7 @@ from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest, ReasoningSettings, ResponseFormat, Tool, ToolChoice
 from narthex.wire.contract import Encoded
 from narthex.wire.openai_chat.message_encoding import Body, MessageEncoder
-
-_SAME_NAME = (
-    "temperature",
-    "top_p",
-    "seed",
-    "n",
-    "presence_penalty",
-    "frequency_penalty",
-    "logprobs",
-    "top_logprobs",
-    "parallel_tool_calls",
-    "user",
-    "metadata",
-    "service_tier",
-)
+from narthex.wire.openai_chat.schema import SAME_NAME
 
 _WRITTEN_ELSEWHERE = frozenset({"max_tokens", "stream_options"})
 
@@ -46,7 +32,7 @@ def encode_request(request: ChatRequest, *, model: str) -> Encoded:
         "model": model,
         "messages": [body for index, one in enumerate(request.messages) for body in messages.encode(index, one)],
     }
-    body |= {name: value for name in _SAME_NAME if (value := getattr(request, name)) is not None}
+    body |= {name: value for name in SAME_NAME if (value := getattr(request, name)) is not None}
     if request.max_output_tokens is not None:
         short = "max_tokens" in own if is_own else not _REFUSES_MAX_TOKENS.match(model)
         body["max_tokens" if short else "max_completion_tokens"] = request.max_output_tokens

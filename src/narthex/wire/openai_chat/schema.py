@@ -184,3 +184,20 @@ class RequestBody(msgspec.Struct):
     user: str | None = None
     metadata: dict[str, str] | None = None
     service_tier: str | None = None
+
+
+SAME_NAME = (
+    "temperature",
+    "top_p",
+    "seed",
+    "n",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "parallel_tool_calls",
+    "user",
+    "metadata",
+    "service_tier",
+)
+"""Members that have the same name and meaning in `ChatRequest`."""
