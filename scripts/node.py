@@ -58,7 +58,9 @@ def install(folder: Path) -> bool:
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return True
     print(f"==> npm packages of {folder}", flush=True)
-    if subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, check=False).returncode:
+    # Not `npm ci`: it refuses a lock file without the optional builds for other systems, which not every registry has.
+    command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=folder, check=False).returncode:
         return False
     stamp.write_text(digest, encoding="utf-8")
     return True
@@ -73,7 +75,7 @@ def main() -> int:
     if not provide():
         return 0
     if not install(arguments.folder):
-        print(f"npm ci failed in {arguments.folder}: is the npm registry reachable?", file=sys.stderr)
+        print(f"npm install failed in {arguments.folder}: is the npm registry reachable?", file=sys.stderr)
         return 1
     if arguments.script is None:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -74,3 +75,13 @@ def test_what_the_package_needs_is_locked() -> None:
     lines = Path("requirements/runtime.in").read_text(encoding="utf-8").splitlines()
     asked = {found.group() for line in lines if (found := name.match(line))}
     assert declared == asked
+
+
+@pytest.mark.parametrize("folder", ["ui", "tools/pyright"])
+def test_npm_packages_are_pinned(folder: str) -> None:
+    """Each package that a package.json names is pinned there, and the lock file has that version with its hash."""
+    package = json.loads((Path(folder) / "package.json").read_text(encoding="utf-8"))
+    locked = json.loads((Path(folder) / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    for name, version in {**package.get("dependencies", {}), **package["devDependencies"]}.items():
+        entry = locked[f"node_modules/{name}"]
+        assert (entry["version"], "integrity" in entry) == (version, True), name
