@@ -75,6 +75,10 @@ class LaneProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
     lane: ClassVar[Lane]
+    _headers_seen: ClassVar[list[tuple[bytes, bytes]] | None] = None
+    """uvicorn's headers of every answer (the date), made anew every second."""
+    _headers_written: ClassVar[bytes] = b""
+    """The same as bytes."""
 
     # -- connection ------------------------------------------------------------------------------------------------
 
@@ -203,7 +207,6 @@ class LaneProtocol(HttpToolsProtocol):
         exchange = Exchange(surface.dialect, body, self._lane_headers, operation=surface.operation)
         self._serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
     def on_response_complete(self) -> None:
         """Go on with what is pipelined, or rest."""
@@ -248,6 +251,7 @@ class LaneProtocol(HttpToolsProtocol):
     # -- answers ---------------------------------------------------------------------------------------------------
 
     async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
+        task = self._serving
         try:
             answer = await self.lane.engine.handle(exchange)
             if answer.whole:
@@ -266,6 +270,9 @@ class LaneProtocol(HttpToolsProtocol):
         except Exception:  # the edge of a connection: a fault here ends this connection alone
             logger.exception("request %s could not be answered", exchange.id)
             self.transport.close()
+        finally:
+            # A callback of the task would do the same, at the price of another turn of the loop per request.
+            self.tasks.discard(task)  # type: ignore[arg-type]  # the task is this one, kept before it began
         self._serving = None
         cycle.response_complete = True
         if not cycle.keep_alive:
@@ -336,8 +343,12 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _common(self, cycle: _LaneCycle) -> bytes:
         """Return the header lines of every answer."""
-        date = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
-        return date if cycle.keep_alive else date + b"connection: close\r\n"
+        headers = self.server_state.default_headers
+        if headers is not self._headers_seen:
+            LaneProtocol._headers_seen = headers
+            LaneProtocol._headers_written = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+        written = self._headers_written
+        return written if cycle.keep_alive else written + b"connection: close\r\n"
 
 
 def _ours(exchange: Exchange) -> bytes:

@@ -110,7 +110,9 @@ def _with(body: bytes, name: str, value: object) -> bytes:
 
 def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> Call:
     received = exchange.headers
-    headers = {name: received[raw].decode("latin-1") for raw, name in _PASSED_ON.items() if raw in received}
+    headers: dict[str, str] = {}
+    if not _PASSED_ON.keys().isdisjoint(received):
+        headers = {name: received[raw].decode("latin-1") for raw, name in _PASSED_ON.items() if raw in received}
     timeouts = target.timeouts
     if exchange.total_s is not None:
         timeouts = _within(timeouts, exchange.total_s)

@@ -40,7 +40,7 @@ class Settlement:
         duration_s = now - exchange.received_at
         target = exchange.target
         series = metrics.series(
-            exchange.operation.value, "none" if target is None else target.name, "ok" if error is None else error.code
+            exchange.operation, "none" if target is None else target.name, "ok" if error is None else error.code
         )
         series.requests += 1
         series.duration.observe(duration_s)
@@ -63,17 +63,17 @@ class Settlement:
         return RequestLine(
             at=exchange.received_at + self._clock_offset,
             request_id=exchange.id,
-            operation=exchange.operation.value,
-            surface=exchange.dialect.value,
+            operation=exchange.operation,
+            surface=exchange.dialect,
             key="-" if caller is None else caller.name,
-            model_asked=exchange.model_asked[:256],
+            model_asked=exchange.model_asked if len(exchange.model_asked) <= 256 else exchange.model_asked[:256],
             model=None if target is None else target.name,
             model_answered=exchange.model_answered,
             stream=exchange.streaming,
             status=200 if error is None else error.status,
             code="ok" if error is None else error.code,
-            duration_ms=round(duration_s * 1000, 3),
-            first_frame_ms=round((first_frame_at - exchange.received_at) * 1000, 3) if first_frame_at else None,
+            duration_us=int(duration_s * 1_000_000),
+            first_frame_us=int((first_frame_at - exchange.received_at) * 1_000_000) if first_frame_at else None,
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,
             cache_read_tokens=0 if usage is None else usage.cache_read_tokens,

@@ -166,7 +166,10 @@ class RemoteProvider:
         kept = self._pool.kept()
         if kept is not None:
             try:
-                return await self._once(kept, request, limits, streaming=streaming)
+                if not streaming:
+                    kept.send(request, streaming=False, first_s=limits.first_token_s, idle_s=0, total_s=limits.total_s)
+                    return WholeReply(*await kept.whole())
+                return await self._once(kept, request, limits, streaming=True)
             except ConnectionFailed as error:
                 if not error.untouched:
                     raise

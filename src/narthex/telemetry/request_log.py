@@ -40,8 +40,8 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     status: int = 200
     code: str = "ok"
     """`ok`, or the error's code."""
-    duration_ms: float = 0.0
-    first_frame_ms: float | None = None
+    duration_us: int = 0
+    first_frame_us: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int = 0

@@ -14,6 +14,9 @@ class Dialect(StrEnum):
     ANTHROPIC_COUNT_TOKENS = "anthropic.count_tokens"
     NATIVE = "native"
 
+    # Enum hashes in Python, and these are looked up several times in every request.
+    __hash__ = str.__hash__
+
 
 class Operation(StrEnum):
     """What is asked of a model, whatever the dialect."""
@@ -21,3 +24,5 @@ class Operation(StrEnum):
     CHAT = "chat"
     EMBED = "embed"
     COUNT_TOKENS = "count_tokens"
+
+    __hash__ = str.__hash__

@@ -7,7 +7,8 @@ end. Anything doubtful (bytes after the end, a broken framing, a cut) closes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, Protocol, cast
 
 import httptools
@@ -16,6 +17,9 @@ MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 134_217_728
 """Largest whole answer that is collected in memory."""
 
+_HEAD_TOO_LARGE: Final = f"the response head is larger than {MAX_HEAD_BYTES} bytes"
+_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers that say where a body ends; without them it ends with the connection."""
 CLOSING_S: Final = 1.0
 """How long a response may take to end after the answer in it has ended."""
 
@@ -49,11 +53,35 @@ class ResponseUnreadable(Exception):
     """The response is not HTTP, or over the limits."""
 
 
+class Headers(Mapping[str, str]):
+    """Headers as they came, decoded when first asked for: of a good answer hardly anyone does."""
+
+    __slots__ = ("_decoded", "_raw")
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._decoded: dict[str, str] | None = None
+
+    def _all(self) -> dict[str, str]:
+        if self._decoded is None:
+            self._decoded = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
+        return self._decoded
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
 class Response(NamedTuple):
     """A whole response, taken out of its connection before that may carry another."""
 
     status: int
-    headers: dict[str, str]
+    headers: Headers
     """Names in lower case."""
     body: bytes
 
@@ -75,7 +103,6 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         status: Of the current response, until it is complete.
-        headers: Of the current response, names in lower case; until it is complete.
         idle_since: When it was given back, in the loop's time.
         used: Exchanges begun on it.
     """
@@ -85,7 +112,6 @@ class Connection(asyncio.Protocol):
         "_complete",
         "_deadline",
         "_done",
-        "_framed",
         "_head",
         "_head_size",
         "_idle_s",
@@ -96,6 +122,7 @@ class Connection(asyncio.Protocol):
         "_parts",
         "_phase",
         "_phase_s",
+        "_raw_headers",
         "_sink",
         "_streaming",
         "_total_deadline",
@@ -103,7 +130,6 @@ class Connection(asyncio.Protocol):
         "_touched",
         "_transport",
         "busy",
-        "headers",
         "idle_since",
         "paused",
         "status",
@@ -138,13 +164,12 @@ class Connection(asyncio.Protocol):
         self.busy = True
         self.used += 1
         self.status = 0
-        self.headers: dict[str, str] = {}
-        self._parser = httptools.HttpResponseParser(self)
+        self._raw_headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
         self._body_size = self._head_size = 0
         self._streaming = streaming
         self._sink: Callable[[bytes], None] | None = None
-        self._complete = self._touched = self._framed = self._keep = False
+        self._complete = self._touched = self._keep = False
         now = self._loop.time()
         self._phase, self._phase_s = "first_token", first_s
         self._idle_s, self._total_s = idle_s, total_s
@@ -224,6 +249,11 @@ class Connection(asyncio.Protocol):
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
+    @property
+    def headers(self) -> Headers:
+        """Of the current response, names in lower case; until it is complete."""
+        return Headers(self._raw_headers)
+
     def hurry(self) -> None:
         """Wait no more than a moment for the end of the response: the end of the answer is here."""
         self._idle_s = CLOSING_S
@@ -256,6 +286,7 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         # uvloop's transports have all of it, without being of the class.
         self._transport = cast("asyncio.Transport", transport)
+        self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; what comes without being asked for closes the connection."""
@@ -263,6 +294,8 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._touched = True
+        if not self.status:
+            self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -278,6 +311,10 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserUpgrade:
             self._fail(ResponseUnreadable("the provider tried to upgrade the connection"))
+            self.abort()
+            return
+        if not self.status and self._head_size > MAX_HEAD_BYTES:
+            self._fail(ResponseUnreadable(_HEAD_TOO_LARGE))
             self.abort()
             return
         self._deliver()
@@ -297,7 +334,7 @@ class Connection(asyncio.Protocol):
         self._owner.forget(self)
         if not self.busy:
             return
-        if exc is None and self.status and not self._framed and not self._complete:
+        if exc is None and self.status and not self._complete and not _FRAMING & self.headers.keys():
             self._complete = True
             self._finish()
             return
@@ -316,24 +353,17 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD_BYTES:
-            raise ResponseUnreadable(f"the response head is larger than {MAX_HEAD_BYTES} bytes")
-        key = name.decode("latin-1").lower()
-        if key in {"content-length", "transfer-encoding"}:
-            self._framed = True
-        self.headers[key] = value.decode("latin-1")
+        self._raw_headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take the status; interim responses are passed over."""
         status = self._parser.get_status_code()
         if status < 200:
-            self.headers = {}
-            self._framed = False
+            self._raw_headers = []
             return
+        if self._head_size > MAX_HEAD_BYTES and sum(map(len, itertools.chain(*self._raw_headers))) > MAX_HEAD_BYTES:
+            raise ResponseUnreadable(_HEAD_TOO_LARGE)
         self.status = status
-        if status in {204, 304}:
-            self._framed = True
         if self._head is not None and not self._head.done():
             self._head.set_result(None)
 
@@ -378,7 +408,7 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, body: bytes) -> None:
         done = self._done
-        keep = self._keep and self._framed and self.usable
+        keep = self._keep and self.usable
         self.busy = False
         if self.paused:
             self.resume()
