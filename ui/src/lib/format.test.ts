@@ -3,10 +3,11 @@ import { formatBytes, formatCompact, formatDuration, formatUptime, formatWindow 
 
 describe("format", () => {
   it("names token windows as people do", () => {
-    expect([512, 4_096, 8_192, 131_072, 200_000, 1_000_000, 1_048_576, 2_097_152].map(formatWindow)).toEqual([
+    expect([512, 4_096, 8_192, 128_000, 131_072, 200_000, 1_000_000, 1_048_576, 2_097_152].map(formatWindow)).toEqual([
       "512",
       "4K",
       "8K",
+      "128K",
       "128K",
       "200K",
       "1M",

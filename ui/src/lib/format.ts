@@ -11,10 +11,10 @@ export function formatCompact(count: number): string {
   return Math.abs(count) < 10_000 ? whole.format(count) : compact.format(count);
 }
 
-/** 128K for 131,072 tokens: windows are powers of two, and people name them so. */
+/** 128K for 128,000 tokens and for 131,072: windows are round in one of the two ways, and people name them so. */
 export function formatWindow(tokens: number): string {
   if (tokens >= 1_000_000) return `${trimmed(tokens / (tokens % 1_048_576 === 0 ? 1_048_576 : 1_000_000))}M`;
-  if (tokens >= 1_000) return `${trimmed(tokens / (tokens % 1_024 === 0 ? 1_024 : 1_000))}K`;
+  if (tokens >= 1_000) return `${trimmed(tokens / (tokens % 1_000 !== 0 && tokens % 1_024 === 0 ? 1_024 : 1_000))}K`;
   return String(tokens);
 }
 

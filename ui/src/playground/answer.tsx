@@ -144,6 +144,6 @@ export function figuresOf(answer: AnswerTurn): Figure[] {
   if (answeredBy && answeredBy !== model) figures.push({ name: "Answered by", value: answeredBy, mono: true });
   if (dropped.length)
     figures.push({ name: "Left out", value: dropped.join(", "), title: "Not supported by this model" });
-  if (requestId) figures.push({ name: "Request", value: requestId, mono: true, title: requestId });
+  if (requestId && !answer.failure) figures.push({ name: "Request", value: requestId, mono: true, title: requestId });
   return figures;
 }

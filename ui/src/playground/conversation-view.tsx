@@ -34,7 +34,7 @@ export function ConversationView({ name, model }: ConversationViewProps) {
         {turns.length === 0 ? (
           <EmptyState model={model} />
         ) : (
-          <div className="mx-auto flex w-full max-w-[46rem] flex-col gap-5 px-4 pt-6 pb-10 sm:px-6">
+          <div className="mx-auto flex w-full max-w-[46rem] flex-col gap-7 px-4 pt-6 pb-10 sm:px-6">
             {turns.map((turn) =>
               turn.role === "user" ? (
                 <Prompt key={turn.id} turn={turn} onResend={resend} />

@@ -16,11 +16,11 @@ export const Prompt = memo(function Prompt({ turn, onResend }: PromptProps) {
   const { state, copy } = useCopy();
   if (editing) return <Editor turn={turn} onResend={onResend} onClose={() => setEditing(false)} />;
   return (
-    <article aria-label="Prompt" className="group flex flex-col items-end">
+    <article aria-label="Prompt" className="group relative flex flex-col items-end">
       <p className="max-w-[85%] rounded-xl rounded-br-s bg-press px-4 py-2.5 text-read whitespace-pre-wrap [overflow-wrap:anywhere]">
         {turn.text}
       </p>
-      <div className="mt-1 flex transition-opacity [@media(hover:hover)]:opacity-0 [@media(hover:hover)]:group-focus-within:opacity-100 [@media(hover:hover)]:group-hover:opacity-100">
+      <div className="mt-1 flex transition-opacity [@media(hover:hover)]:absolute [@media(hover:hover)]:top-full [@media(hover:hover)]:z-10 [@media(hover:hover)]:mt-0.5 [@media(hover:hover)]:opacity-0 [@media(hover:hover)]:group-focus-within:opacity-100 [@media(hover:hover)]:group-hover:opacity-100">
         <IconButton label="Edit and send again" onClick={() => setEditing(true)} className="size-7">
           <Pencil aria-hidden="true" />
         </IconButton>
