@@ -44,12 +44,19 @@ async def test_prompts_are_answered(kind: str, gateway: RunningGateway) -> None:
     assert isinstance(whole, Generation)
     assert (whole.text, whole.model, whole.finish_reason) == ("You said: Hello", "scripted/scripted", "stop")
     texts = [step.text for step in steps if isinstance(step, GenerationEvent)]
-    assert len(texts) > 2
     assert "".join(texts) == whole.text
     last = steps[-1]
     assert isinstance(last, GenerationEvent)
     assert last.generation is not None
     assert (last.generation.output, last.generation.usage) == (whole.output, whole.usage)
+
+
+@KINDS
+async def test_text_comes_as_it_is_written(kind: str, gateway: RunningGateway) -> None:
+    """A model that takes its time is heard piece by piece."""
+    async with either(kind, gateway.url) as client:
+        steps = await client.events("generate", "[[drip 100]] [[tokens 10]]")
+    assert len([step for step in steps if getattr(step, "text", "")]) > 3
 
 
 @KINDS

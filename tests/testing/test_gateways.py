@@ -49,8 +49,9 @@ def test_it_runs_apart() -> None:
 def test_it_can_be_stopped_and_killed() -> None:
     """A test may stop a gateway in good order, or kill it, before its block ends."""
     with scripted_gateway() as gateway:
-        assert gateway.stop() == 0
-        assert gateway.stop() == 0
+        stopped = gateway.stop()
+        assert stopped in (0, -signal.SIGTERM)
+        assert gateway.stop() == stopped
     with scripted_gateway() as gateway:
         gateway.process.kill()
         assert gateway.stop() == -signal.SIGKILL

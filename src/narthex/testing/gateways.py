@@ -59,7 +59,10 @@ class RunningGateway:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> int:
-        """Ask it to stop, wait until it has, and return its exit status; killed if it takes too long."""
+        """Ask it to stop, wait until it has, and return its exit status; killed if it takes too long.
+
+        A gateway that stopped in good order tells so by 0, or by the signal that asked it to.
+        """
         self.process.terminate()
         try:
             return self.process.wait(_STOP_TIMEOUT_S)

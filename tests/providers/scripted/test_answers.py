@@ -204,6 +204,9 @@ async def test_directives_dictate_the_answer() -> None:
     """Where they are allowed, directives have the first word."""
     script: dict[str, object] = {"directives": True, "replies": [{"reply": "rule"}]}
     assert text_of((await answer(script, asked("[[reply dictated]]"))).choices[0]) == "dictated"
+    found = await answer({"directives": True, "reply": "x"}, asked("[[tokens 7]]"))
+    assert found.usage is not None
+    assert found.usage.output_tokens == 7
     choice = (await answer({"directives": True}, asked("[[call_tool clock]]", tools=(WEATHER, CLOCK)))).choices[0]
     assert [call.name for call in calls_of(choice)] == ["clock"]
 

@@ -143,13 +143,15 @@ class Composer:
         form = self.request.response_format
         if form is not None and form.kind == "json_schema":
             return self._json(form.schema if form.schema is not None else True, chance, "response_format")
+        if self.wishes.tokens is not None:
+            return pseudo_text(chance, self.wishes.tokens)
         if self.options.reply is not None:
             return self._fill(self.options.reply)
         if form is not None and form.kind == "json_object":
             return json.dumps({"answer": pseudo_text(chance, 8)})
-        if self.prompt.tool_result is not None and self.wishes.tokens is None:
+        if self.prompt.tool_result is not None:
             return f"The tool answered: {self.prompt.tool_result}"
-        return pseudo_text(chance, self.wishes.tokens or self.options.reply_tokens)
+        return pseudo_text(chance, self.options.reply_tokens)
 
     def _json(self, schema: object, chance: Random, param: str) -> str:
         try:
