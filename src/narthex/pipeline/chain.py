@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from typing import cast
 
-from narthex.pipeline.contract import Next, Stage
+from narthex.pipeline.contract import Check, Next, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
@@ -14,7 +16,7 @@ from narthex.providers.catalog import Catalog
 from narthex.tenancy.keys import Keyring
 
 
-def default_stages(*, keyring: Keyring, doorkeeper: Doorkeeper, catalog: Catalog, spawn: Spawn) -> list[Stage]:
+def default_stages(*, keyring: Keyring, doorkeeper: Doorkeeper, catalog: Catalog, spawn: Spawn) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
         Identify(keyring),
@@ -24,19 +26,27 @@ def default_stages(*, keyring: Keyring, doorkeeper: Doorkeeper, catalog: Catalog
     ]
 
 
-def compose(stages: Sequence[Stage]) -> Next:
+def compose(stages: Sequence[Check | Stage]) -> Next:
     """Make one callable of a list of stages; the first is the outermost."""
     chain: Next = _unanswered
     for stage in reversed(stages):
-        chain = _bind(stage, chain)
+        if inspect.iscoroutinefunction(type(stage).__call__):
+            chain = _through(cast("Stage", stage), chain)
+        else:
+            chain = _past(cast("Check", stage), chain)
     return chain
 
 
-def _bind(stage: Stage, rest: Next) -> Next:
-    def enter(exchange: Exchange) -> object:
-        return stage(exchange, rest)
+def _through(stage: Stage, rest: Next) -> Next:
+    return lambda exchange: stage(exchange, rest)
 
-    return enter  # type: ignore[return-value]  # the coroutine is the stage's own: one frame less per stage
+
+def _past(check: Check, rest: Next) -> Next:
+    def enter(exchange: Exchange) -> object:
+        check(exchange)
+        return rest(exchange)
+
+    return cast("Next", enter)
 
 
 async def _unanswered(exchange: Exchange) -> None:

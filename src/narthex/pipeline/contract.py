@@ -11,6 +11,21 @@ Next = Callable[[Exchange], Awaitable[None]]
 """The rest of the chain."""
 
 
+class Check(Protocol):
+    """A stage that never waits and never answers: it looks at the exchange, notes what it finds, or refuses.
+
+    A chain of plain calls costs a fraction of a chain of coroutines, and most duties need no more.
+    """
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Do the duty.
+
+        Raises:
+            NarthexError: The call ends here, with this error as its answer.
+        """
+        ...
+
+
 class Stage(Protocol):
     """One duty on the way of a call.
 

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 
 from narthex.errors import Cancelled, InternalError, NarthexError
 from narthex.pipeline.chain import compose
-from narthex.pipeline.contract import Stage
+from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.settle import Settlement
 from narthex.streams.stream import Stream
@@ -48,7 +48,7 @@ class TaskKeeper:
 class Engine:
     """Takes every call, whatever door it came through."""
 
-    def __init__(self, stages: Sequence[Stage], settlement: Settlement) -> None:
+    def __init__(self, stages: Sequence[Check | Stage], settlement: Settlement) -> None:
         self._chain = compose(stages)
         self._settlement = settlement
 

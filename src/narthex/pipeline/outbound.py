@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 import orjson
@@ -27,11 +27,11 @@ _PASSED_ON: Mapping[bytes, str] = {
 }
 """Request headers that go on to the provider."""
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _INCLUDE_USAGE = b'{"include_usage":true}'
 
 
-@dataclass(slots=True)
-class Outbound:
+class Outbound(msgspec.Struct, gc=False):
     """A call ready to be sent.
 
     Attributes:
@@ -110,7 +110,7 @@ def _with(body: bytes, name: str, value: object) -> bytes:
 
 def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> Call:
     received = exchange.headers
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = _NO_HEADERS
     if not _PASSED_ON.keys().isdisjoint(received):
         headers = {name: received[raw].decode("latin-1") for raw, name in _PASSED_ON.items() if raw in received}
     timeouts = target.timeouts

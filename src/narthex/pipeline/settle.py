@@ -11,6 +11,8 @@ from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
 from narthex.types.usage import Usage
 
+MAX_NAME = 256
+"""Characters of a model's name that are written down."""
 BYTES_PER_TOKEN = 4
 """What a token is taken for where the provider reports no usage: an estimate, and marked as one."""
 
@@ -60,28 +62,29 @@ class Settlement:
     def _line(self, exchange: Exchange, error: NarthexError | None, duration_s: float) -> RequestLine:
         usage, target, answer, caller = exchange.usage, exchange.target, exchange.answer, exchange.caller
         first_frame_at = exchange.first_frame_at
+        # By position, in the order of the fields: names would cost as much again as the line itself.
         return RequestLine(
-            at=exchange.received_at + self._clock_offset,
-            request_id=exchange.id,
-            operation=exchange.operation,
-            surface=exchange.dialect,
-            key="-" if caller is None else caller.name,
-            model_asked=exchange.model_asked if len(exchange.model_asked) <= 256 else exchange.model_asked[:256],
-            model=None if target is None else target.name,
-            model_answered=exchange.model_answered,
-            stream=exchange.streaming,
-            status=200 if error is None else error.status,
-            code="ok" if error is None else error.code,
-            duration_us=int(duration_s * 1_000_000),
-            first_frame_us=int((first_frame_at - exchange.received_at) * 1_000_000) if first_frame_at else None,
-            input_tokens=None if usage is None else usage.input_tokens,
-            output_tokens=None if usage is None else usage.output_tokens,
-            cache_read_tokens=0 if usage is None else usage.cache_read_tokens,
-            reasoning_tokens=0 if usage is None else usage.reasoning_tokens,
-            estimated=usage is not None and usage.estimated,
-            bytes_in=len(exchange.body),
-            bytes_out=0 if answer is None else answer.bytes_total,
-            failure=error.failure.value if isinstance(error, ProviderError) else None,
+            exchange.received_at + self._clock_offset,
+            exchange.id,
+            exchange.operation,
+            exchange.dialect,
+            "-" if caller is None else caller.name,
+            exchange.model_asked if len(exchange.model_asked) <= MAX_NAME else exchange.model_asked[:MAX_NAME],
+            None if target is None else target.name,
+            exchange.model_answered,
+            exchange.streaming,
+            200 if error is None else error.status,
+            "ok" if error is None else error.code,
+            int(duration_s * 1_000_000),
+            int((first_frame_at - exchange.received_at) * 1_000_000) if first_frame_at else None,
+            None if usage is None else usage.input_tokens,
+            None if usage is None else usage.output_tokens,
+            0 if usage is None else usage.cache_read_tokens,
+            0 if usage is None else usage.reasoning_tokens,
+            usage is not None and usage.estimated,
+            len(exchange.body),
+            0 if answer is None else answer.bytes_total,
+            error.failure.value if isinstance(error, ProviderError) else None,
         )
 
 

@@ -7,8 +7,11 @@ speak the inner vocabulary directly (`request` in, events out).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
 
 from narthex.types.catalog import ModelFacts
 from narthex.types.dialects import Dialect, Operation
@@ -28,8 +31,7 @@ class Timeouts:
     total_s: float = 600.0
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, gc=False):
     """One attempt at one provider."""
 
     operation: Operation
@@ -43,12 +45,11 @@ class Call:
     timeouts: Timeouts
     request: ChatRequest | EmbeddingRequest | None = None
     """The request in the inner vocabulary, where the provider speaks that."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     """To be sent along, in lower case: `traceparent`, `anthropic-beta` and the like."""
 
 
-@dataclass(slots=True)
-class WholeReply:
+class WholeReply(msgspec.Struct, gc=False):
     """A whole answer in bytes."""
 
     status: int

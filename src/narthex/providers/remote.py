@@ -168,7 +168,7 @@ class RemoteProvider:
             try:
                 if not streaming:
                     kept.send(request, streaming=False, first_s=limits.first_token_s, idle_s=0, total_s=limits.total_s)
-                    return WholeReply(*await kept.whole())
+                    return await kept.whole()
                 return await self._once(kept, request, limits, streaming=True)
             except ConnectionFailed as error:
                 if not error.untouched:
@@ -183,11 +183,11 @@ class RemoteProvider:
             request, streaming=streaming, first_s=limits.first_token_s, idle_s=limits.idle_s, total_s=limits.total_s
         )
         if not streaming:
-            return WholeReply(*await connection.whole())
+            return await connection.whole()
         await connection.head()
         if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
             limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
-            return WholeReply(*await connection.collect(limit_bytes))
+            return await connection.collect(limit_bytes)
 
         async def pump(feed: Callable[[bytes], None]) -> None:
             try:

@@ -23,7 +23,7 @@ FLUSH_S: Final = 0.25
 logger = logging.getLogger(__name__)
 
 
-class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is written down of a call: never a prompt, an answer or a key."""
 
     at: float

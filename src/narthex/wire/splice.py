@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -30,11 +31,11 @@ def replace_model(body: bytes, old: str, new: str) -> bytes | None:
         return None
     plain = b':"' + old.encode() + b'"'
     if body.startswith(plain, key_end) and '"' not in old and "\\" not in old:
-        return body[:key_end] + b":" + msgspec.json.encode(new) + body[key_end + len(plain) :]
+        return body[:key_end] + b":" + _literal(new) + body[key_end + len(plain) :]
     found = _STRING_VALUE.match(body, key_end)
     if found is None or _decoded(found[1]) != old:
         return None
-    return body[: found.start(1)] + msgspec.json.encode(new) + body[found.end(1) :]
+    return body[: found.start(1)] + _literal(new) + body[found.end(1) :]
 
 
 def add_field(body: bytes, name: str, raw_json: bytes) -> bytes | None:
@@ -50,6 +51,11 @@ def add_field(body: bytes, name: str, raw_json: bytes) -> bytes | None:
         return None
     end = len(trimmed) - 1
     return body[:end] + b"," + msgspec.json.encode(name) + b":" + raw_json + body[end:]
+
+
+@lru_cache(maxsize=1024)
+def _literal(text: str) -> bytes:
+    return msgspec.json.encode(text)
 
 
 def _decoded(literal: bytes) -> str | None:

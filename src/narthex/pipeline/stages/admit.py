@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from narthex.errors import InvalidRequest, Overloaded
-from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 
 
@@ -20,7 +19,7 @@ class Admit:
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self._doorkeeper = doorkeeper
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Set `model_asked`, `streaming`, `usage_wanted` and `total_s` of the exchange."""
         if self._doorkeeper.stopping:
             raise Overloaded("this server is stopping; try again in a moment", retry_after_s=1)
@@ -28,7 +27,6 @@ class Admit:
         wanted = exchange.headers.get(b"x-narthex-timeout")
         if wanted is not None:
             exchange.total_s = _seconds(wanted)
-        await call_next(exchange)
 
 
 def _seconds(value: bytes) -> float:

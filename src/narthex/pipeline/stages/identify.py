@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 from narthex.tenancy.keys import Keyring
 
@@ -13,9 +12,8 @@ class Identify:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Set `exchange.caller`."""
         if exchange.caller is None:
             headers = exchange.headers
             exchange.caller = self._keyring.identify(headers.get(b"authorization") or headers.get(b"x-api-key"))
-        await call_next(exchange)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.catalog import Catalog
 
@@ -13,7 +12,6 @@ class Route:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Set `exchange.target`."""
         exchange.target = self._catalog.resolve(exchange.model_asked)
-        await call_next(exchange)

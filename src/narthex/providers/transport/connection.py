@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
+
+from narthex.providers.contract import WholeReply
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 134_217_728
@@ -77,15 +79,6 @@ class Headers(Mapping[str, str]):
         return len(self._all())
 
 
-class Response(NamedTuple):
-    """A whole response, taken out of its connection before that may carry another."""
-
-    status: int
-    headers: Headers
-    """Names in lower case."""
-    body: bytes
-
-
 class Owner(Protocol):
     """Who keeps connections."""
 
@@ -144,7 +137,7 @@ class Connection(asyncio.Protocol):
         self.used = 0
         self.idle_since = 0.0
         self.paused = False
-        self._done: asyncio.Future[Response] | None = None
+        self._done: asyncio.Future[WholeReply] | None = None
         self._head: asyncio.Future[None] | None = None
 
     # -- one exchange ----------------------------------------------------------------------------------------------
@@ -179,8 +172,8 @@ class Connection(asyncio.Protocol):
         self._head = self._loop.create_future() if streaming else None
         transport.write(request)
 
-    async def whole(self) -> Response:
-        """Return a response that is not streamed.
+    async def whole(self) -> WholeReply:
+        """Return a response that is not streamed, taken out of the connection before that may carry another.
 
         Raises:
             ConnectionFailed: It broke before the end.
@@ -219,7 +212,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def collect(self, limit_bytes: int) -> Response:
+    async def collect(self, limit_bytes: int) -> WholeReply:
         """Return a streamed response whole after all, up to `limit_bytes`; raises as `whole` does."""
         status, headers = self.status, self.headers
         parts: list[bytes] = []
@@ -233,7 +226,7 @@ class Connection(asyncio.Protocol):
             parts.append(data)
 
         await self.pump(feed)
-        return Response(status, headers, b"".join(parts))
+        return WholeReply(status, headers, b"".join(parts))
 
     def pause(self) -> None:
         """Stop reading; the time between two pieces does not run meanwhile."""
@@ -413,7 +406,7 @@ class Connection(asyncio.Protocol):
         if self.paused:
             self.resume()
         if done is not None and not done.done():
-            done.set_result(Response(self.status, self.headers, body))
+            done.set_result(WholeReply(self.status, Headers(self._raw_headers), body))
         if keep:
             self._owner.give_back(self)
         elif self._transport is not None:
