@@ -32,17 +32,18 @@ objects: st.SearchStrategy[dict[str, object]] = st.dictionaries(
     names, scalars | st.lists(scalars, max_size=3), max_size=4
 )
 arguments = objects.map(json.dumps) | objects.map(lambda value: json.dumps(value, ensure_ascii=False, indent=1))
+addresses = st.builds("https://{}".format, names)
 markers = st.none() | st.builds(CacheMarker, ttl=st.sampled_from([None, "5m", "1h"]))
 base64_text = st.binary(max_size=12).map(lambda data: base64.b64encode(data).decode())
 
 texts = st.builds(Text, text=words, cache=markers)
 images = st.one_of(
-    st.builds(Image, url=words, cache=markers),
+    st.builds(Image, url=addresses, cache=markers),
     st.builds(Image, file_id=words, cache=markers),
     st.builds(Image, data=base64_text, media_type=st.sampled_from(["image/png", "image/webp"]), cache=markers),
 )
 files = st.one_of(
-    st.builds(File, url=words, filename=st.none() | words, cache=markers),
+    st.builds(File, url=addresses, filename=st.none() | words, cache=markers),
     st.builds(File, file_id=words, filename=st.none() | words, cache=markers),
     st.builds(File, text=words, media_type=st.just("text/plain"), filename=st.none() | words, cache=markers),
     st.builds(File, data=base64_text, media_type=st.just("application/pdf"), filename=st.none() | words, cache=markers),

@@ -133,6 +133,13 @@ def test_what_is_written_is_read_back(made: ChatAnswer) -> None:
     anthropic.types.Message.model_validate_json(written)
 
 
+def test_sources_in_another_dialects_shape_are_left_out() -> None:
+    """Only this wire's own locations are written back."""
+    text = Text(text="a", citations=({"type": "url_citation"}, {"type": "page_location"}))
+    written = json.loads(encode_answer(answer(text, Text(text="", citations=({"type": "url_citation"},)))))
+    assert written["content"] == [{"type": "text", "text": "a", "citations": [{"type": "page_location"}]}]
+
+
 def test_a_refusal_is_text_and_a_reason() -> None:
     """The wire has no block for a refusal."""
     written = json.loads(encode_answer(answer(Refusal(text="No."))))

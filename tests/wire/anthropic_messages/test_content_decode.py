@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from narthex.types.messages import CacheMarker, File, Image, Part, Text, ToolResult
+from narthex.types.messages import CacheMarker, File, Image, Part, Reasoning, Text, ToolResult
 from narthex.wire.anthropic_messages.content_decode import marker, parts_of, text_parts
 from narthex.wire.anthropic_messages.schema import (
     Base64Source,
@@ -15,6 +15,7 @@ from narthex.wire.anthropic_messages.schema import (
     ImageBlock,
     TextBlock,
     TextSource,
+    ThinkingBlock,
     ToolResultBlock,
     UrlSource,
 )
@@ -71,6 +72,11 @@ def test_text_keeps_its_sources() -> None:
     assert parts_of([TextBlock(text="a", citations=[{"type": "x"}])], "c") == (
         Text(text="a", citations=({"type": "x"},)),
     )
+
+
+def test_thinking_without_proof_has_none() -> None:
+    """Thinking of other providers reaches clients with an empty signature, and comes back so."""
+    assert parts_of([ThinkingBlock(thinking="t", signature="")], "c") == (Reasoning(text="t"),)
 
 
 def test_a_string_is_one_text() -> None:

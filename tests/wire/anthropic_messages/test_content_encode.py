@@ -190,6 +190,13 @@ def test_names_of_speakers_and_details_of_pictures_are_named_as_dropped() -> Non
             },
         ),
         (
+            File(data=base64.b64encode(b"%PDF-1.7").decode()),
+            {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjc="},
+            },
+        ),
+        (
             File(data=base64.b64encode("é".encode()).decode(), media_type="text/csv"),
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "é"}},
         ),
@@ -207,6 +214,7 @@ def test_writes_pictures_and_documents(part: Part, block: object) -> None:
         Image(data="AA==", media_type="image/bmp"),
         Image(data="AA=="),
         File(data="AA==", media_type="application/zip"),
+        File(data="AA=="),
         File(url="https://x", media_type="text/plain"),
         File(data="gA==", media_type="text/plain"),
         File(data="!", media_type="text/plain"),

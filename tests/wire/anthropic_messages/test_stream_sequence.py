@@ -8,6 +8,8 @@ from narthex.types.events import ReasoningDelta, RefusalDelta, TextDelta, ToolCa
 from narthex.wire.anthropic_messages.stream_sequence import BlockSequence, Delta
 from narthex.wire.sse import SseParser
 
+CITED: dict[str, object] = {"type": "page_location"}
+
 
 def told(data: bytes) -> list[object]:
     """What the frames say, in short: `start`, the pieces, `stop`, each with its index."""
@@ -136,11 +138,11 @@ def test_refusals_sources_and_hidden_thinking_have_their_blocks() -> None:
     """A refusal is text, a source belongs to its text, hidden thinking comes whole."""
     assert written(
         ReasoningDelta(redacted="xx"),
-        TextDelta(text="a", part=1, citations=({"k": 1},)),
+        TextDelta(text="a", part=1, citations=(CITED, {"type": "url_citation"})),
         RefusalDelta(text="No.", part=2),
     ) == [
         [(0, "redacted_thinking")],
-        [(0, "stop"), (1, "text"), (1, "+", "a"), (1, "+", {"k": 1})],
+        [(0, "stop"), (1, "text"), (1, "+", "a"), (1, "+", CITED)],
         [(1, "stop"), (2, "text"), (2, "+", "No.")],
         [(2, "stop")],
     ]

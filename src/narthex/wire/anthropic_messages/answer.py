@@ -146,7 +146,8 @@ def _checked_end(kind: str, reason: str | None) -> str:
 def _block(part: Part) -> Json | None:
     match part:
         case Text():
-            return text_block(part) if part.text or part.citations else None
+            block = text_block(part)
+            return block if part.text or "citations" in block else None
         case Refusal():
             return {"type": "text", "text": part.text} if part.text else None
         case Reasoning():

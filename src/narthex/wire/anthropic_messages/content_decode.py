@@ -67,7 +67,7 @@ def _block_parts(block: Block, where: str) -> Sequence[Part]:
         case ToolResultBlock():
             return (_tool_result(block),)
         case ThinkingBlock():
-            return (Reasoning(text=block.thinking, signature=block.signature),)
+            return (Reasoning(text=block.thinking, signature=block.signature or None),)
         case RedactedThinkingBlock():
             return (Reasoning(redacted=block.data),)
         case _:

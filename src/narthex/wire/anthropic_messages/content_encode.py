@@ -168,9 +168,15 @@ class ContentWriter:
 def text_block(part: Text) -> Json:
     """Write text with its sources."""
     block: Json = {"type": "text", "text": part.text}
-    if part.citations:
-        block["citations"] = list(part.citations)
+    citations = own_citations(part.citations)
+    if citations:
+        block["citations"] = citations
     return block
+
+
+def own_citations(citations: Sequence[Json]) -> list[Json]:
+    """Return the sources told in this wire's shapes, all of which are locations; others have nothing to say here."""
+    return [citation for citation in citations if str(citation.get("type")).endswith("_location")]
 
 
 def reasoning_block(part: Reasoning) -> Json:
@@ -258,11 +264,16 @@ def _document_source(file: File, where: str) -> Json:
         return {"type": "text", "media_type": "text/plain", "data": file.text}
     if file.url is not None and file.media_type in (None, _PDF):
         return {"type": "url", "url": file.url}
-    if file.data is not None and file.media_type == _PDF:
+    if file.data is not None and (file.media_type == _PDF or _is_untyped_pdf(file)):
         return {"type": "base64", "media_type": _PDF, "data": file.data}
     if file.data is not None and (file.media_type or "").startswith("text/"):
         return {"type": "text", "media_type": "text/plain", "data": _plain_text(file.data, where)}
     raise _unsupported(where, f"a file of type {file.media_type!r}", "PDF and plain text")
+
+
+def _is_untyped_pdf(file: File) -> bool:
+    """Know a PDF by its first bytes where nobody gave its type, as clients of OpenAI may do."""
+    return file.media_type is None and (file.data or "").startswith("JVBERi")
 
 
 def _plain_text(data: str, where: str) -> str:

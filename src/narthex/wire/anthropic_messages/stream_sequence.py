@@ -13,7 +13,7 @@ from typing import assert_never
 import msgspec
 
 from narthex.types.events import ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
-from narthex.wire.anthropic_messages.content_encode import tool_id
+from narthex.wire.anthropic_messages.content_encode import own_citations, tool_id
 from narthex.wire.anthropic_messages.schema import Json
 from narthex.wire.sse import encode_event
 
@@ -93,7 +93,7 @@ class BlockSequence:
 
     def _citations(self, delta: TextDelta) -> bytes:
         frames = b""
-        for citation in delta.citations:
+        for citation in own_citations(delta.citations):
             frames += self._open(delta.part, _TEXT) + self._delta(b'{"type":"citations_delta","citation":%b}', citation)
         return frames
 
