@@ -23,6 +23,7 @@ _KNOWN = frozenset(RequestBody.__struct_fields__) - _READ_AND_KEPT
 _FORMATS = frozenset({"text", "json_object", "json_schema"})
 _MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 
+_NULL = msgspec.Raw(b"null")
 _decoder = msgspec.json.Decoder(RequestBody)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -43,7 +44,7 @@ def decode_request(body: bytes) -> ChatRequest:
     except UNREADABLE as error:
         raise invalid_body(error) from error
     extra: dict[str, object] = {
-        name: msgspec.json.decode(raw) for name, raw in members.items() if name not in _KNOWN and raw != b"null"
+        name: msgspec.json.decode(raw) for name, raw in members.items() if name not in _KNOWN and raw != _NULL
     }
     if given.max_completion_tokens is not None:
         extra.pop("max_tokens", None)

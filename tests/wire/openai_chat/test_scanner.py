@@ -1,0 +1,226 @@
+"""Streams that pass through: byte for byte the same, and judged as the parser judges them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import example, given, settings
+
+from narthex.types.events import Ended, Event, Failed, Started, UsageReported
+from narthex.types.usage import Usage
+from narthex.wire.contract import BrokenStream, MalformedStream, StreamFailed, TruncatedStream
+from narthex.wire.openai_chat import OPENAI_CHAT
+from narthex.wire.openai_chat.scanner import OpenAIChatScanner
+from tests.wire.openai_chat.strategies import cuts, pieces, streams
+
+HEAD = b'data: {"id":"c-1","model":"m-1","choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n'
+FINISH = b'data: {"id":"c-1","model":"m-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = b'data: {"id":"c-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def text(said: str, *, index: int = 0) -> bytes:
+    """A frame that says something."""
+    content = json.dumps(said, ensure_ascii=False)
+    choice = f'{{"index":{index},"delta":{{"content":{content}}},"finish_reason":null}}'
+    return f'data: {{"id":"c-1","model":"m-1","choices":[{choice}]}}\n\n'.encode()
+
+
+@dataclass
+class Verdict:
+    """How a stream is judged."""
+
+    end: str
+    usage: Usage | None
+    model: str | None
+    passed: bytes = b""
+
+
+def scanned(stream: list[bytes], *, hide_usage: bool = False) -> Verdict:
+    """Let a scanner judge a stream."""
+    scanner = OPENAI_CHAT.scanner(hide_usage=hide_usage)
+    passed = b""
+    try:
+        for piece in stream:
+            passed += scanner.feed(piece)
+        passed += scanner.close()
+    except StreamFailed as failed:
+        return Verdict(f"failed: {failed}", scanner.usage, scanner.model or None, passed + failed.frames)
+    except BrokenStream as broken:
+        return Verdict(f"{type(broken).__name__}: {broken}", scanner.usage, scanner.model or None, passed)
+    assert scanner.complete
+    return Verdict("whole", scanner.usage, scanner.model or None, passed)
+
+
+def parsed(stream: list[bytes]) -> Verdict:
+    """Let a parser judge a stream."""
+    parser = OPENAI_CHAT.parser()
+    events: list[Event] = []
+    end = ""
+    try:
+        for piece in stream:
+            events += parser.feed(piece)
+        events += parser.close()
+    except BrokenStream as broken:
+        end = f"{type(broken).__name__}: {broken}"
+    for event in events:
+        if isinstance(event, Failed):
+            end = f"failed: {event.message}"
+        elif isinstance(event, Ended):
+            end = "whole"
+    model = next((event.model for event in events if isinstance(event, Started)), None)
+    usage = next((event.usage for event in events if isinstance(event, UsageReported)), None)
+    return Verdict(end, usage, model or None)
+
+
+@settings(max_examples=400)
+@given(streams, cuts)
+@example(HEAD + text("a") + text('b"') + text('c\\"') + FINISH + DONE, [])
+@example(HEAD + text("a") + text("b", index=1) + text("c", index=1) + FINISH + DONE, [1])
+def test_scanner_and_parser_judge_alike(stream: bytes, places: list[int]) -> None:
+    """For any stream in any pieces the two agree on end, usage and model."""
+    cut = pieces(stream, places)
+    by_scanner, by_parser = scanned(cut), parsed(cut)
+    assert by_scanner.end == by_parser.end
+    if by_scanner.end == "whole":
+        assert (by_scanner.usage, by_scanner.model) == (by_parser.usage, by_parser.model)
+
+
+@settings(max_examples=300)
+@given(streams, cuts)
+def test_what_passes_is_what_came(stream: bytes, places: list[int]) -> None:
+    """Bytes pass unchanged up to the end or the failure; only a missing last blank line is added."""
+    verdict = scanned(pieces(stream, places))
+    assert (stream + b"\n\n").startswith(verdict.passed)
+    if verdict.end == "whole":
+        assert verdict.passed in (stream, stream + b"\n\n")
+
+
+@given(streams, cuts)
+def test_pieces_do_not_matter(stream: bytes, places: list[int]) -> None:
+    """A stream in one piece and in many gives the same verdict and the same bytes."""
+    assert scanned(pieces(stream, places)) == scanned([stream])
+    assert scanned(pieces(stream, places), hide_usage=True) == scanned([stream], hide_usage=True)
+
+
+def test_a_whole_stream_in_full() -> None:
+    """Usage, model, end and number of frames are known at the end."""
+    scanner = OpenAIChatScanner()
+    stream = HEAD + text("a") + text("b") * 5 + FINISH + USAGE + DONE
+    assert scanner.feed(stream) == stream
+    assert scanner.complete
+    assert scanner.model == "m-1"
+    assert scanner.usage == Usage(input_tokens=3, output_tokens=4)
+    assert scanner.events == 10
+    assert scanner.close() == b""
+
+
+def test_hides_the_frame_that_holds_only_usage() -> None:
+    """The usage that we asked for is read and taken out, whatever stands beside it."""
+    scanner = OpenAIChatScanner(hide_usage=True)
+    assert scanner.feed(HEAD + text("a") + FINISH + USAGE + DONE) == HEAD + text("a") + FINISH + DONE
+    assert scanner.usage == Usage(input_tokens=3, output_tokens=4)
+    assert scanner.events == 4
+
+
+def test_usage_beside_text_is_not_hidden() -> None:
+    """A frame with a choice in it is the answer's, even with usage."""
+    both = FINISH.replace(b"}]}", b'}],"usage":{"prompt_tokens":1}}')
+    scanner = OpenAIChatScanner(hide_usage=True)
+    assert scanner.feed(HEAD + both + DONE) == HEAD + both + DONE
+    assert scanner.usage == Usage(input_tokens=1)
+
+
+def test_a_finish_without_done_is_whole_at_the_close() -> None:
+    """Ending the response behind the last finish reason is an end."""
+    scanner = OpenAIChatScanner()
+    scanner.feed(HEAD + FINISH)
+    assert not scanner.complete
+    assert scanner.close() == b""
+    assert scanner.complete
+
+
+def test_a_last_frame_without_blank_line_counts_and_gets_one() -> None:
+    """What is counted here must be seen by the client too."""
+    scanner = OpenAIChatScanner()
+    assert scanner.feed(HEAD + FINISH.strip()) == HEAD
+    assert scanner.close() == FINISH
+
+
+@pytest.mark.parametrize("stream", [HEAD, HEAD + text("a") + DONE, HEAD + FINISH + text("x", index=1), DONE, USAGE])
+def test_a_stream_without_its_end_is_truncated(stream: bytes) -> None:
+    """No finish reason, or not one for each choice: cut, whatever `[DONE]` says."""
+    scanner = OpenAIChatScanner()
+    scanner.feed(stream)
+    with pytest.raises(TruncatedStream):
+        scanner.close()
+    assert not scanner.complete
+
+
+@pytest.mark.parametrize("stream", [b"", b"<html>\n\n</html>", b'{"error":"x"}', b"data: {}\n\n", b": hi\n\n"])
+def test_what_is_not_this_dialect_is_malformed(stream: bytes) -> None:
+    """A page, a bare body or nothing at all is no stream."""
+    scanner = OpenAIChatScanner()
+    scanner.feed(stream)
+    with pytest.raises(MalformedStream):
+        scanner.close()
+
+
+def test_a_failure_gives_what_came_before_it() -> None:
+    """The error's own frame is not passed on; ours will say it."""
+    scanner = OpenAIChatScanner()
+    failure = b'data: {"error":{"message":"overloaded","code":"server_overloaded","type":"x"}}\n\n'
+    with pytest.raises(StreamFailed) as caught:
+        scanner.feed(HEAD + text("a") + failure + text("b"))
+    assert caught.value.frames == HEAD + text("a")
+    assert (caught.value.message, caught.value.code, caught.value.kind) == ("overloaded", "server_overloaded", "x")
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        FINISH.replace(b'"finish_reason":"stop"', b'"finish_reason" : "stop"'),
+        FINISH.replace(b'"finish_reason"', b'"finish\\u005freason"'),
+        FINISH.replace(b'"finish_reason"', b'\ndata: "finish_reason"'),
+        FINISH.replace(b"\n\n", b"\r\n\r\n"),
+        FINISH.replace(b'"delta":{}', b'"delta":{"content":"x"}'),
+        FINISH.replace(b'"delta":{},"finish_reason":"stop"', b'"finish_reason":"stop","delta":{"content":"x"}'),
+    ],
+)
+def test_no_spelling_of_the_end_is_missed(finish: bytes) -> None:
+    """Spaces, escapes, order and line ends do not hide a finish reason."""
+    scanner = OpenAIChatScanner()
+    for frame in (HEAD, text("a"), text("b"), finish):
+        assert scanner.feed(frame) == frame
+    scanner.feed(DONE)
+    assert scanner.complete
+
+
+def test_what_is_said_is_never_taken_for_structure() -> None:
+    """Text that quotes an end, an error or usage is only text."""
+    scanner = OpenAIChatScanner()
+    scanner.feed(HEAD + text("a"))
+    for said in (
+        '"finish_reason":"stop"',
+        '{"error":{"message":"x"}}',
+        "[DONE]",
+        '","usage":{"prompt_tokens":9}',
+        "\\",
+        '\\"',
+    ):
+        assert scanner.feed(text(said)) == text(said)
+    assert scanner.usage is None
+    with pytest.raises(TruncatedStream):
+        scanner.close()
+
+
+def test_a_second_choice_hidden_between_two_templates_is_seen() -> None:
+    """A frame that begins and ends like one already read, with more structure in the middle, is read."""
+    scanner = OpenAIChatScanner()
+    scanner.feed(HEAD + text("a"))
+    sly = text("SPLIT").replace(b"SPLIT", b'x"},"finish_reason":"stop"},{"index":1,"delta":{"content":"y')
+    scanner.feed(sly + DONE)
+    with pytest.raises(TruncatedStream, match="choice 1"):
+        scanner.close()
