@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from narthex import Client
-from narthex.config.settings import DiscoverySettings, EmbeddedSettings, ServerSettings, Settings
+from narthex.config.settings import Settings
 from tests.docs.blocks import ADDRESS
-from tests.gateways import RunningGateway
+from tests.gateways import running
 
 MODELS = Settings().data_dir.expanduser() / "models"
 """Where `make test` has put the weights."""
@@ -45,14 +45,9 @@ class Place:
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with the embedded models, as `narthex serve` would be without configuration."""
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("data"),
-        server=ServerSettings(port=0),
-        embedded=EmbeddedSettings(models_dir=MODELS),
-        discovery=DiscoverySettings(environment=False, ollama=False),
-    )
-    with RunningGateway(settings) as running:
-        yield running.url
+    folder = tmp_path_factory.mktemp("data")
+    with running(folder, embedded={"enabled": True, "models_dir": MODELS}) as gateway:
+        yield gateway.url
 
 
 @pytest.fixture

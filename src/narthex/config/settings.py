@@ -23,23 +23,27 @@ class Section(BaseModel):
 class ServerSettings(Section):
     """Where and how the server listens."""
 
-    host: str = Field("127.0.0.1", description="Address to bind. Any other than loopback demands `keys`.")
-    port: int = Field(8484, ge=0, le=65_535, description="Port to bind; 0 takes a free one.")
-    tls_cert: Path | None = Field(None, description="Certificate chain, PEM. Needs `tls_key`.")
-    tls_key: Path | None = Field(None, description="Private key of `tls_cert`, PEM.")
-    cors_origins: tuple[str, ...] = Field((), description='Origins that browsers may call from, or `"*"`.')
+    host: str = Field(default="127.0.0.1", description="Address to bind. Any other than loopback demands `keys`.")
+    port: int = Field(default=8484, ge=0, le=65_535, description="Port to bind; 0 takes a free one.")
+    tls_cert: Path | None = Field(default=None, description="Certificate chain, PEM. Needs `tls_key`.")
+    tls_key: Path | None = Field(default=None, description="Private key of `tls_cert`, PEM.")
+    cors_origins: tuple[str, ...] = Field(default=(), description='Origins that browsers may call from, or `"*"`.')
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="Host names accepted beside loopback while there are no keys."
+        default=(), description="Host names accepted beside loopback while there are no keys."
     )
-    max_body_bytes: int = Field(33_554_432, ge=1_024, description="Largest request body, in bytes.")
-    max_header_bytes: int = Field(65_536, ge=1_024, description="Largest request head, in bytes.")
-    max_connections: int = Field(10_000, ge=1, description="Connections at once; more are answered 503.")
-    header_timeout_s: Seconds = Field(15.0, description="Time to send the request head, in seconds.")
-    body_timeout_s: Seconds = Field(60.0, description="Longest pause while a request body is sent, in seconds.")
-    write_timeout_s: Seconds = Field(60.0, description="How long a client may read nothing of its answer, in seconds.")
-    keep_alive_s: Seconds = Field(75.0, description="How long an idle connection is kept, in seconds.")
-    graceful_timeout_s: Seconds = Field(30.0, description="How long running answers may go on at stop, in seconds.")
-    open_browser: bool = Field(False, description="Open the dashboard in a browser at start.")
+    max_body_bytes: int = Field(default=33_554_432, ge=1_024, description="Largest request body, in bytes.")
+    max_header_bytes: int = Field(default=65_536, ge=1_024, description="Largest request head, in bytes.")
+    max_connections: int = Field(default=10_000, ge=1, description="Connections at once; more are answered 503.")
+    header_timeout_s: Seconds = Field(default=15.0, description="Time to send the request head, in seconds.")
+    body_timeout_s: Seconds = Field(default=60.0, description="Longest pause while a request body is sent, in seconds.")
+    write_timeout_s: Seconds = Field(
+        default=60.0, description="How long a client may read nothing of its answer, in seconds."
+    )
+    keep_alive_s: Seconds = Field(default=75.0, description="How long an idle connection is kept, in seconds.")
+    graceful_timeout_s: Seconds = Field(
+        default=30.0, description="How long running answers may go on at stop, in seconds."
+    )
+    open_browser: bool = Field(default=False, description="Open the dashboard in a browser at start.")
 
 
 class KeySettings(Section):
@@ -52,73 +56,87 @@ class KeySettings(Section):
 class TimeoutSettings(Section):
     """Limits of a call to a provider."""
 
-    connect_s: Seconds = Field(5.0, description="To connect, in seconds.")
-    first_token_s: Seconds = Field(120.0, description="From the request sent to the first byte answered, in seconds.")
-    idle_s: Seconds = Field(60.0, description="Between two pieces of a streamed answer, in seconds.")
-    total_s: Seconds = Field(600.0, description="For the whole call, in seconds.")
+    connect_s: Seconds = Field(default=5.0, description="To connect, in seconds.")
+    first_token_s: Seconds = Field(
+        default=120.0, description="From the request sent to the first byte answered, in seconds."
+    )
+    idle_s: Seconds = Field(default=60.0, description="Between two pieces of a streamed answer, in seconds.")
+    total_s: Seconds = Field(default=600.0, description="For the whole call, in seconds.")
 
 
 class ProviderSettings(Section):
     """A provider: an address, its key and what it serves."""
 
     kind: Literal["openai", "anthropic", "scripted"] | None = Field(
-        None, description="The wire it speaks; known vendors (`openai`, `groq`, `ollama`, …) need none."
+        default=None, description="The wire it speaks; known vendors (`openai`, `groq`, `ollama`, …) need none."
     )
-    base_url: str | None = Field(None, description="Address with path, such as `http://127.0.0.1:8000/v1`.")
-    api_key: SecretStr | None = Field(None, description="Its key; better `${NAME}` or `file:/path`.")
-    headers: dict[str, str] = Field({}, description="Headers sent with every call.")
-    models: tuple[str, ...] = Field((), description="Models it serves; empty asks the provider.")
-    enabled: bool = Field(True, description="Whether it is used.")
-    timeouts: TimeoutSettings | None = Field(None, description="Instead of the general `timeouts`.")
-    max_connections: int = Field(1_024, ge=1, description="Connections to it at once.")
-    ca_file: Path | None = Field(None, description="Authorities to trust for it, PEM, instead of the system's.")
-    script: dict[str, object] = Field({}, description="Options of a `scripted` provider.")
+    base_url: str | None = Field(default=None, description="Address with path, such as `http://127.0.0.1:8000/v1`.")
+    api_key: SecretStr | None = Field(default=None, description="Its key; better `${NAME}` or `file:/path`.")
+    headers: dict[str, str] = Field(default={}, description="Headers sent with every call.")
+    models: tuple[str, ...] = Field(default=(), description="Models it serves; empty asks the provider.")
+    enabled: bool = Field(default=True, description="Whether it is used.")
+    timeouts: TimeoutSettings | None = Field(default=None, description="Instead of the general `timeouts`.")
+    max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
+    ca_file: Path | None = Field(default=None, description="Authorities to trust for it, PEM, instead of the system's.")
+    script: dict[str, object] = Field(default={}, description="Options of a `scripted` provider.")
 
 
 class EmbeddedSettings(Section):
     """The model inside."""
 
-    enabled: bool = Field(True, description="Whether `local/…` models are offered.")
-    chat_model: Path | None = Field(None, description="A GGUF file to serve in place of the packaged chat model.")
-    models_dir: Path | None = Field(None, description="Where weights are kept; by default `models` in the data folder.")
-    threads: int | None = Field(None, ge=1, le=256, description="Threads; by default all cores but one.")
-    context_tokens: int = Field(4_096, ge=256, description="Window of each conversation, in tokens.")
-    parallel: int = Field(4, ge=1, le=64, description="Answers generated at once; more wait.")
-    max_waiting: int = Field(64, ge=0, description="Requests that may wait for a free place; more are answered 503.")
-    idle_unload_s: float = Field(300.0, ge=0, description="Unload after so long without use, in seconds; 0 never.")
+    enabled: bool = Field(default=True, description="Whether `local/…` models are offered.")
+    chat_model: Path | None = Field(
+        default=None, description="A GGUF file to serve in place of the packaged chat model."
+    )
+    models_dir: Path | None = Field(
+        default=None, description="Where weights are kept; by default `models` in the data folder."
+    )
+    threads: int | None = Field(default=None, ge=1, le=256, description="Threads; by default all cores but one.")
+    context_tokens: int = Field(default=4_096, ge=256, description="Window of each conversation, in tokens.")
+    parallel: int = Field(default=4, ge=1, le=64, description="Answers generated at once; more wait.")
+    max_waiting: int = Field(
+        default=64, ge=0, description="Requests that may wait for a free place; more are answered 503."
+    )
+    idle_unload_s: float = Field(
+        default=300.0, ge=0, description="Unload after so long without use, in seconds; 0 never."
+    )
 
 
 class LogSettings(Section):
     """What is written down."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level of the server's log.")
-    format: Literal["text", "json"] = Field("text", description="Form of the server's log on standard error.")
-    requests: bool = Field(True, description="Whether each model call leaves a line in `logs/requests.jsonl`.")
-    max_file_bytes: int = Field(
-        67_108_864, ge=65_536, description="Size at which the request log is rotated, in bytes."
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level of the server's log."
     )
-    keep_files: int = Field(5, ge=1, description="Rotated request logs kept.")
+    format: Literal["text", "json"] = Field(default="text", description="Form of the server's log on standard error.")
+    requests: bool = Field(default=True, description="Whether each model call leaves a line in `logs/requests.jsonl`.")
+    max_file_bytes: int = Field(
+        default=67_108_864, ge=65_536, description="Size at which the request log is rotated, in bytes."
+    )
+    keep_files: int = Field(default=5, ge=1, description="Rotated request logs kept.")
 
 
 class DiscoverySettings(Section):
     """What is found without being configured."""
 
-    environment: bool = Field(True, description="Use provider keys in the environment (`OPENAI_API_KEY`, …).")
-    ollama: bool = Field(True, description="Use an Ollama that listens on this machine.")
+    environment: bool = Field(default=True, description="Use provider keys in the environment (`OPENAI_API_KEY`, …).")
+    ollama: bool = Field(default=True, description="Use an Ollama that listens on this machine.")
 
 
 class Settings(Section):
     """The whole configuration."""
 
     data_dir: Path = Field(
-        Path("~/.local/share/narthex"), description="Folder for logs, models and state; made if missing."
+        default=Path("~/.local/share/narthex"), description="Folder for logs, models and state; made if missing."
     )
-    server: ServerSettings = Field(ServerSettings(), description="Where and how the server listens.")
-    keys: tuple[KeySettings, ...] = Field((), description="API keys; with none, only the local user gets in.")
-    timeouts: TimeoutSettings = Field(TimeoutSettings(), description="Limits of calls to providers.")
-    providers: dict[Name, ProviderSettings] = Field({}, description="Providers by name.")
-    aliases: dict[Name, str] = Field({}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
-    default_model: str = Field("local/smollm2", description="Model or alias used where a call names none.")
-    embedded: EmbeddedSettings = Field(EmbeddedSettings(), description="The model inside.")
-    log: LogSettings = Field(LogSettings(), description="What is written down.")
-    discovery: DiscoverySettings = Field(DiscoverySettings(), description="What is found without being configured.")
+    server: ServerSettings = Field(default=ServerSettings(), description="Where and how the server listens.")
+    keys: tuple[KeySettings, ...] = Field(default=(), description="API keys; with none, only the local user gets in.")
+    timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Limits of calls to providers.")
+    providers: dict[Name, ProviderSettings] = Field(default={}, description="Providers by name.")
+    aliases: dict[Name, str] = Field(default={}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
+    default_model: str = Field(default="local/smollm2", description="Model or alias used where a call names none.")
+    embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
+    log: LogSettings = Field(default=LogSettings(), description="What is written down.")
+    discovery: DiscoverySettings = Field(
+        default=DiscoverySettings(), description="What is found without being configured."
+    )

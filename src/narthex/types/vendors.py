@@ -10,7 +10,13 @@ from typing import Literal
 from narthex.types.catalog import Capability
 
 _CHAT: frozenset[Capability] = frozenset({"chat", "streaming", "tools", "json_schema"})
-_SIGHT: frozenset[Capability] = _CHAT | {"vision"}
+
+
+def _with(base: frozenset[Capability], *more: Capability) -> frozenset[Capability]:
+    return base.union(more)
+
+
+_SIGHT = _with(_CHAT, "vision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,7 @@ _ROWS = (
         key_variable="OPENAI_API_KEY",
         base_url_variable="OPENAI_BASE_URL",
         docs_url="https://platform.openai.com/docs/api-reference",
-        capabilities=_SIGHT | {"embeddings", "audio", "files", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "embeddings", "audio", "files", "reasoning", "logprobs"),
     ),
     Vendor(
         name="anthropic",
@@ -61,7 +67,7 @@ _ROWS = (
         key_variable="ANTHROPIC_API_KEY",
         base_url_variable="ANTHROPIC_BASE_URL",
         docs_url="https://docs.anthropic.com/en/api/messages",
-        capabilities=_SIGHT | {"files", "reasoning"},
+        capabilities=_with(_SIGHT, "files", "reasoning"),
     ),
     Vendor(
         name="gemini",
@@ -71,7 +77,7 @@ _ROWS = (
         key_variable="GEMINI_API_KEY",
         other_key_variables=("GOOGLE_API_KEY",),
         docs_url="https://ai.google.dev/gemini-api/docs/openai",
-        capabilities=_SIGHT | {"embeddings", "audio", "reasoning"},
+        capabilities=_with(_SIGHT, "embeddings", "audio", "reasoning"),
     ),
     Vendor(
         name="mistral",
@@ -80,7 +86,7 @@ _ROWS = (
         base_url="https://api.mistral.ai/v1",
         key_variable="MISTRAL_API_KEY",
         docs_url="https://docs.mistral.ai/api",
-        capabilities=_SIGHT | {"embeddings"},
+        capabilities=_with(_SIGHT, "embeddings"),
     ),
     Vendor(
         name="groq",
@@ -89,7 +95,7 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_variable="GROQ_API_KEY",
         docs_url="https://console.groq.com/docs/openai",
-        capabilities=_SIGHT | {"reasoning"},
+        capabilities=_with(_SIGHT, "reasoning"),
     ),
     Vendor(
         name="deepseek",
@@ -98,7 +104,7 @@ _ROWS = (
         base_url="https://api.deepseek.com/v1",
         key_variable="DEEPSEEK_API_KEY",
         docs_url="https://api-docs.deepseek.com",
-        capabilities=_CHAT | {"reasoning", "logprobs"},
+        capabilities=_with(_CHAT, "reasoning", "logprobs"),
     ),
     Vendor(
         name="xai",
@@ -107,7 +113,7 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         key_variable="XAI_API_KEY",
         docs_url="https://docs.x.ai/docs/api-reference",
-        capabilities=_SIGHT | {"reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "reasoning", "logprobs"),
     ),
     Vendor(
         name="openrouter",
@@ -116,7 +122,7 @@ _ROWS = (
         base_url="https://openrouter.ai/api/v1",
         key_variable="OPENROUTER_API_KEY",
         docs_url="https://openrouter.ai/docs/api-reference/overview",
-        capabilities=_SIGHT | {"files", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "files", "reasoning", "logprobs"),
     ),
     Vendor(
         name="together",
@@ -125,7 +131,7 @@ _ROWS = (
         base_url="https://api.together.xyz/v1",
         key_variable="TOGETHER_API_KEY",
         docs_url="https://docs.together.ai/docs/openai-api-compatibility",
-        capabilities=_SIGHT | {"embeddings", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning", "logprobs"),
     ),
     Vendor(
         name="fireworks",
@@ -134,7 +140,7 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         key_variable="FIREWORKS_API_KEY",
         docs_url="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
-        capabilities=_SIGHT | {"embeddings", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning", "logprobs"),
     ),
     Vendor(
         name="cerebras",
@@ -143,7 +149,7 @@ _ROWS = (
         base_url="https://api.cerebras.ai/v1",
         key_variable="CEREBRAS_API_KEY",
         docs_url="https://inference-docs.cerebras.ai/resources/openai",
-        capabilities=_CHAT | {"reasoning", "logprobs"},
+        capabilities=_with(_CHAT, "reasoning", "logprobs"),
     ),
     Vendor(
         name="perplexity",
@@ -163,7 +169,7 @@ _ROWS = (
         key_variable="COHERE_API_KEY",
         other_key_variables=("CO_API_KEY",),
         docs_url="https://docs.cohere.com/docs/compatibility-api",
-        capabilities=_CHAT | {"embeddings"},
+        capabilities=_with(_CHAT, "embeddings"),
     ),
     Vendor(
         name="nvidia",
@@ -172,7 +178,7 @@ _ROWS = (
         base_url="https://integrate.api.nvidia.com/v1",
         key_variable="NVIDIA_API_KEY",
         docs_url="https://docs.api.nvidia.com/nim/reference/llm-apis",
-        capabilities=_SIGHT | {"embeddings", "reasoning"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning"),
     ),
     Vendor(
         name="huggingface",
@@ -182,7 +188,7 @@ _ROWS = (
         key_variable="HF_TOKEN",
         other_key_variables=("HUGGINGFACE_API_KEY",),
         docs_url="https://huggingface.co/docs/inference-providers",
-        capabilities=_SIGHT | {"reasoning"},
+        capabilities=_with(_SIGHT, "reasoning"),
     ),
     Vendor(
         name="ollama",
@@ -191,7 +197,7 @@ _ROWS = (
         base_url="http://127.0.0.1:11434/v1",
         key_variable=None,
         docs_url="https://docs.ollama.com/api/openai-compatibility",
-        capabilities=_SIGHT | {"embeddings", "reasoning"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning"),
     ),
     Vendor(
         name="lmstudio",
@@ -200,7 +206,7 @@ _ROWS = (
         base_url="http://127.0.0.1:1234/v1",
         key_variable=None,
         docs_url="https://lmstudio.ai/docs/developer/openai-compat",
-        capabilities=_SIGHT | {"embeddings"},
+        capabilities=_with(_SIGHT, "embeddings"),
     ),
     Vendor(
         name="llamacpp",
@@ -209,7 +215,7 @@ _ROWS = (
         base_url="http://127.0.0.1:8080/v1",
         key_variable=None,
         docs_url="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
-        capabilities=_SIGHT | {"embeddings", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning", "logprobs"),
     ),
     Vendor(
         name="vllm",
@@ -218,7 +224,7 @@ _ROWS = (
         base_url="http://127.0.0.1:8000/v1",
         key_variable=None,
         docs_url="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
-        capabilities=_SIGHT | {"embeddings", "reasoning", "logprobs"},
+        capabilities=_with(_SIGHT, "embeddings", "reasoning", "logprobs"),
     ),
 )
 
