@@ -1,1 +1,56 @@
-"""cli."""
+"""The command line: one file per command, each loaded only when it is called.
+
+serve, run, models, config, doctor, version, completion     the commands
+group        finds them, and turns errors into one line and an exit code
+exits        the exit codes
+door         the one way from here to a server, near or in this process
+terminal     what is printed, and how
+starter      the first configuration file
+logs         the server's log on standard error
+health       what `doctor` looks at
+"""
+
+from __future__ import annotations
+
+from narthex.cli.group import Commands
+
+_HELP = """
+One server between applications and every AI model.
+
+\b
+Begin with:
+  narthex serve                          start the server
+  narthex run "Name three colours."      ask a model
+  narthex doctor                         see what is wrong, and how to mend it
+
+\b
+Exit codes:
+  0    done
+  1    it failed, and the message says why
+  2    the command was not understood
+  69   a server, a provider or a port is not available
+  70   a fault inside Narthex
+  78   the configuration cannot be used
+  130  interrupted
+  141  whoever read the output went away
+"""
+
+COMMANDS = {
+    "serve": "Start the server.",
+    "run": "Ask a model; the answer streams to the terminal.",
+    "models": "List the models, or install the embedded ones.",
+    "config": "Check, show and start the configuration.",
+    "doctor": "Say what is wrong with this set-up, and how to mend it.",
+    "version": "Print the version.",
+    "completion": "Print a script that completes commands in a shell.",
+}
+"""Every command and its one line in the list, which is shown without loading them."""
+
+main = Commands(
+    name="narthex",
+    help=_HELP,
+    package=__name__,
+    summaries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+"""The program."""

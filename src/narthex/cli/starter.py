@@ -1,0 +1,83 @@
+"""The first configuration file: every option with its meaning, all commented out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from narthex.config.options import ANY_ITEM, ANY_NAME, Option, is_list, is_table, options
+
+_HEAD = """\
+# Configuration of Narthex. Everything here is optional: what is commented out is the default or an example.
+#
+#   narthex config check            tells what is wrong, with line and remedy
+#   narthex config show --origin    shows every value and where it came from
+#
+# In key, api_key, base_url and headers, "${NAME}" and "${NAME:-default}" stand for environment variables and
+# "file:/path" for the content of a file. Every option can also be set by NARTHEX_SECTION__KEY in the environment.
+"""
+
+_EXAMPLES: dict[str, tuple[str, ...]] = {
+    "keys": ("[[keys]]", 'name = "my-app"', 'key = "${MY_APP_KEY}"'),
+    "providers": (
+        "# A vendor that is known needs no more than its key, and not even this if the key is in its usual variable.",
+        "[providers.groq]",
+        'api_key = "${GROQ_API_KEY}"',
+        "",
+        "# Any server that speaks the OpenAI or the Anthropic wire.",
+        "[providers.my-vllm]",
+        'kind = "openai"',
+        'base_url = "http://127.0.0.1:8000/v1"',
+        'models = ["qwen3-32b"]',
+        "timeouts = { first_token_s = 300 }",
+        "",
+        "# Answers made up here, for tests and demonstrations.",
+        "[providers.demo]",
+        'kind = "scripted"',
+    ),
+    "aliases": ("[aliases]", 'fast = "groq/llama-3.3-70b-versatile"', 'offline = "local/smollm2"'),
+}
+
+
+def starter_text() -> str:
+    """Return the text of the file."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    top = [option for option in options() if len(option.path) == 1]
+    for option in top:
+        if option.section is None and not is_table(option.annotation):
+            yield from _described(option)
+    yield ""
+    for option in top:
+        if option.name in _EXAMPLES:
+            yield from ("", f"# {option.description}")
+            yield from map(_commented, _EXAMPLES[option.name])
+        elif option.section is not None:
+            yield from ("", f"# {option.description}", f"[{option.name}]")
+            for inner in options():
+                if inner.path[0] == option.name and len(inner.path) == 2:
+                    yield from _described(inner)
+    yield ""
+
+
+def _described(option: Option) -> Iterator[str]:
+    assert not {ANY_ITEM, ANY_NAME} & set(option.path)
+    yield f"# {option.description}"
+    yield f"# {option.path[-1]} = {_toml(option)}"
+
+
+def _toml(option: Option) -> str:
+    value = option.default
+    if value is None:
+        return '""' if option.annotation in (str, Path) else "0"
+    if is_list(option.annotation):
+        return "[]"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
+
+
+def _commented(line: str) -> str:
+    return line if line.startswith("#") or not line else f"# {line}"
