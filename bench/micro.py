@@ -16,14 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from narthex.tokens.counting import count_chat
-from narthex.wire.registry import CHAT_WIRES
 
 from bench.kit.scenarios import body
 from bench.kit.targets import KEY
 from narthex.pipeline.exchange import Head
 from narthex.tenancy.keys import Keyring
+from narthex.tokens.counting import count_chat
 from narthex.types.dialects import Dialect
+from narthex.wire.registry import CHAT_WIRES
 from narthex.wire.splice import replace_model
 from narthex.wire.sse import FrameSplitter
 

@@ -8,7 +8,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,25 +50,39 @@ def spawn(
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a program and all that it started: politely, then not."""
-    family = descendants(process.pid)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
+    left = _family(process)
+    _signal(left, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_LIMIT_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    for pid in family[1:]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _signal((left & _living()) | _family(process), signal.SIGKILL)
     process.wait()
+
+
+def _family(process: subprocess.Popen[bytes]) -> set[int]:
+    """Return the program, if it lives, its descendants, and what it left behind in its session."""
+    leader = process.pid
+    session = {pid for pid in _living() if (fields := _stat(pid)) and int(fields[3]) == leader}
+    if process.poll() is not None:
+        return session - {leader}
+    return session.union(descendants(leader))
+
+
+def _living() -> set[int]:
+    return {int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()}
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def descendants(pid: int) -> list[int]:
     """Return the process and all that descend from it."""
     children: dict[int, list[int]] = {}
-    for entry in PROC.iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    for member in _living():
+        if fields := _stat(member):
+            children.setdefault(int(fields[1]), []).append(member)
     found, waiting = [], [pid]
     while waiting:
         current = waiting.pop()

@@ -65,6 +65,7 @@ static int64_t now_ns(void) {
 /* -- the schedule: streams with an event to send, in order of time -------------------------------------------------- */
 
 static void schedule(connection *c) {
+    if (c->scheduled) return;
     connection *before = last_due;
     while (before && before->due_ns > c->due_ns) before = before->earlier;
     c->earlier = before;

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,19 +48,25 @@ class Mock:
     def __init__(self, program: Path, *, port: int, core: int, log: Path) -> None:
         """Start it, and wait until it answers."""
         self.port = port
+        self._log = log
         self.process = machine.spawn([program, "-p", str(port)], core=core, log=log)
         for _ in range(200):
-            try:
+            with suppress(OSError):
                 self.requests()
-            except OSError:
-                time.sleep(0.01)
-            else:
                 return
+            time.sleep(0.01)
         self.close()
-        raise KitError(f"the mock provider does not answer: {log.read_text().strip()}")
+        raise KitError("the mock provider does not answer")
 
     def requests(self) -> int:
-        """Return how many requests have arrived here."""
+        """Return how many requests have arrived here.
+
+        Raises:
+            KitError: It has ended, though nobody here asked it to.
+        """
+        if self.process.poll() is not None:
+            said = self._log.read_text().strip() or "nothing"
+            raise KitError(f"the mock provider has ended with {self.process.returncode}; it said {said}")
         connection = http.client.HTTPConnection(HOST, self.port, timeout=2)
         try:
             connection.request("GET", "/stats")

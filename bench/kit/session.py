@@ -211,6 +211,7 @@ class Session:
                 self._noted(last)
             runner.learn_answers()
         except (CannotStart, OSError) as error:
+            self._mock.requests()
             say(f"  {target.name} is left out: {error}")
             missing[target.name] = str(error)
             return None
