@@ -355,6 +355,9 @@ def _ours(exchange: Exchange) -> bytes:
     """Return the header lines that tell what became of the call."""
     target = exchange.target
     lines = b"" if target is None else b"x-narthex-model: %b\r\n" % target.header
+    usage = exchange.usage
+    if usage is not None and usage.estimated and not exchange.streaming:
+        lines += b"x-narthex-usage: estimated\r\n"
     if exchange.dropped:
         lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
     return lines

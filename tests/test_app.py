@@ -1,0 +1,137 @@
+"""The house put together: in this process, reloaded while it runs, and behind TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from narthex.app import Gateway
+from narthex.errors import ModelNotFound, ProviderError
+from narthex.http.server import bind
+from narthex.testing.acts import streamed
+from narthex.testing.upstream import ScriptedUpstream
+from narthex.testing.wires import openai_frames
+from narthex.types.events import Ended, Started, TextDelta, UsageReported
+from tests.gateways import KEY, RawClient, post, running, settings_for
+
+SCRIPTED = {"demo": {"kind": "scripted", "script": {"models": ["m"], "reply": "You said: {prompt}"}}}
+
+
+async def test_streams_in_this_process(tmp_path: Path) -> None:
+    """`Gateway.stream` yields typed events from the beginning to the end, usage included."""
+    async with Gateway(settings_for(tmp_path, providers=SCRIPTED)) as gateway:
+        events = [event async for event in gateway.stream("Hello", model="demo/m")]
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Ended)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "You said: Hello"
+    assert any(isinstance(event, UsageReported) for event in events)
+
+
+async def test_answers_whole_and_embeds_in_this_process(tmp_path: Path) -> None:
+    """`Gateway.chat` gives a whole answer, `Gateway.embed` vectors, `Gateway.models` the models."""
+    async with Gateway(settings_for(tmp_path, providers=SCRIPTED, default_model="demo/m")) as gateway:
+        answer = await gateway.chat("Hi", temperature=0.5)
+        part = answer.choices[0].message.parts[0]
+        assert getattr(part, "text", None) == "You said: Hi"
+        vectors = await gateway.embed(["a", "b"], model="demo/m")
+        assert len(vectors) == 2
+        assert [facts.name for facts in await gateway.models()] == ["demo/m"]
+        with pytest.raises(ModelNotFound):
+            await gateway.chat("Hi", model="nowhere/x")
+
+
+async def test_leaving_a_stream_ends_the_call(tmp_path: Path) -> None:
+    """A stream that is left in the middle ends at the provider, and is settled as cancelled."""
+    async with ScriptedUpstream() as upstream:
+        upstream.always(streamed(openai_frames("one two three four"), delay_s=0.05))
+        providers = {"up": {"kind": "openai", "base_url": f"{upstream.url}/v1"}}
+        async with Gateway(settings_for(tmp_path, providers=providers)) as gateway:
+            stream = gateway.stream("Hi", model="up/x")
+            async for event in stream:
+                if isinstance(event, TextDelta):
+                    break
+            await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+            await upstream.disconnected()
+            await asyncio.sleep(0.05)
+            assert gateway.metrics.active == 0
+            assert gateway.metrics.failed == 1
+
+
+async def test_a_broken_stream_raises_after_its_events(tmp_path: Path) -> None:
+    """A stream cut by the provider raises at its end: nobody takes it for whole."""
+    async with ScriptedUpstream() as upstream:
+        upstream.always(streamed(openai_frames("one two", finish=None, done=False)))
+        providers = {"up": {"kind": "openai", "base_url": f"{upstream.url}/v1"}}
+        async with Gateway(settings_for(tmp_path, providers=providers)) as gateway:
+            texts: list[str] = []
+
+            async def read() -> None:
+                async for event in gateway.stream("Hi", model="up/x"):
+                    if isinstance(event, TextDelta):
+                        texts.append(event.text)
+
+            with pytest.raises(ProviderError):
+                await read()
+            assert "".join(texts) == "one two"
+
+
+async def test_reloads_without_a_pause(tmp_path: Path) -> None:
+    """New providers, aliases and keys hold at once; a provider that has not changed is kept as it is."""
+    async with Gateway(settings_for(tmp_path, providers=SCRIPTED)) as gateway:
+        kept = gateway.catalog.providers[0]
+        more = {**SCRIPTED, "other": {"kind": "scripted", "script": {"models": ["n"], "reply": "other"}}}
+        await gateway.reload(
+            settings_for(tmp_path, providers=more, aliases={"fast": "other/n"}, keys=[{"name": "k", "key": KEY}])
+        )
+        assert gateway.catalog.providers[0] is kept
+        assert gateway.keyring.required
+        answer = await gateway.chat("Hi", model="fast")
+        assert answer.model
+        await gateway.reload(settings_for(tmp_path, providers={}))
+        with pytest.raises(ModelNotFound):
+            await gateway.chat("Hi", model="demo/m")
+
+
+def test_serves_tls(tmp_path: Path) -> None:
+    """With a certificate and its key the same port speaks TLS, verified by name."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    with running(
+        tmp_path, providers=SCRIPTED, server={"tls_cert": chain, "tls_key": key}, default_model="demo/m"
+    ) as gateway:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        raw = socket.create_connection(("127.0.0.1", gateway.port), timeout=5)
+        with context.wrap_socket(raw, server_hostname="localhost") as connection:
+            body = json.dumps({"model": "demo/m", "messages": [{"role": "user", "content": "x"}]}).encode()
+            connection.sendall(post("/v1/chat/completions", body, key=None))
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
+    """A port in use is refused when it is bound, not later."""
+    with running(tmp_path, providers=SCRIPTED) as gateway:
+        taken = settings_for(tmp_path, server={"port": gateway.port})
+        with pytest.raises(OSError, match="in use"):
+            bind(taken.server)
+
+
+def test_a_full_disk_does_not_stop_the_house(tmp_path: Path) -> None:
+    """Where the request log cannot be written, requests are served all the same and the loss is counted."""
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    with running(tmp_path, providers=SCRIPTED) as gateway, RawClient(gateway.port) as client:
+        body = json.dumps({"model": "demo/m", "messages": [{"role": "user", "content": "x"}]}).encode()
+        client.send(post("/v1/chat/completions", body, key=None))
+        assert client.response()[0] == 200
+        house = gateway.gateway
+    assert house is not None
+    assert house.metrics.log_lines_dropped == 1
