@@ -46,7 +46,8 @@ def _lines() -> Iterator[str]:
         yield f"{_paragraphs(command.help or '')}\n"
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"```text\n{name} {usage}\n```\n"
-        rows = [row for parameter in command.get_params(context) if (row := parameter.get_help_record(context))]
+        records = (option.get_help_record(context) for option in command.params if isinstance(option, click.Option))
+        rows = [record for record in records if record is not None]
         if rows:
             yield from table(("Option", "Meaning"), ((code(option), " ".join(text.split())) for option, text in rows))
             yield ""
