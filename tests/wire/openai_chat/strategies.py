@@ -187,6 +187,10 @@ logprobs = record(
         )
     }
 )
+SOURCE: Json = {
+    "type": "url_citation",
+    "url_citation": {"url": "https://a.test", "title": "t", "start_index": 0, "end_index": 1},
+}
 answer_messages = record(
     {"role": st.just("assistant"), "content": st.none() | st.text(letters, max_size=12)},
     optional={
@@ -195,7 +199,7 @@ answer_messages = record(
         "reasoning_content": words,
         "reasoning": words,
         "reasoning_details": st.lists(details, max_size=2),
-        "annotations": st.just([]) | st.just([{"type": "url_citation", "url_citation": {"url": "https://a.test"}}]),
+        "annotations": st.just([]) | st.just([SOURCE]),
     },
 )
 answers: st.SearchStrategy[Json] = record(
@@ -314,6 +318,23 @@ streams = st.builds(
     st.lists(st.one_of(frames, tame_frames, tame_frames), max_size=10),
     st.sampled_from([b"", b"", b"data: [DONE]\n\n", b"data: [DONE]", b"\n", b'data: {"x":']),
 )
+
+
+@st.composite
+def whole_streams(draw: st.DrawFn) -> bytes:
+    """A stream of wild chunks that ends as an answer ends."""
+    said = draw(st.lists(st.tuples(st.integers(0, 1), deltas, st.none() | logprobs), min_size=1, max_size=8))
+    ends: list[tuple[int, Json, Json | None]] = [(index, {}, None) for index in sorted({index for index, _, _ in said})]
+    written: list[Json] = [
+        {"choices": [{"index": index, "delta": delta, "logprobs": chances, "finish_reason": finish}]}
+        for rows, finish in ((said, None), (ends, draw(finishes)))
+        for index, delta, chances in rows
+    ]
+    written.append({"choices": [], "usage": draw(usages)})
+    head: Json = {"id": "chatcmpl-1", "created": 1700000000, "model": "m-1", "system_fingerprint": "fp"}
+    return b"".join(b"data: " + json.dumps(head | one).encode() + b"\n\n" for one in written) + b"data: [DONE]\n\n"
+
+
 cuts = st.lists(st.integers(0, 4000), max_size=10)
 
 

@@ -58,7 +58,8 @@ class OpenAIChatEncoder:
             return self._text(event)
         match event:
             case Started():
-                return self._start(event)
+                self._start(event)
+                return b""
             case RefusalDelta() | ReasoningDelta() | ToolCallStarted() | ToolCallDelta():
                 return self._delta(event.choice, self._said(event))
             case Finished():
@@ -76,7 +77,7 @@ class OpenAIChatEncoder:
         """Return the frame that ends the stream with an error; no `[DONE]` follows it."""
         return b"data: " + encode_error(error, request_id) + b"\n\n"
 
-    def _start(self, event: Started) -> bytes:
+    def _start(self, event: Started) -> None:
         head: Body = {
             "id": event.id,
             "object": "chat.completion.chunk",
@@ -86,9 +87,9 @@ class OpenAIChatEncoder:
         if event.extra_dialect is Dialect.OPENAI_CHAT:
             head |= event.extra
         self._prefix = b"data: " + _dumps(head)[:-1] + b',"choices":['
-        return self._begin(0)
 
     def _begin(self, choice: int) -> bytes:
+        """Write the chunk with the role, which comes before the first thing that a choice says."""
         self._begun.add(choice)
         return self._chunk(choice, b'{"role":"assistant","content":"","refusal":null}')
 
