@@ -21,13 +21,15 @@ export function FailureCard({ facts, title, actions }: FailureCardProps) {
           <p className="font-medium text-ink">{title ?? facts.message}</p>
           {title && <p className="mt-0.5 text-body text-ink-2">{facts.message}</p>}
           {remedy && <p className="mt-1 text-body text-ink-2">{withCode(remedy)}</p>}
-          <dl className="mt-2.5 flex flex-wrap items-center gap-x-4 gap-y-1 text-small text-ink-2">
-            <Fact name="Code" value={facts.code} />
-            {facts.status !== undefined && <Fact name="Status" value={String(facts.status)} />}
-            {facts.param && <Fact name="Field" value={facts.param} />}
-            {facts.requestId && <Fact name="Request" value={facts.requestId} />}
+          <div className="mt-2.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-small text-ink-2">
+            <dl className="flex min-w-0 flex-wrap gap-x-4 gap-y-1">
+              <Fact name="Code" value={facts.code} />
+              {facts.status !== undefined && <Fact name="Status" value={String(facts.status)} />}
+              {facts.param && <Fact name="Field" value={facts.param} />}
+              {facts.requestId && <Fact name="Request" value={facts.requestId} />}
+            </dl>
             {facts.requestId && <CopyButton text={facts.requestId} label="Copy ID" />}
-          </dl>
+          </div>
           {actions && <div className="mt-3 flex flex-wrap gap-2">{actions}</div>}
         </div>
       </div>

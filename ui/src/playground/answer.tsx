@@ -44,11 +44,21 @@ export const Answer = memo(function Answer({ answer, onRegenerate }: AnswerProps
 
 function AnswerText({ answer }: { answer: AnswerTurn }) {
   if (!answer.text) return null;
+  if (answer.json) return <CodeBlock code={indented(answer.text)} language="json" title="JSON" wrap />;
   return (
     <Suspense fallback={<div className="prose whitespace-pre-wrap">{answer.text}</div>}>
       <MarkdownView text={answer.text} writing={answer.state === "writing"} />
     </Suspense>
   );
+}
+
+/** JSON set out in lines; as it came while it is not whole. */
+export function indented(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
 }
 
 function Reasoning({ text, open }: { text: string; open: boolean }) {

@@ -46,9 +46,11 @@ export function Composer({ model }: { model: string }) {
           <span className="flex items-center gap-1.5">
             <Keys keys={["Mod", "Enter"]} /> to send
           </span>
-          <span className="flex items-center gap-1.5">
-            <Keys keys={running ? ["Esc"] : ["/"]} /> {running ? "to stop" : "to write"}
-          </span>
+          {running && (
+            <span className="flex items-center gap-1.5">
+              <Keys keys={["Esc"]} /> to stop
+            </span>
+          )}
         </span>
         {running ? (
           <Button look="danger" size="s" onClick={session.stop} className="h-8 rounded-m px-3">

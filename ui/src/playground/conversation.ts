@@ -26,6 +26,8 @@ export interface AnswerTurn {
   reasoning: string;
   refusal: string;
   tools: ToolCall[];
+  /** Whether JSON was asked for. */
+  json: boolean;
   /** The model asked. */
   model: string;
   /** The model that answered, if the server named it. */
@@ -82,7 +84,7 @@ export const UNTUNED: Tuning = {
 
 export const NEW_PLAYGROUND: Playground = { model: "", tuning: UNTUNED, turns: [], draft: "" };
 
-export function emptyAnswer(id: string, model: string): AnswerTurn {
+export function emptyAnswer(id: string, model: string, json: boolean): AnswerTurn {
   return {
     role: "assistant",
     id,
@@ -91,6 +93,7 @@ export function emptyAnswer(id: string, model: string): AnswerTurn {
     reasoning: "",
     refusal: "",
     tools: [],
+    json,
     model,
     dropped: [],
     usageEstimated: false,

@@ -16,7 +16,7 @@ export const Prompt = memo(function Prompt({ turn, onResend }: PromptProps) {
   const { state, copy } = useCopy();
   if (editing) return <Editor turn={turn} onResend={onResend} onClose={() => setEditing(false)} />;
   return (
-    <article aria-label="Prompt" className="group relative flex flex-col items-end">
+    <article aria-label="Your prompt" className="group relative flex flex-col items-end">
       <p className="max-w-[85%] rounded-xl rounded-br-s bg-press px-4 py-2.5 text-read whitespace-pre-wrap [overflow-wrap:anywhere]">
         {turn.text}
       </p>

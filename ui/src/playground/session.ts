@@ -96,13 +96,14 @@ export class PlaygroundSession {
 
   private async answer(model: string): Promise<void> {
     const { tuning, turns } = this.store.get();
-    const answer = emptyAnswer(crypto.randomUUID(), model);
+    const request = requestFor(model, tuning, turns);
+    const answer = emptyAnswer(crypto.randomUUID(), model, request.response_format !== undefined);
     const abort = new AbortController();
     this.running = abort;
     this.change({ turns: [...turns, answer] });
     const sentAt = this.now();
     try {
-      for await (const event of streamChat(requestFor(model, tuning, turns), abort.signal)) {
+      for await (const event of streamChat(request, abort.signal)) {
         this.take(answer.id, event, this.now() - sentAt);
       }
       this.update(answer.id, { state: "done" });

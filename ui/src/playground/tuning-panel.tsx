@@ -163,11 +163,12 @@ function SchemaField({ tuning: { schemaOn, schemaText } }: { tuning: Tuning }) {
               aria-label="JSON schema"
               aria-invalid={problem !== undefined}
               aria-describedby={`${id}-problem`}
-              rows={9}
+              rows={12}
+              wrap="off"
               spellCheck={false}
               value={schemaText}
               onChange={(event) => session.tune({ schemaText: event.target.value })}
-              className="block w-full resize-y bg-transparent px-3 py-2 font-mono text-small max-sm:text-[1rem]"
+              className="block w-full resize-y bg-transparent px-3 py-2 overflow-x-auto font-mono text-small max-sm:text-[1rem]"
             />
           </div>
           <p id={`${id}-problem`} className="mt-1.5 text-small text-bad-text" aria-live="polite">
