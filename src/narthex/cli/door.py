@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
 import narthex
 from narthex.client import Client, Generation, Model
 from narthex.client.values import GenerateOptions
-from narthex.config.load import Loaded, load
 from narthex.errors import GatewayUnreachable, NarthexError
+
+if TYPE_CHECKING:
+    from narthex.config.load import Loaded
 
 Remark = Callable[[str], None]
 """Tells the user something beside the answer."""
@@ -136,6 +138,8 @@ def open_door(
     environ = os.environ if environ is None else environ
     if not is_local and (url or environ.get("NARTHEX_URL")):
         return Distant(Client(url))
+    from narthex.config.load import load  # noqa: PLC0415 - a server that is named is asked without it
+
     loaded = load(file=file, environ=environ)
     if is_local:
         return Inside(loaded)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from narthex.config.options import ANY_ITEM, ANY_NAME, Option, is_list, is_table, options
+from narthex.config.options import ANY_ITEM, ANY_NAME, Option, is_list, is_number, is_table, options
 
 _HEAD = """\
 # Configuration of Narthex. Everything here is optional: what is commented out is the default or an example.
@@ -73,7 +73,7 @@ def _described(option: Option) -> Iterator[str]:
 def _toml(option: Option) -> str:
     value = option.default
     if value is None:
-        return '""' if option.annotation in (str, Path) else "0"
+        return "4" if is_number(option.annotation) else '"…"'
     if is_list(option.annotation):
         return "[]"
     return json.dumps(str(value) if isinstance(value, Path) else value)

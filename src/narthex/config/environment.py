@@ -147,13 +147,13 @@ def known_names() -> Iterator[str]:
 def path_of(variable: str, known: Mapping[str, object]) -> KeyPath | None:
     """Return the path that a variable sets; None if there is no such option."""
     path: KeyPath = ()
-    here: object = known
+    table = known
     for word in variable.removeprefix(PREFIX).split("__"):
-        table = cast("dict[str, object]", here) if isinstance(here, dict) else {}
         part = _part(path, word, table)
         if part is None:
             return None
-        path, here = (*path, part), table.get(part)
+        below = table.get(part)
+        path, table = (*path, part), cast("Mapping[str, object]", below) if isinstance(below, Mapping) else {}
     return path
 
 

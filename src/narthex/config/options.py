@@ -209,9 +209,22 @@ def wording(annotation: object) -> str:
         return "list of " + _plural(get_args(annotation)[0])
     if section_in(annotation):
         return "section"
-    return {int: "integer", float: "number", bool: "boolean", Path: "path", SecretStr: "secret"}.get(
-        annotation if isinstance(annotation, type) else str, "text" if annotation is str else "value"
-    )
+    return next((word for kind, word in _WORDS if annotation is kind), "value")
+
+
+_WORDS: tuple[tuple[type, str], ...] = (
+    (str, "text"),
+    (int, "integer"),
+    (float, "number"),
+    (bool, "boolean"),
+    (Path, "path"),
+    (SecretStr, "secret"),
+)
+
+
+def is_number(annotation: object) -> bool:
+    """Tell whether a type holds whole numbers or numbers."""
+    return annotation is int or annotation is float
 
 
 def _plural(annotation: object) -> str:

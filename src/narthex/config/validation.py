@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from narthex.config.layers import Layers
-from narthex.config.options import annotation_at, homes_of, is_secret, names_at, option_at
+from narthex.config.options import annotation_at, homes_of, is_number, is_secret, names_at, option_at
 from narthex.config.origins import KeyPath
 from narthex.config.problems import Problem, did_you_mean, kind_of, nearest, shown
 from narthex.config.settings import Settings
@@ -85,15 +85,19 @@ def _take_out(values: dict[str, object], path: KeyPath) -> bool:
         return True
     holder: object = values
     for part in path[:-1]:
-        if isinstance(holder, dict):
-            holder = holder.get(part)
-        elif isinstance(holder, list) and isinstance(part, int):
-            holder = holder[part]
+        holder = _below(holder, part)
     if isinstance(holder, list):
         return False
     if isinstance(holder, dict):
-        holder.pop(path[-1], None)
+        cast("dict[object, object]", holder).pop(path[-1], None)
     return True
+
+
+def _below(holder: object, part: str | int) -> object:
+    """Return what stands below; None if it has been taken out already."""
+    if isinstance(holder, dict):
+        return cast("dict[object, object]", holder).get(part)
+    return cast("list[object]", holder)[part] if isinstance(holder, list) and isinstance(part, int) else None
 
 
 def _path(details: ErrorDetails) -> KeyPath:
@@ -162,7 +166,7 @@ def _hint(value: object, path: KeyPath) -> str:
     annotation = annotation_at(path)
     if is_secret(path):
         return ""
-    if annotation in (int, float) and isinstance(value, str):
+    if is_number(annotation) and isinstance(value, str):
         number = _LEADING_NUMBER.match(value)
         return f"; write {number[1]} without quotes" if number else ""
     if annotation is bool and str(value).lower() in {"yes", "on", "1", "no", "off", "0", "true", "false"}:
