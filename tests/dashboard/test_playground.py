@@ -177,11 +177,15 @@ def test_stop_stops_and_says_so(scripted_url: str, open_page: OpenPage) -> None:
 
 def _active(url: str) -> int:
     """How many calls the server is answering, after giving it a moment to notice who left."""
-    for _ in range(40):
-        active: int = httpx.get(f"{url}/api/system/status").json()["requests"]["active"]
-        if active == 0:
-            break
+    give_up_at = time.monotonic() + 2
+    while (active := _requests_active(url)) and time.monotonic() < give_up_at:
         time.sleep(0.05)
+    return active
+
+
+def _requests_active(url: str) -> int:
+    active: object = httpx.get(f"{url}/api/system/status").json()["requests"]["active"]
+    assert isinstance(active, int)
     return active
 
 

@@ -38,8 +38,16 @@ _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 """Content codings and the suffixes of their files, the better one first."""
 
 # The system's own table differs from machine to machine, and a browser runs no script of an unknown type.
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_TYPES |= {".woff2": "font/woff2", ".json": "application/json", ".png": "image/png", ".ico": "image/x-icon"}
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 _TEXTUAL = ("text/", "application/json", "image/svg+xml")
 
 
