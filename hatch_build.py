@@ -15,7 +15,7 @@ _NOT_SOURCES = frozenset({"node_modules", ".vite"})
 
 
 class DashboardBuild(BuildHookInterface[BuilderConfig]):
-    """Runs `npm ci` and `npm run build` unless the build that is there is as new as its sources."""
+    """Runs `npm install` and `npm run build` unless the build that is there is as new as its sources."""
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:
         """Have the dashboard built before anything is packed.
@@ -65,5 +65,6 @@ def build(folder: Path) -> None:
             "the dashboard has to be built and npm is not installed: install Node.js 20.19 or later, install from a "
             "wheel or a source distribution instead of a checkout, or set HATCH_BUILD_NO_HOOKS=true to do without it"
         )
-    for step in (("ci",), ("run", "build")):
+    # Not `npm ci`: it refuses a lock file without the optional builds for other systems, which not every registry has.
+    for step in (("install", "--no-save"), ("run", "build")):
         subprocess.run([npm, *step], cwd=folder, check=True)  # noqa: S603 - fixed words
