@@ -61,7 +61,8 @@ def _sizes_below(node: ast.AST, prefix: str) -> Iterator[Size]:
 
 
 def _is_public_method(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+    """Whether `node` is a method for others to call; `on_…` are called back by a parser, and are nobody's interface."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith(("_", "on_"))
 
 
 def _body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
