@@ -120,27 +120,26 @@ class OpenAIChatScanner:
     def _skip(self, block: bytes, start: int) -> int:
         """Return where the first frame at or after `start` begins that fits no template."""
         size = len(block)
-        end = start
-        frames = 0
         templates = self._templates
-        while end < size:
+        while start < size:
             for template in templates:
-                fits = template.end_of(block, end)
-                if fits > 0:
+                frames, end = template.run_of(block, start)
+                if not frames:
+                    end = template.end_of(block, start)
+                    frames = 1
+                if end > 0:
                     break
             else:
                 break
-            end = fits
-            frames += 1
-        # A line end inside a string would have begun another field of the event.
-        if not frames or block.count(b"\n", start, end) != 2 * frames or block.find(b"\r", start, end) >= 0:
-            return start
-        self.events += frames
-        return end
+            self.events += frames
+            start = end
+        return start
 
     def _read(self, frame: bytes) -> Failed | object | None:
         """Take a frame in that fits no template: a failure, `_HIDDEN`, or nothing to be done."""
         found: Failed | object | None = None
+        if frame.startswith(b"data: ") and frame.find(b"\n") == len(frame) - 2 and b"\r" not in frame:
+            return self._take(SseEvent(None, frame[6:-2]), frame)
         for event in self._sse.feed(frame):
             found = self._take(event, frame)
         return found
@@ -165,13 +164,15 @@ class OpenAIChatScanner:
         usage = read_usage(chunk)
         if chunk.choices is None and usage is None:
             return None
-        if not self._completion.started:
+        is_first = not self._completion.started
+        if is_first:
             self.model = self.model or chunk.model
         self._completion.note(chunk)
         self.usage = usage or self.usage
         if is_given(chunk.usage):
             return _HIDDEN if self._hide_usage and not chunk.choices else None
-        if chunk.choices and not any(finish_word(choice) for choice in chunk.choices):
+        # The first chunk names the role, which no other does: nothing will ever fit it.
+        if chunk.choices and not is_first and not any(finish_word(choice) for choice in chunk.choices):
             self._learn(frame)
         return None
 
@@ -187,5 +188,8 @@ class OpenAIChatScanner:
 
 def _end_of_frame(block: bytes, start: int) -> int:
     """Return the end of the frame at `start`; half of a line end cut in two, at the end of a block, is a frame too."""
+    if b"\r" not in block:
+        end = block.find(b"\n\n", start)
+        return end + 2 if end >= 0 else len(block)
     found = _FRAME_END.search(block, start)
     return found.end() if found else len(block)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 
 _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|arguments|text|obfuscation)": ?"((?:[^"\\]|\\.)*)"')
+_INSIDE = re.compile(rb'(?:[^"\\]|\\.)*')
 _BACKSLASH = 0x5C
 
 
 class Template:
     """The bytes of a frame between what is said."""
 
-    __slots__ = ("head", "tails")
+    __slots__ = ("_joint", "head", "tails")
 
     def __init__(self, head: bytes, tails: tuple[bytes, ...]) -> None:
         """Keep the bytes.
@@ -28,9 +29,10 @@ class Template:
         """
         self.head = head
         self.tails = tails
+        self._joint = tails[0] + head if len(tails) == 1 else b""
 
     def end_of(self, block: bytes, start: int) -> int:
-        """Return where the frame at `start` ends if it fits, or -1; the caller checks that no line ends before that."""
+        """Return where the frame at `start` ends if it fits, or -1."""
         if not block.startswith(self.head, start):
             return -1
         end = start + len(self.head)
@@ -40,8 +42,29 @@ class Template:
                 quote = _end_of_string(block, end, tail)
                 if quote < 0:
                     return -1
+            # A line end inside a string would have begun another field of the event.
+            if block.find(b"\n", end, quote) >= 0 or block.find(b"\r", end, quote) >= 0:
+                return -1
             end = quote + len(tail)
         return end
+
+    def run_of(self, block: bytes, start: int) -> tuple[int, int]:
+        """Return how many frames from `start` on fit, one after the other, and where the last of them ends.
+
+        Between two frames that fit stands the end of one and the head of the next: what is left when the block is cut
+        at these joints is what is said, all of it looked over in a few searches.
+        """
+        first = start + len(self.head)
+        if not self._joint or len(block) < first + len(self._joint) or not block.startswith(self.head, start):
+            return 0, start
+        said = (block[first:] if first else block).split(self._joint)
+        last = said.pop()
+        if not said or not _are_strings(said):
+            return 0, start
+        end = len(block) - len(last)
+        final = self.end_of(block, end - len(self.head))
+        # The head of a frame that does not fit belongs to that frame, not to this run.
+        return (len(said) + 1, final) if final > 0 else (len(said), end - len(self.head))
 
 
 def template_of(frame: bytes) -> Template | None:
@@ -55,6 +78,16 @@ def template_of(frame: bytes) -> Template | None:
     ends = [start for start, _ in cuts[1:]] + [len(frame)]
     tails = tuple(frame[start:end] for start, end in zip(starts, ends, strict=True))
     return Template(frame[: cuts[0][0]], tails)
+
+
+def _are_strings(said: list[bytes]) -> bool:
+    """Tell whether each of these is the inside of a JSON string on one line."""
+    together = b"".join(said)
+    if b"\n" in together or b"\r" in together:
+        return False
+    if b'"' not in together and b"\\" not in together:
+        return True
+    return all(_INSIDE.fullmatch(one) for one in said if b'"' in one or b"\\" in one)
 
 
 def _end_of_string(block: bytes, start: int, tail: bytes) -> int:
