@@ -58,6 +58,7 @@ docs: $(STAMPS)/package $(STAMPS)/dev ## build the documentation into site/
 	@$(BIN)/zensical build --clean --strict
 
 bench: $(STAMPS)/package $(STAMPS)/dev $(STAMPS)/bench ## measure Narthex beside its peers and print the table
+	@$(BIN)/python -m scripts.debian compiler nginx
 	@$(BIN)/python -m bench $(ARGS)
 
 build: $(STAMPS)/package $(STAMPS)/dev dashboard ## make the wheel and the source archive in dist/, dashboard inside
@@ -102,7 +103,7 @@ $(STAMPS)/bench: requirements/bench.lock $(STAMPS)/dev
 	@touch $@
 
 browser: $(VENV)/pyvenv.cfg
-	@$(BIN)/python -m scripts.debian
+	@$(BIN)/python -m scripts.debian browser
 
 dashboard: $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m scripts.dashboard

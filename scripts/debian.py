@@ -7,11 +7,34 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 
 from scripts import missing
 
-BROWSER = ("chromium", "fonts-dejavu-core")
-"""What the browser tests need."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something that some of the verbs need, and that is not Python."""
+
+    programs: tuple[str, ...]
+    """It is there if one of these is."""
+    packages: tuple[str, ...]
+    left_out: str
+    """What is left out without it."""
+
+
+NEEDS = {
+    "browser": Need(
+        programs=("chromium", "chromium-browser", "google-chrome"),
+        packages=("chromium", "fonts-dejavu-core"),
+        left_out="browser tests are skipped",
+    ),
+    "compiler": Need(programs=("gcc", "cc"), packages=("gcc", "libc6-dev"), left_out="nothing is measured"),
+    "nginx": Need(
+        programs=("nginx", "/usr/sbin/nginx"), packages=("nginx-light",), left_out="there is no ratio to nginx"
+    ),
+}
+"""By name, as given on the command line."""
 
 
 def can_install() -> bool:
@@ -52,17 +75,26 @@ def _apt(verb: str, *packages: str) -> bool:
     return ran.returncode == 0
 
 
-def main() -> int:
-    """Provide a browser for the tests, or note that there is none."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    if shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser"):
-        missing.found("browser")
-        return 0
-    print("==> a browser for the tests", flush=True)
-    if install(*BROWSER):
-        missing.found("browser")
+def provide(name: str) -> None:
+    """Have what `name` stands for, or note that it is missing and what that means."""
+    need = NEEDS[name]
+    if any(shutil.which(program) for program in need.programs):
+        missing.found(name)
+        return
+    print(f"==> Debian packages: {', '.join(need.packages)}", flush=True)
+    if install(*need.packages):
+        missing.found(name)
     else:
-        missing.note("browser", "Chromium: browser tests are skipped (Debian: sudo apt-get install chromium)")
+        packages = " ".join(need.packages)
+        missing.note(name, f"{name}: {need.left_out} (Debian: sudo apt-get install {packages})")
+
+
+def main() -> int:
+    """Provide what is named; what cannot be had is noted, and is no failure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", choices=NEEDS)
+    for name in parser.parse_args().names:
+        provide(name)
     return 0
 
 

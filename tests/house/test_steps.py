@@ -151,6 +151,19 @@ def test_debian_packages_are_only_installed_by_root(monkeypatch: pytest.MonkeyPa
     assert ran == []
 
 
+def test_a_missing_program_is_noted_with_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be installed is said with what it means and the package that has it, until it is there."""
+    assert folder.is_dir()
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    debian.provide("browser")
+    assert missing.lines() == [
+        "browser: browser tests are skipped (Debian: sudo apt-get install chromium fonts-dejavu-core)"
+    ]
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    debian.provide("browser")
+    assert missing.lines() == []
+
+
 def test_a_stale_package_list_is_refreshed(monkeypatch: pytest.MonkeyPatch) -> None:
     """When an install fails, the list of packages is brought up to date and the install tried once more."""
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
