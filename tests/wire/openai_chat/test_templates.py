@@ -1,0 +1,75 @@
+"""A frame fits a template only if it differs in nothing but what is said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narthex.wire.openai_chat.templates import Template, template_of
+from tests.wire.openai_chat.strategies import words
+
+
+def frame(said: str, *, ascii_only: bool = False, finish: str | None = None, more: str = "zz") -> bytes:
+    """Write a frame with two strings that may differ."""
+    choice = {"index": 0, "delta": {"content": said}, "finish_reason": finish}
+    return (
+        b"data: " + json.dumps({"choices": [choice], "obfuscation": more}, ensure_ascii=ascii_only).encode() + b"\n\n"
+    )
+
+
+def learned(raw: bytes) -> Template:
+    """Make a template that must be there."""
+    template = template_of(raw)
+    assert template is not None
+    return template
+
+
+@given(words, words, words, st.booleans())
+def test_the_same_frame_with_other_words_fits(first: str, said: str, more: str, ascii_only: bool) -> None:
+    """A frame that fits is found whole, unless a backslash makes it doubtful."""
+    block = frame(said, ascii_only=ascii_only, more=more)
+    end = learned(frame(first)).end_of(block + frame(first), 0)
+    assert end in {len(block), -1}
+    if "\\" not in said and "\\" not in more:
+        assert end == len(block)
+
+
+@given(words, words)
+def test_another_structure_never_fits(first: str, said: str) -> None:
+    """An end, a further member or a further choice is seen whatever is said around it."""
+    template = learned(frame(first))
+    finished = frame(said, finish="stop")
+    assert template.end_of(finished, 0) == -1
+    more = frame("CUT").replace(b"CUT", b'a"},"finish_reason":"stop"},{"index":1,"delta":{"content":"b')
+    assert template.end_of(more, 0) == -1
+    assert template.end_of(b": comment\n\n", 0) == -1
+
+
+@pytest.mark.parametrize("said", [b"a\\", b"a\\\\", b'a\\\\"', b'a"', b'\\\\"},"x":"'])
+def test_doubtful_strings_do_not_fit(said: bytes) -> None:
+    """Where a backslash or a quotation mark could end the string elsewhere, the frame is read."""
+    assert learned(frame("x")).end_of(frame("CUT").replace(b"CUT", said), 0) == -1
+
+
+def test_quoted_speech_fits() -> None:
+    """Escaped quotation marks, as in code, are part of what is said."""
+    block = frame('print("hi")')
+    assert learned(frame("x")).end_of(block, 0) == len(block)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'data: {"choices":[]}\n\n',
+        b'data: {"content":"a"}\r\n\r\n',
+        b'data: {"content":"a",\ndata: "x":1}\n\n',
+        b'event: x\ndata: {"content":"a"}\n\n',
+        b': comment "content":"a"\n\n',
+    ],
+)
+def test_unusual_frames_make_no_template(raw: bytes) -> None:
+    """Only a single line of data that says something is worth remembering."""
+    assert template_of(raw) is None
