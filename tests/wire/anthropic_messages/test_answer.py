@@ -46,6 +46,7 @@ def test_reads_every_block_in_order() -> None:
         {"type": "thinking", "thinking": "t", "signature": "s"},
         {"type": "redacted_thinking", "data": "r"},
         {"type": "text", "text": ""},
+        {"type": "thinking", "thinking": "", "signature": ""},
         {"type": "server_tool_use", "id": "x", "name": "web_search", "input": {"query": "q"}},
         {"type": "web_search_tool_result", "tool_use_id": "x", "content": [{"type": "web_search_result"}]},
         {"type": "text", "text": "a", "citations": [{"type": "c"}]},

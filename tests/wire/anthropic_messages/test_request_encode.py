@@ -123,6 +123,22 @@ def test_tuning_that_the_wire_lacks_is_dropped_and_named() -> None:
     assert body["stop_sequences"] == ["END"]
 
 
+def test_thinking_that_does_not_fit_is_named() -> None:
+    """A limit below the least budget leaves no room to think."""
+    body, dropped = encoded(request(max_output_tokens=50, reasoning=ReasoningSettings(effort="high")))
+    assert "thinking" not in body
+    assert dropped == ("reasoning",)
+
+
+def test_an_effort_goes_where_the_model_takes_it() -> None:
+    """To later models it is part of the output's configuration, beside its format."""
+    wanted = ResponseFormat(kind="json_schema", schema={"type": "object"})
+    asked = request(reasoning=ReasoningSettings(effort="high"), response_format=wanted)
+    body, _ = encoded(asked, "claude-opus-4-7")
+    assert body["thinking"] == {"type": "adaptive"}
+    assert body["output_config"] == {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}}
+
+
 def test_several_answers_are_content_and_refused() -> None:
     """`n` above one cannot be served by one call, and is not silently one."""
     with pytest.raises(UnsupportedContent) as caught:

@@ -97,6 +97,15 @@ def test_no_failure_is_missed_whatever_its_spelling(error: bytes) -> None:
     assert caught.value.frames == TEXT
 
 
+def test_malformed_frames_before_a_failure_are_kept_too() -> None:
+    """What was passed over is still what the provider wrote."""
+    bad = b'data: {"type": 3}\n\ndata: {\n\n: a comment\n\ndata:\n\n'
+    scanner = MessagesScanner()
+    with pytest.raises(StreamFailed) as caught:
+        scanner.feed(bad + ERROR)
+    assert caught.value.frames == bad
+
+
 def test_words_about_errors_are_words() -> None:
     """A model that writes about errors and events is not taken for one that failed or ended."""
     said = json.dumps(

@@ -30,7 +30,9 @@ def generation_of(model: str) -> Generation:
     if "claude" not in model:
         return Generation.BUDGETS
     found = _VERSION.search(model)
-    version = (int(found[1]), int(found[2] or 0)) if found else (99, 0)
+    if found is None:
+        return Generation.EFFORTS
+    version = (int(found[1]), int(found[2] or 0))
     if version <= (4, 5):
         return Generation.BUDGETS
     return Generation.BUDGETS_AND_EFFORTS if version == (4, 6) else Generation.EFFORTS

@@ -123,9 +123,8 @@ def _before_error(frames: bytes) -> bytes:
     """Return the frames before the first one that is an error."""
     start = 0
     for end in _FRAME_END.finditer(frames):
-        for frame in SseParser().feed(frames[start : end.end()]):
-            if _is_error(frame):
-                return frames[:start]
+        if any(_is_error(frame) for frame in SseParser().feed(frames[start : end.end()])):
+            break
         start = end.end()
     return frames[:start]
 
