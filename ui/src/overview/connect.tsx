@@ -7,7 +7,7 @@ import { SectionHeading } from "./overview-page";
 
 /** How a program that exists already comes through this door. */
 export function Connect({ status }: { status: SystemStatus }) {
-  const snippets = connectSnippets(status.address, status.default_model, status.auth_required);
+  const snippets = connectSnippets(location.origin, status.default_model, status.auth_required);
   return (
     <section aria-labelledby="connect">
       <SectionHeading id="connect" title="Connect your application" />

@@ -12,25 +12,23 @@ import { SectionHeading } from "./overview-page";
 
 const SHOWN_AT_MOST = 200;
 
+/** In the order they are shown. That a chat model streams goes without saying here. */
 const CAPABILITY_NAMES: Record<string, string> = {
   chat: "Chat",
   embeddings: "Embeddings",
-  embed: "Embeddings",
   tools: "Tools",
   json_schema: "JSON schema",
-  structured_output: "JSON schema",
   vision: "Vision",
-  images: "Vision",
-  image: "Vision",
   audio: "Audio",
-  reasoning: "Reasoning",
   files: "Files",
-  completions: "Completions",
+  reasoning: "Reasoning",
   logprobs: "Logprobs",
 };
 
-function capabilityName(word: string): string {
-  return CAPABILITY_NAMES[word] ?? word.replaceAll("_", " ");
+function capabilityNames({ capabilities }: Model): string[] {
+  const known = Object.keys(CAPABILITY_NAMES).filter((word) => capabilities.includes(word));
+  const others = capabilities.filter((word) => !(word in CAPABILITY_NAMES) && word !== "streaming").sort();
+  return [...known.map((word) => CAPABILITY_NAMES[word] ?? word), ...others];
 }
 
 export function Models({ models }: { models: Model[] }) {
@@ -62,7 +60,7 @@ export function Models({ models }: { models: Model[] }) {
 
 function wordsOf(model: Model): string {
   const { name, aliases, capabilities, description } = model;
-  return [name, ...aliases, ...capabilities, ...capabilities.map(capabilityName), description ?? ""].join(" ");
+  return [name, ...aliases, ...capabilities, ...capabilityNames(model), description ?? ""].join(" ");
 }
 
 function SearchField({ query, count }: { query: string; count: string }) {
@@ -127,7 +125,7 @@ function ModelRow({ model }: { model: Model }) {
       </th>
       <td className="py-3 pr-4 align-top max-md:order-3 max-md:w-full max-md:p-0">
         <ul className="flex flex-wrap gap-1.5 md:-mt-px">
-          {[...new Set(model.capabilities.map(capabilityName))].map((name) => (
+          {capabilityNames(model).map((name) => (
             <li
               key={name}
               className="rounded-s border border-line bg-floor px-1.5 py-px text-small whitespace-nowrap text-ink-2"

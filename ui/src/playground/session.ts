@@ -17,6 +17,9 @@ import {
 const STORAGE_KEY = "narthex.playground";
 const KEEP_AFTER_MS = 400;
 
+/** An answer is drawn at most once a frame; a long one, which takes longer to draw, less often. */
+const drawAfterMs = (answer: AnswerTurn) => 16 + answer.text.length / 400;
+
 /**
  * The conversation of this tab, and the one answer that may be running in it.
  *
@@ -26,6 +29,9 @@ export class PlaygroundSession {
   readonly store: ExternalStore<Playground>;
   private running: AbortController | undefined;
   private keeper: ReturnType<typeof setTimeout> | undefined;
+  /** The running answer as it stands, ahead of what is drawn. */
+  private live: AnswerTurn | undefined;
+  private drawer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly storage = sessionStore,
@@ -37,6 +43,7 @@ export class PlaygroundSession {
 
   /** Writes the conversation down at once, as when the page is about to go. */
   keep = (): void => {
+    this.draw();
     clearTimeout(this.keeper);
     this.keeper = undefined;
     this.storage.write(STORAGE_KEY, JSON.stringify(this.store.get()));
@@ -88,6 +95,7 @@ export class PlaygroundSession {
 
   /** Stops the running answer; what came so far stays, marked as stopped. */
   stop = (): void => {
+    this.draw();
     this.running?.abort();
     this.running = undefined;
     const last = this.store.get().turns.at(-1);
@@ -106,8 +114,10 @@ export class PlaygroundSession {
       for await (const event of streamChat(request, abort.signal)) {
         this.take(answer.id, event, this.now() - sentAt);
       }
+      this.draw();
       this.update(answer.id, { state: "done" });
     } catch (error) {
+      this.draw();
       if (!abort.signal.aborted) this.fail(answer.id, factsOf(error));
     } finally {
       if (this.running === abort) this.running = undefined;
@@ -137,9 +147,19 @@ export class PlaygroundSession {
   }
 
   private take(id: string, event: ChatEvent, elapsedMs: number): void {
-    const answer = this.find(id);
-    if (answer && isRunning(answer)) this.update(id, changeBy(event, answer, elapsedMs));
+    const answer = this.live?.id === id ? this.live : this.find(id);
+    if (!answer || !isRunning(answer)) return;
+    this.live = { ...answer, ...changeBy(event, answer, elapsedMs) };
+    this.drawer ??= setTimeout(this.draw, drawAfterMs(answer));
   }
+
+  private draw = (): void => {
+    clearTimeout(this.drawer);
+    this.drawer = undefined;
+    const { live } = this;
+    this.live = undefined;
+    if (live && isRunning(this.find(live.id))) this.update(live.id, live);
+  };
 }
 
 function factsOf(error: unknown): FailureFacts {
