@@ -6,7 +6,9 @@ import click
 from click.shell_completion import get_completion_class
 
 _HELP = """
-Print a script that completes commands, options and files in a shell.
+Print a script that completes commands in a shell.
+
+It completes options, their values and files as well.
 
 \b
 Examples:

@@ -12,6 +12,7 @@ import click
 from pydantic import SecretStr
 
 from narthex.cli.exits import Exit
+from narthex.cli.health.settings import script_problems
 from narthex.cli.parameters import config_option, json_option
 from narthex.cli.starter import starter_text
 from narthex.cli.terminal import note, print_json
@@ -92,6 +93,9 @@ def check(*, file: Path | None, as_json: bool) -> None:
     """Check the configuration."""
     try:
         loaded = load(file=file, environ=os.environ)
+        scripts = script_problems(loaded)
+        if scripts:
+            raise ConfigError(scripts)
     except ConfigError as error:
         if as_json:
             print_json({"ok": False, "file": None, "problems": list(error.problems), "warnings": []})

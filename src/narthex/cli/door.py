@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -121,35 +122,31 @@ def _plain_health(health: object) -> dict[str, object]:
     return {name: getattr(health, name) for name in ("status", "detail", "checked_at")}
 
 
-def open_door(
-    *,
-    url: str | None,
-    is_local: bool,
-    remark: Remark,
-    file: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Door:
-    """Return the gateway to ask: the one named, else the one that should run here, else one in this process.
+@contextmanager
+def open_door(*, url: str | None, is_local: bool, remark: Remark, file: Path | None = None) -> Iterator[Door]:
+    """Open the gateway to ask: the one named, else the one that should run here, else one in this process.
+
+    Args:
+        url: The server named on the command line; by default `NARTHEX_URL`.
+        is_local: Look for no server.
+        remark: Is told if no server was found.
+        file: The configuration file; by default the one that `narthex serve` would read.
 
     Raises:
         ConfigError: The configuration is needed and cannot be used.
-        GatewayUnreachable: A server was named and is not there.
     """
-    environ = os.environ if environ is None else environ
-    if not is_local and (url or environ.get("NARTHEX_URL")):
-        return Distant(Client(url))
+    if not is_local and (url or os.environ.get("NARTHEX_URL")):
+        with Client(url) as client:
+            yield Distant(client)
+        return
     from narthex.config.load import load  # noqa: PLC0415 - a server that is named is asked without it
 
-    loaded = load(file=file, environ=environ)
-    if is_local:
-        return Inside(loaded)
-    client = Client(address_of(loaded), api_key=environ.get("NARTHEX_API_KEY") or first_key(loaded))
-    missing = _why_not_there(client)
-    if missing is None:
-        return Distant(client)
-    client.close()
-    remark(f"{missing}; answering in this process (`narthex serve` starts a server)")
-    return Inside(loaded)
+    loaded = load(file=file, environ=os.environ)
+    with Client(address_of(loaded), api_key=os.environ.get("NARTHEX_API_KEY") or first_key(loaded)) as client:
+        missing = None if is_local else _why_not_there(client)
+        if missing:
+            remark(f"{missing}; answering in this process (`narthex serve` starts a server)")
+        yield Inside(loaded) if is_local or missing else Distant(client)
 
 
 def _why_not_there(client: Client) -> str | None:

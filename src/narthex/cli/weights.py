@@ -1,29 +1,18 @@
-"""The weights of the embedded models, as the command line sees them."""
+"""The weights of the embedded models, where the settings say they are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol, cast
 
 from narthex.config.settings import Settings
+from narthex.providers.embedded.install import State, install, state_of
+from narthex.providers.embedded.weights import WEIGHTS
 
-MODELS = ("smollm2", "minilm")
-"""The embedded chat model and the embedded embedding model."""
-
-WeightsState = Literal["ok", "missing", "damaged"]
-"""Whether a model's file is there and has the right hash."""
-
-
-class _Installer(Protocol):
-    def install(self, names: Sequence[str], models_dir: Path, on_progress: Callable[[str], None]) -> None: ...
-
-    def state_of(self, name: str, models_dir: Path) -> WeightsState: ...
-
-
-def _installer() -> _Installer:
-    return cast("_Installer", import_module("narthex.providers.embedded.install"))
+INSTALLABLE = tuple(WEIGHTS)
+"""Every packaged model by name."""
+MODELS = tuple(name for name, weights in WEIGHTS.items() if weights.is_default)
+"""Those that are offered without being asked for: a chat model and an embedder."""
 
 
 def models_dir(settings: Settings) -> Path:
@@ -31,15 +20,15 @@ def models_dir(settings: Settings) -> Path:
     return settings.embedded.models_dir or settings.data_dir / "models"
 
 
-def state_of(name: str, settings: Settings) -> WeightsState:
-    """Look at a model's file, and compute its hash."""
-    return _installer().state_of(name, models_dir(settings))
+def weights_state(name: str, settings: Settings) -> State:
+    """Look at a model's file, all of it."""
+    return state_of(name, models_dir(settings))
 
 
 def install_weights(names: Sequence[str], settings: Settings, *, on_progress: Callable[[str], None]) -> None:
     """Fetch weights into the models folder.
 
     Raises:
-        NarthexError: They cannot be fetched, or are not what they should be.
+        ModelUnavailable: They cannot be fetched, or are not what they should be.
     """
-    _installer().install(names, models_dir(settings), on_progress)
+    install(names, models_dir(settings), on_progress)

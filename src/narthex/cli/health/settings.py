@@ -7,7 +7,9 @@ from pathlib import Path
 
 from narthex.cli.health.findings import Finding, bad, good, poor
 from narthex.config.load import Loaded, load
+from narthex.config.settings import ProviderSettings
 from narthex.errors import ConfigError
+from narthex.providers.scripted.options import read_options
 
 
 def configuration(file: Path | None, environ: Mapping[str, str]) -> tuple[Loaded | None, list[Finding]]:
@@ -17,8 +19,32 @@ def configuration(file: Path | None, environ: Mapping[str, str]) -> tuple[Loaded
     except ConfigError as error:
         mend = "mend that line, then: narthex config check"
         return None, [bad("Configuration", problem, mend) for problem in error.problems]
+    problems = script_problems(loaded)
+    if problems:
+        return loaded, [
+            bad("Configuration", problem, "mend that option, then: narthex config check") for problem in problems
+        ]
     where = str(loaded.file) if loaded.file else "no file; the defaults"
     return loaded, [good("Configuration", where), *_warnings(loaded)]
+
+
+def script_problems(loaded: Loaded) -> tuple[str, ...]:
+    """Return what is wrong with the scripts of scripted providers, whose options only those providers know."""
+    problems: list[str] = []
+    for name, provider in loaded.settings.providers.items():
+        if provider.kind == "scripted":
+            for problem in _problems_of(name, provider):
+                origin = loaded.origin_of(problem.partition(":")[0])
+                problems.append(f"{origin.where} {problem}".strip())
+    return tuple(problems)
+
+
+def _problems_of(name: str, provider: ProviderSettings) -> tuple[str, ...]:
+    try:
+        read_options(name, provider.script)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _warnings(loaded: Loaded) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from narthex.cli.health.findings import Finding, bad, good, poor
-from narthex.cli.weights import MODELS, WeightsState, state_of
+from narthex.cli.weights import INSTALLABLE, MODELS, weights_state
 from narthex.config.settings import Settings
+from narthex.providers.embedded.weights import State
 
 
 def weights(settings: Settings) -> Iterator[Finding]:
@@ -14,13 +15,15 @@ def weights(settings: Settings) -> Iterator[Finding]:
     if not settings.embedded.enabled:
         yield good("Models", "the embedded ones are switched off")
         return
-    for name in MODELS:
-        yield _judged(name, state_of(name, settings))
+    for name in INSTALLABLE:
+        state = weights_state(name, settings)
+        if state != "missing" or name in MODELS:
+            yield _judged(name, state)
     if settings.embedded.chat_model is not None:
         yield good("Models", f"chat is served from {settings.embedded.chat_model}")
 
 
-def _judged(name: str, state: WeightsState) -> Finding:
+def _judged(name: str, state: State) -> Finding:
     title = f"Model local/{name}"
     match state:
         case "ok":
