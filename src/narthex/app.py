@@ -83,20 +83,10 @@ class Gateway:
         self.doorkeeper = Doorkeeper()
         self.keyring = _keyring(settings)
         self._resources.push_async_callback(self._tasks.aclose)
-        log = None
-        if settings.log.requests:
-            log = RequestLog(
-                data_dir / "logs",
-                max_file_bytes=settings.log.max_file_bytes,
-                keep_files=settings.log.keep_files,
-                metrics=self.metrics,
-            )
-            log.start()
-            self._resources.callback(log.close)
+        log = self._open_log(data_dir / "logs")
         self.embedded = None
         if settings.embedded.enabled:
-            models_dir = settings.embedded.models_dir or data_dir / "models"
-            self.embedded = EmbeddedProvider(settings.embedded, models_dir)
+            self.embedded = EmbeddedProvider(settings.embedded, settings.embedded.models_dir or data_dir / "models")
         self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
@@ -106,6 +96,17 @@ class Gateway:
         )
         self.engine = Engine(stages, Settlement(self.metrics, log))
         return self
+
+    def _open_log(self, folder: Path) -> RequestLog | None:
+        settings = self.settings.log
+        if not settings.requests:
+            return None
+        log = RequestLog(
+            folder, max_file_bytes=settings.max_file_bytes, keep_files=settings.keep_files, metrics=self.metrics
+        )
+        log.start()
+        self._resources.callback(log.close)
+        return log
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

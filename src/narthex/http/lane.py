@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -75,6 +75,7 @@ class LaneProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
     lane: ClassVar[Lane]
+    parser: httptools.HttpRequestParser
     _headers_seen: ClassVar[list[tuple[bytes, bytes]] | None] = None
     """uvicorn's headers of every answer (the date), made anew every second."""
     _headers_written: ClassVar[bytes] = b""
@@ -164,10 +165,10 @@ class LaneProtocol(HttpToolsProtocol):
         self.since = self.lane.sweeper.now
         self._head_bytes = 0
         surface = SURFACES.get(self.url if b"?" not in self.url else self.url.partition(b"?")[0])
-        cycle: object = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         if (
             surface is None
-            or (cycle is not None and not self.cycle.response_complete)
+            or (cycle is not None and not cycle.response_complete)
             or self.parser.get_method() != b"POST"
             or self.parser.get_http_version() != "1.1"
         ):
@@ -255,24 +256,22 @@ class LaneProtocol(HttpToolsProtocol):
         try:
             answer = await self.lane.engine.handle(exchange)
             if answer.whole:
-                self.transport.write(
-                    _JSON_HEAD
-                    % (self._common(cycle), exchange.id.encode(), _ours(exchange), len(answer.body), answer.body)
-                )
+                body = answer.body
+                head = (self._common(cycle), exchange.id.encode(), _ours(exchange), len(body), body)
+                self.transport.write(_JSON_HEAD % head)
             else:
                 await self._stream(exchange, cycle, answer)
         except NarthexError as error:
             self.transport.write(self._error(exchange.dialect, error, exchange.id, cycle))
         except asyncio.CancelledError:
-            if not self.transport.is_closing():
-                self.transport.close()
+            self.transport.close()
             raise
         except Exception:  # the edge of a connection: a fault here ends this connection alone
             logger.exception("request %s could not be answered", exchange.id)
             self.transport.close()
         finally:
             # A callback of the task would do the same, at the price of another turn of the loop per request.
-            self.tasks.discard(task)  # type: ignore[arg-type]  # the task is this one, kept before it began
+            self.tasks.discard(cast("asyncio.Task[None]", task))
         self._serving = None
         cycle.response_complete = True
         if not cycle.keep_alive:
@@ -313,7 +312,7 @@ class LaneProtocol(HttpToolsProtocol):
         """Answer an error to whatever is being sent, and end the connection."""
         if self.transport.is_closing() or self.phase is Phase.CLOSING:
             return
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete and self._surface is None:
             if self.phase is not Phase.BODY or getattr(cycle, "response_started", True):
                 self.transport.abort()

@@ -86,14 +86,7 @@ def make_server(
     services: Services, settings: ServerSettings, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
 ) -> Server:
     """Return a server for these services; `await server.serve([listener])` runs it."""
-    sweeper = Sweeper(
-        Limits(
-            header_s=settings.header_timeout_s,
-            body_s=settings.body_timeout_s,
-            keep_alive_s=settings.keep_alive_s,
-            write_s=settings.write_timeout_s,
-        )
-    )
+    sweeper = Sweeper(_limits(settings))
     lane = Lane(
         engine=services.engine,
         access=services.access,
@@ -118,3 +111,12 @@ def make_server(
         backlog=4_096,
     )
     return Server(config, sweeper, on_ready=on_ready, on_stop=on_stop)
+
+
+def _limits(settings: ServerSettings) -> Limits:
+    return Limits(
+        header_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        write_s=settings.write_timeout_s,
+    )

@@ -48,20 +48,14 @@ class Settlement:
         series.duration.observe(duration_s)
         if exchange.first_frame_at:
             series.first_frame.observe(exchange.first_frame_at - exchange.received_at)
-        if error is not None:
-            metrics.failed += 1
-        usage = exchange.usage
-        if usage is not None:
-            series.input_tokens += usage.input_tokens
-            series.output_tokens += usage.output_tokens
-            metrics.input_tokens += usage.input_tokens
-            metrics.output_tokens += usage.output_tokens
+        metrics.failed += error is not None
+        if exchange.usage is not None:
+            metrics.count_tokens(series, exchange.usage)
         if self._log is not None:
             self._log.append(self._line(exchange, error, duration_s))
 
     def _line(self, exchange: Exchange, error: NarthexError | None, duration_s: float) -> RequestLine:
-        usage, target, answer, caller = exchange.usage, exchange.target, exchange.answer, exchange.caller
-        first_frame_at = exchange.first_frame_at
+        usage, target, caller, answer = exchange.usage, exchange.target, exchange.caller, exchange.answer
         # By position, in the order of the fields: names would cost as much again as the line itself.
         return RequestLine(
             exchange.received_at + self._clock_offset,
@@ -69,14 +63,14 @@ class Settlement:
             exchange.operation,
             exchange.dialect,
             "-" if caller is None else caller.name,
-            exchange.model_asked if len(exchange.model_asked) <= MAX_NAME else exchange.model_asked[:MAX_NAME],
+            exchange.model_asked[:MAX_NAME],
             None if target is None else target.name,
             exchange.model_answered,
             exchange.streaming,
             200 if error is None else error.status,
             "ok" if error is None else error.code,
-            int(duration_s * 1_000_000),
-            int((first_frame_at - exchange.received_at) * 1_000_000) if first_frame_at else None,
+            _microseconds(duration_s),
+            _microseconds(exchange.first_frame_at - exchange.received_at),
             None if usage is None else usage.input_tokens,
             None if usage is None else usage.output_tokens,
             0 if usage is None else usage.cache_read_tokens,
@@ -86,6 +80,11 @@ class Settlement:
             0 if answer is None else answer.bytes_total,
             error.failure.value if isinstance(error, ProviderError) else None,
         )
+
+
+def _microseconds(seconds: float) -> int | None:
+    """Return a duration for the log; None for one that never began."""
+    return int(seconds * 1_000_000) if seconds >= 0 else None
 
 
 def _estimate(exchange: Exchange, answer: Stream) -> Usage:

@@ -15,6 +15,7 @@ from narthex.providers.transport.connection import (
     ConnectionFailed,
     PhaseTimeout,
     ResponseUnreadable,
+    collect,
 )
 from narthex.providers.transport.origin import Origin
 from narthex.providers.transport.pool import Pool
@@ -43,6 +44,9 @@ _PHASES: Mapping[str, Failure] = {
     "idle": Failure.STALL,
     "total": Failure.DEADLINE,
 }
+
+
+_EMBEDDING: frozenset[Capability] = frozenset({"embeddings"})
 
 
 class _Listed(msgspec.Struct):
@@ -134,21 +138,7 @@ class RemoteProvider:
             raise self._failed(error) from error
         assert isinstance(reply, WholeReply)
         self._healthy(reply.status)
-        if reply.status != 200:
-            wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self.kind == "anthropic" else Dialect.OPENAI_CHAT]
-            raise wire.decode_error(
-                reply.body,
-                status=reply.status,
-                provider=self.name,
-                retry_after_s=parse_retry_after(reply.headers, time.time()),
-            )
-        try:
-            listing = msgspec.json.decode(reply.body, type=_Listing)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise MalformedAnswer(
-                f"{self.name} answered its list of models with something else", provider=self.name
-            ) from error
-        return tuple(self._facts(model.id, model.created) for model in listing.data)
+        return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
 
     def health(self) -> Health:
         """Return how the last call went."""
@@ -187,7 +177,7 @@ class RemoteProvider:
         await connection.head()
         if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
             limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
-            return await connection.collect(limit_bytes)
+            return await collect(connection, limit_bytes)
 
         async def pump(feed: Callable[[bytes], None]) -> None:
             try:
@@ -198,6 +188,17 @@ class RemoteProvider:
         return StreamReply(
             connection.status, connection.headers, pump, connection.pause, connection.resume, connection.hurry
         )
+
+    def _listing(self, reply: WholeReply) -> _Listing:
+        if reply.status != 200:
+            wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self.kind == "anthropic" else Dialect.OPENAI_CHAT]
+            wait_s = parse_retry_after(reply.headers, time.time())
+            raise wire.decode_error(reply.body, status=reply.status, provider=self.name, retry_after_s=wait_s)
+        try:
+            return msgspec.json.decode(reply.body, type=_Listing)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"{self.name} answered its list of models with something else"
+            raise MalformedAnswer(message, provider=self.name) from error
 
     def _head(self, method: str, path: str, *, stream: bool) -> bytes:
         """Return the lines of a request head that are the same in every call."""
@@ -224,9 +225,7 @@ class RemoteProvider:
         return "".join(lines).encode("latin-1")
 
     def _facts(self, model: str, created: object = None) -> ModelFacts:
-        capabilities = self._settings.capabilities
-        if "embed" in model.lower():
-            capabilities = frozenset({"embeddings"})
+        capabilities = _EMBEDDING if "embed" in model.lower() else self._settings.capabilities
         return ModelFacts(
             id=model,
             provider=self.name,

@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
+from narthex.types.usage import Usage
+
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
@@ -77,6 +79,13 @@ class Metrics:
             if series is None:
                 series = self._series[key] = Series()
         return series
+
+    def count_tokens(self, series: Series, usage: Usage) -> None:
+        """Count the tokens of one call."""
+        series.input_tokens += usage.input_tokens
+        series.output_tokens += usage.output_tokens
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
 
     def render(self) -> str:
         """Return all of it in Prometheus's text format."""

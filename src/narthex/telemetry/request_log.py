@@ -40,7 +40,7 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     status: int = 200
     code: str = "ok"
     """`ok`, or the error's code."""
-    duration_us: int = 0
+    duration_us: int | None = None
     first_frame_us: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -21,14 +21,7 @@ def listing_routes(services: Services) -> APIRouter:
     @router.get("/v1/models", **openapi.LIST_MODELS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def models(request: Request) -> Response:
         await services.refresh()
-        anthropic = "anthropic-version" in request.headers
-        names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
-        names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
-        data = [_anthropic(name, facts) if anthropic else _openai(name, facts) for name, facts in names]
-        if anthropic:
-            first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-            return JSONResponse({"data": data, "has_more": False, "first_id": first, "last_id": last})
-        return JSONResponse({"object": "list", "data": data})
+        return JSONResponse(_list(services, anthropic="anthropic-version" in request.headers))
 
     @router.get("/v1/models/{name:path}", **openapi.GET_MODEL)  # type: ignore[arg-type]  # as above
     async def model(request: Request, name: str) -> Response:
@@ -46,6 +39,16 @@ def listing_routes(services: Services) -> APIRouter:
         return JSONResponse({"object": "list", "data": [_native(services, f) for f in services.catalog.models()]})
 
     return router
+
+
+def _list(services: Services, *, anthropic: bool) -> dict[str, object]:
+    names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
+    names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
+    if not anthropic:
+        return {"object": "list", "data": [_openai(name, facts) for name, facts in names]}
+    data = [_anthropic(name, facts) for name, facts in names]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"data": data, "has_more": False, "first_id": first, "last_id": last}
 
 
 def _facts_of(services: Services, name: str) -> ModelFacts | None:

@@ -14,12 +14,27 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from narthex.http import openapi
 from narthex.http.services import Services
+from narthex.providers.contract import Provider
 
 
 def system_routes(services: Services) -> APIRouter:
     """Return health, readiness, metrics and the system's status."""
     router = APIRouter()
+    _add_probes(router, services)
 
+    @router.get("/metrics", **openapi.METRICS)  # type: ignore[arg-type]  # as above
+    async def metrics() -> Response:
+        return PlainTextResponse(services.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    @router.get("/api/system/status", **openapi.STATUS)  # type: ignore[arg-type]  # as above
+    async def status() -> Response:
+        await services.refresh()
+        return JSONResponse(_status(services))
+
+    return router
+
+
+def _add_probes(router: APIRouter, services: Services) -> None:
     @router.get("/health", **openapi.HEALTH)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def health() -> Response:
         return JSONResponse(
@@ -35,17 +50,6 @@ def system_routes(services: Services) -> APIRouter:
         if services.doorkeeper.stopping:
             return JSONResponse({"status": "stopping"}, status_code=503)
         return JSONResponse({"status": "ok"})
-
-    @router.get("/metrics", **openapi.METRICS)  # type: ignore[arg-type]  # as above
-    async def metrics() -> Response:
-        return PlainTextResponse(services.metrics.render(), media_type="text/plain; version=0.0.4")
-
-    @router.get("/api/system/status", **openapi.STATUS)  # type: ignore[arg-type]  # as above
-    async def status() -> Response:
-        await services.refresh()
-        return JSONResponse(_status(services))
-
-    return router
 
 
 def _status(services: Services) -> dict[str, object]:
@@ -68,20 +72,21 @@ def _status(services: Services) -> dict[str, object]:
         "requests": {"active": metrics.active, "total": metrics.total, "failed": metrics.failed},
         "tokens": {"input": metrics.input_tokens, "output": metrics.output_tokens},
         "providers": [
-            {
-                "name": provider.name,
-                "kind": provider.kind,
-                "base_url": getattr(provider, "base_url", None),
-                "models": sum(facts.provider == provider.name for facts in models),
-                "health": {
-                    "status": (health := provider.health()).status,
-                    "detail": health.detail,
-                    "checked_at": health.checked_at,
-                },
-            }
+            _provider(provider, sum(facts.provider == provider.name for facts in models))
             for provider in catalog.providers
         ],
         "embedded": services.embedded_status(),
+    }
+
+
+def _provider(provider: Provider, models: int) -> dict[str, object]:
+    health = provider.health()
+    return {
+        "name": provider.name,
+        "kind": provider.kind,
+        "base_url": getattr(provider, "base_url", None),
+        "models": models,
+        "health": {"status": health.status, "detail": health.detail, "checked_at": health.checked_at},
     }
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 import httptools
 
 from narthex.providers.contract import WholeReply
+from narthex.providers.transport.headers import Headers
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 134_217_728
@@ -55,30 +56,6 @@ class ResponseUnreadable(Exception):
     """The response is not HTTP, or over the limits."""
 
 
-class Headers(Mapping[str, str]):
-    """Headers as they came, decoded when first asked for: of a good answer hardly anyone does."""
-
-    __slots__ = ("_decoded", "_raw")
-
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self._raw = raw
-        self._decoded: dict[str, str] | None = None
-
-    def _all(self) -> dict[str, str]:
-        if self._decoded is None:
-            self._decoded = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
-        return self._decoded
-
-    def __getitem__(self, name: str) -> str:
-        return self._all()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-
 class Owner(Protocol):
     """Who keeps connections."""
 
@@ -97,7 +74,6 @@ class Connection(asyncio.Protocol):
     Attributes:
         status: Of the current response, until it is complete.
         idle_since: When it was given back, in the loop's time.
-        used: Exchanges begun on it.
     """
 
     __slots__ = (
@@ -126,7 +102,6 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "paused",
         "status",
-        "used",
     )
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
@@ -134,7 +109,6 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self.busy = False
-        self.used = 0
         self.idle_since = 0.0
         self.paused = False
         self._done: asyncio.Future[WholeReply] | None = None
@@ -155,7 +129,6 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         self.busy = True
-        self.used += 1
         self.status = 0
         self._raw_headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
@@ -211,22 +184,6 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
-
-    async def collect(self, limit_bytes: int) -> WholeReply:
-        """Return a streamed response whole after all, up to `limit_bytes`; raises as `whole` does."""
-        status, headers = self.status, self.headers
-        parts: list[bytes] = []
-        size = 0
-
-        def feed(data: bytes) -> None:
-            nonlocal size
-            size += len(data)
-            if size > limit_bytes:
-                raise ResponseUnreadable(f"the response is larger than {limit_bytes} bytes")
-            parts.append(data)
-
-        await self.pump(feed)
-        return WholeReply(status, headers, b"".join(parts))
 
     def pause(self) -> None:
         """Stop reading; the time between two pieces does not run meanwhile."""
@@ -291,36 +248,30 @@ class Connection(asyncio.Protocol):
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            if self._complete:
-                # Something follows the end of the response: nobody asked for it, and nobody will be given it.
-                self._keep = False
-                self._deliver()
-                return
-            # An exception raised in a callback arrives here wrapped: it is ours, and says more.
-            cause = error.__context__
-            self._fail(cause if isinstance(cause, ResponseUnreadable) else ResponseUnreadable(str(error)))
-            self.abort()
-            return
-        except httptools.HttpParserUpgrade:
-            self._fail(ResponseUnreadable("the provider tried to upgrade the connection"))
-            self.abort()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._break_off(error)
             return
         if not self.status and self._head_size > MAX_HEAD_BYTES:
-            self._fail(ResponseUnreadable(_HEAD_TOO_LARGE))
-            self.abort()
+            self._break_off(ResponseUnreadable(_HEAD_TOO_LARGE))
             return
         self._deliver()
+
+    def _break_off(self, error: Exception) -> None:
+        if self._complete:
+            # Something follows the end of the response: nobody asked for it, and nobody will be given it.
+            self._keep = False
+            self._deliver()
+            return
+        # An exception raised in a callback arrives wrapped: it is ours, and says more.
+        own = error if isinstance(error, ResponseUnreadable) else error.__context__
+        self._fail(own if isinstance(own, ResponseUnreadable) else ResponseUnreadable(str(error) or "not HTTP/1.1"))
+        self.abort()
 
     def _deliver(self) -> None:
         if self._streaming and self._parts and self._sink is not None:
             self._flush()
         if self._complete:
             self._finish()
-
-    def eof_received(self) -> bool:
-        """Close on our side too."""
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the exchange: an unframed body ends so by design, anything else is a cut."""
@@ -340,9 +291,6 @@ class Connection(asyncio.Protocol):
         """Refuse a second response to one request."""
         if self._complete:
             raise ResponseUnreadable("something follows the end of the response")
-
-    def on_status(self, _status: bytes) -> None:
-        """Nothing: the phrase says nothing that the number does not."""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
@@ -419,3 +367,20 @@ class Connection(asyncio.Protocol):
                 future.set_exception(error)
                 # Whoever waits for the other future, or for none, must not leave a warning behind.
                 future.exception()
+
+
+async def collect(connection: Connection, limit_bytes: int) -> WholeReply:
+    """Return a streamed response whole after all, up to `limit_bytes`; raises as `Connection.whole` does."""
+    status, headers = connection.status, connection.headers
+    parts: list[bytes] = []
+    size = 0
+
+    def feed(data: bytes) -> None:
+        nonlocal size
+        size += len(data)
+        if size > limit_bytes:
+            raise ResponseUnreadable(f"the response is larger than {limit_bytes} bytes")
+        parts.append(data)
+
+    await connection.pump(feed)
+    return WholeReply(status, headers, b"".join(parts))
