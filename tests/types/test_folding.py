@@ -70,6 +70,15 @@ def test_choices_may_interleave(answer: ChatAnswer) -> None:
     assert fold([first, *middle, last]) == msgspec.structs.replace(answer, usage=None)
 
 
+PARTS = (
+    Reasoning(text="hm", signature="s"),
+    Text(text="ab", citations=({"c": 1},)),
+    ToolCall(id="x", name="f", arguments="["),
+    ToolCall(id="y", name="g", arguments="{}"),
+    Refusal(text="no"),
+)
+
+
 def test_pieces_become_parts_in_the_order_they_began() -> None:
     """Fragments of parallel calls find their call; the last signature counts; logprobs follow each other."""
     one, two = TokenLogprob(token="a", logprob=-1.0), TokenLogprob(token="b", logprob=-2.0)
@@ -91,13 +100,7 @@ def test_pieces_become_parts_in_the_order_they_began() -> None:
         Ended(),
     ]
     answer = fold(events)
-    assert answer.choices[0].message.parts == (
-        Reasoning(text="hm", signature="s"),
-        Text(text="ab", citations=({"c": 1},)),
-        ToolCall(id="x", name="f", arguments="["),
-        ToolCall(id="y", name="g", arguments="{}"),
-        Refusal(text="no"),
-    )
+    assert answer.choices[0].message.parts == PARTS
     assert answer.choices[0].logprobs == (one, two)
     assert (answer.usage, answer.extra, answer.created_at) == (Usage(output_tokens=5), {"x": 1}, 7)
 

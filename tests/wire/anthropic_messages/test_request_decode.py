@@ -31,73 +31,76 @@ def decoded(**fields: object) -> ChatRequest:
     return decode_request(body(**fields))
 
 
+CACHE = {"type": "ephemeral", "ttl": "1h"}
+AGENT: dict[str, object] = {
+    "system": [{"type": "text", "text": "Be brief.", "cache_control": CACHE}],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Ask the tool.", "signature": "sig"},
+                {"type": "redacted_thinking", "data": "xx"},
+                {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "rain", "is_error": False},
+                {"type": "text", "text": "And tomorrow?", "cache_control": {"type": "ephemeral"}},
+            ],
+        },
+    ],
+    "tools": [{"name": "weather", "description": "d", "input_schema": {"type": "object"}, "cache_control": CACHE}],
+    "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+    "stop_sequences": ["END"],
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "top_k": 40,
+    "stream": True,
+    "metadata": {"user_id": "u1"},
+    "service_tier": "standard_only",
+    "thinking": {"type": "enabled", "budget_tokens": 2048},
+    "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+}
+READ = ChatRequest(
+    model="m",
+    messages=(
+        Message(role="system", parts=(Text(text="Be brief.", cache=CacheMarker(ttl="1h")),)),
+        Message(role="user", parts=(Text(text="Weather?"),)),
+        Message(
+            role="assistant",
+            parts=(
+                Reasoning(text="Ask the tool.", signature="sig"),
+                Reasoning(redacted="xx"),
+                ToolCall(id="t1", name="weather", arguments='{"city": "Oslo"}'),
+            ),
+        ),
+        Message(role="tool", parts=(ToolResult(tool_call_id="t1", parts=(Text(text="rain"),)),)),
+        Message(role="user", parts=(Text(text="And tomorrow?", cache=CacheMarker()),)),
+    ),
+    stream=True,
+    include_usage=True,
+    max_output_tokens=64,
+    temperature=0.5,
+    top_p=0.9,
+    top_k=40,
+    stop=("END",),
+    tools=(Tool(name="weather", description="d", parameters={"type": "object"}, cache=CacheMarker(ttl="1h")),),
+    tool_choice=ToolChoice(mode="required"),
+    parallel_tool_calls=False,
+    response_format=ResponseFormat(kind="json_schema", schema={"type": "object"}),
+    reasoning=ReasoningSettings(budget_tokens=2048),
+    user="u1",
+    service_tier="default",
+    extra_dialect=Dialect.ANTHROPIC_MESSAGES,
+)
+
+
 def test_reads_a_request_of_an_agent_in_full() -> None:
     """Everything a coding agent sends finds its place."""
-    cache = {"type": "ephemeral", "ttl": "1h"}
-    request = decoded(
-        system=[{"type": "text", "text": "Be brief.", "cache_control": cache}],
-        messages=[
-            {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "Ask the tool.", "signature": "sig"},
-                    {"type": "redacted_thinking", "data": "xx"},
-                    {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": "t1", "content": "rain", "is_error": False},
-                    {"type": "text", "text": "And tomorrow?", "cache_control": {"type": "ephemeral"}},
-                ],
-            },
-        ],
-        tools=[{"name": "weather", "description": "d", "input_schema": {"type": "object"}, "cache_control": cache}],
-        tool_choice={"type": "any", "disable_parallel_tool_use": True},
-        stop_sequences=["END"],
-        temperature=0.5,
-        top_p=0.9,
-        top_k=40,
-        stream=True,
-        metadata={"user_id": "u1"},
-        service_tier="standard_only",
-        thinking={"type": "enabled", "budget_tokens": 2048},
-        output_config={"format": {"type": "json_schema", "schema": {"type": "object"}}},
-    )
-    assert request == ChatRequest(
-        model="m",
-        messages=(
-            Message(role="system", parts=(Text(text="Be brief.", cache=CacheMarker(ttl="1h")),)),
-            Message(role="user", parts=(Text(text="Weather?"),)),
-            Message(
-                role="assistant",
-                parts=(
-                    Reasoning(text="Ask the tool.", signature="sig"),
-                    Reasoning(redacted="xx"),
-                    ToolCall(id="t1", name="weather", arguments='{"city": "Oslo"}'),
-                ),
-            ),
-            Message(role="tool", parts=(ToolResult(tool_call_id="t1", parts=(Text(text="rain"),)),)),
-            Message(role="user", parts=(Text(text="And tomorrow?", cache=CacheMarker()),)),
-        ),
-        stream=True,
-        include_usage=True,
-        max_output_tokens=64,
-        temperature=0.5,
-        top_p=0.9,
-        top_k=40,
-        stop=("END",),
-        tools=(Tool(name="weather", description="d", parameters={"type": "object"}, cache=CacheMarker(ttl="1h")),),
-        tool_choice=ToolChoice(mode="required"),
-        parallel_tool_calls=False,
-        response_format=ResponseFormat(kind="json_schema", schema={"type": "object"}),
-        reasoning=ReasoningSettings(budget_tokens=2048),
-        user="u1",
-        service_tier="default",
-        extra_dialect=Dialect.ANTHROPIC_MESSAGES,
-    )
+    assert decoded(**AGENT) == READ
 
 
 @pytest.mark.parametrize(

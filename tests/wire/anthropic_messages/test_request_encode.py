@@ -43,6 +43,30 @@ def test_the_least_request_gets_the_default_limit() -> None:
     )
 
 
+FULL_BODY = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "hi"}],
+    "tools": [
+        {
+            "name": "find",
+            "description": "d",
+            "input_schema": {"type": "object"},
+            "strict": True,
+            "cache_control": {"type": "ephemeral"},
+        }
+    ],
+    "tool_choice": {"type": "tool", "name": "find", "disable_parallel_tool_use": True},
+    "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+    "temperature": 0.5,
+    "top_k": 3,
+    "stop_sequences": ["END"],
+    "metadata": {"user_id": "u"},
+    "service_tier": "standard_only",
+    "stream": True,
+}
+
+
 def test_writes_every_field_the_wire_has() -> None:
     """What the wire has a word for is written in its words."""
     body, dropped = encoded(
@@ -63,48 +87,28 @@ def test_writes_every_field_the_wire_has() -> None:
         )
     )
     assert dropped == ()
-    assert body == {
-        "model": "claude-haiku-4-5",
-        "max_tokens": 100,
-        "messages": [{"role": "user", "content": "hi"}],
-        "tools": [
-            {
-                "name": "find",
-                "description": "d",
-                "input_schema": {"type": "object"},
-                "strict": True,
-                "cache_control": {"type": "ephemeral"},
-            }
-        ],
-        "tool_choice": {"type": "tool", "name": "find", "disable_parallel_tool_use": True},
-        "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
-        "temperature": 0.5,
-        "top_k": 3,
-        "stop_sequences": ["END"],
-        "metadata": {"user_id": "u"},
-        "service_tier": "standard_only",
-        "stream": True,
-    }
+    assert body == FULL_BODY
+
+
+UNSUPPORTED = request(
+    seed=0,
+    n=1,
+    logprobs=True,
+    top_logprobs=2,
+    presence_penalty=1.0,
+    frequency_penalty=0.0,
+    logit_bias={"1": 5.0},
+    metadata={"a": "b"},
+    temperature=1.5,
+    stop=("\n", "END"),
+    service_tier="flex",
+    response_format=ResponseFormat(kind="json_object"),
+)
 
 
 def test_tuning_that_the_wire_lacks_is_dropped_and_named() -> None:
     """What cannot be carried is left out of the body and named; what asks for nothing is not named."""
-    body, dropped = encoded(
-        request(
-            seed=0,
-            n=1,
-            logprobs=True,
-            top_logprobs=2,
-            presence_penalty=1.0,
-            frequency_penalty=0.0,
-            logit_bias={"1": 5.0},
-            metadata={"a": "b"},
-            temperature=1.5,
-            stop=("\n", "END"),
-            service_tier="flex",
-            response_format=ResponseFormat(kind="json_object"),
-        )
-    )
+    body, dropped = encoded(UNSUPPORTED)
     assert sorted(dropped) == sorted(
         (
             "seed",

@@ -97,31 +97,32 @@ def read(data: bytes) -> list[Event]:
     return parser.feed(data) + parser.close()
 
 
+EVERY_KIND = frames(
+    START,
+    block({"type": "thinking", "thinking": "", "signature": ""}),
+    {"type": "ping"},
+    delta({"type": "thinking_delta", "thinking": "Hm"}),
+    delta({"type": "signature_delta", "signature": "sig"}),
+    stop(),
+    block({"type": "redacted_thinking", "data": "xx"}, 1),
+    stop(1),
+    block({"type": "text", "text": ""}, 2),
+    text("Hi", 2),
+    delta({"type": "citations_delta", "citation": {"type": "c"}}, 2),
+    stop(2),
+    block({"type": "tool_use", "id": "t1", "name": "f", "input": {}}, 3),
+    delta({"type": "input_json_delta", "partial_json": ""}, 3),
+    delta({"type": "input_json_delta", "partial_json": '{"a": '}, 3),
+    delta({"type": "input_json_delta", "partial_json": "1}"}, 3),
+    stop(3),
+    END,
+    STOP,
+)
+
+
 def test_reads_a_stream_of_every_kind_of_block() -> None:
     """Thinking, text with sources and a call in fragments become events of parts numbered in order."""
-    assert read(
-        frames(
-            START,
-            block({"type": "thinking", "thinking": "", "signature": ""}),
-            {"type": "ping"},
-            delta({"type": "thinking_delta", "thinking": "Hm"}),
-            delta({"type": "signature_delta", "signature": "sig"}),
-            stop(),
-            block({"type": "redacted_thinking", "data": "xx"}, 1),
-            stop(1),
-            block({"type": "text", "text": ""}, 2),
-            text("Hi", 2),
-            delta({"type": "citations_delta", "citation": {"type": "c"}}, 2),
-            stop(2),
-            block({"type": "tool_use", "id": "t1", "name": "f", "input": {}}, 3),
-            delta({"type": "input_json_delta", "partial_json": ""}, 3),
-            delta({"type": "input_json_delta", "partial_json": '{"a": '}, 3),
-            delta({"type": "input_json_delta", "partial_json": "1}"}, 3),
-            stop(3),
-            END,
-            STOP,
-        )
-    ) == [
+    assert read(EVERY_KIND) == [
         BEGUN,
         ReasoningDelta(text="Hm"),
         ReasoningDelta(signature="sig"),
