@@ -65,29 +65,31 @@ def accumulated(data: bytes) -> anthropic.types.Message:
     return cast("anthropic.types.Message", snapshot)
 
 
-WRITTEN = "event: message_start\n"
-'data: {"type":"message_start","message":{"id":"a","type":"message","role":"assistant","model":"m",'
-'"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":0,'
-'"cache_read_input_tokens":4,"output_tokens":0}}}\n\n'
-"event: content_block_start\n"
-'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
-"event: content_block_delta\n"
-'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n'
-"event: content_block_stop\n"
-'data: {"type":"content_block_stop","index":0}\n\n'
-"event: content_block_start\n"
-'data: {"type":"content_block_start","index":1,'
-'"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}\n\n'
-"event: content_block_delta\n"
-'data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}\n\n'
-"event: content_block_stop\n"
-'data: {"type":"content_block_stop","index":1}\n\n'
-"event: message_delta\n"
-'data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},'
-'"usage":{"input_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":4,"output_tokens":7,'
-'"output_tokens_details":{"thinking_tokens":2}}}\n\n'
-"event: message_stop\n"
-'data: {"type":"message_stop"}\n\n'
+WRITTEN = (
+    "event: message_start\n"
+    'data: {"type":"message_start","message":{"id":"a","type":"message","role":"assistant","model":"m",'
+    '"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":0,'
+    '"cache_read_input_tokens":4,"output_tokens":0}}}\n\n'
+    "event: content_block_start\n"
+    'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+    "event: content_block_delta\n"
+    'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n'
+    "event: content_block_stop\n"
+    'data: {"type":"content_block_stop","index":0}\n\n'
+    "event: content_block_start\n"
+    'data: {"type":"content_block_start","index":1,'
+    '"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}\n\n'
+    "event: content_block_delta\n"
+    'data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}\n\n'
+    "event: content_block_stop\n"
+    'data: {"type":"content_block_stop","index":1}\n\n'
+    "event: message_delta\n"
+    'data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},'
+    '"usage":{"input_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":4,"output_tokens":7,'
+    '"output_tokens_details":{"thinking_tokens":2}}}\n\n'
+    "event: message_stop\n"
+    'data: {"type":"message_stop"}\n\n'
+)
 
 
 def test_writes_a_stream_in_full() -> None:
@@ -101,7 +103,7 @@ def test_writes_a_stream_in_full() -> None:
         UsageReported(usage=Usage(input_tokens=9, output_tokens=7, cache_read_tokens=4, reasoning_tokens=2)),
         Ended(),
     ]
-    assert encoded(events).decode() == (WRITTEN)
+    assert encoded(events).decode() == WRITTEN
 
 
 def test_usage_that_nobody_told_is_zero() -> None:
