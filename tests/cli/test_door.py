@@ -23,7 +23,7 @@ def stranger() -> Iterator[int]:
         def do_GET(self) -> None:
             self.send_error(404)
 
-        def log_message(self, *_arguments: object) -> None:
+        def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002 - the name is the base's
             """Say nothing."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:

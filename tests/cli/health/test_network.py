@@ -39,7 +39,7 @@ def answering(
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
 
-        def log_message(self, *_arguments: object) -> None:
+        def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002 - the name is the base's
             """Say nothing."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -40,7 +40,7 @@ def test_the_script_of_a_provider_is_read_too(home: Path) -> None:
     (home / "narthex.toml").write_text('[providers.demo]\nkind = "scripted"\nscript = { repply = "x" }\n')
     loaded = load(environ={"HOME": str(home)}, directory=home)
     (problem,) = script_problems(loaded)
-    assert problem.startswith("narthex.toml:3:1 providers.demo.script.repply: ")
+    assert problem.startswith("narthex.toml:3:12 providers.demo.script.repply: ")
     assert configuration(None, {"HOME": str(home)})[1][0].status == "fail"
 
 

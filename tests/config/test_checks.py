@@ -1,0 +1,64 @@
+"""Contradictions in well-formed settings; the messages themselves are in `test_broken`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from narthex.config.checks import contradictions
+from narthex.config.origins import dotted
+from narthex.config.settings import Settings
+
+
+def found(tmp_path: Path, **values: object) -> list[str]:
+    """Return the paths at which these settings contradict themselves."""
+    settings = Settings.model_validate({"data_dir": tmp_path, **values})
+    return [dotted(one.path) for one in contradictions(settings)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"server": {"host": "localhost"}},
+        {"server": {"host": "0.0.0.0"}, "keys": [{"name": "a", "key": "0123456789abcdef"}]},
+        {"providers": {"demo": {"kind": "scripted", "script": {"seed": 1}}}, "aliases": {"a": "demo/x", "b": "a"}},
+        {"aliases": {"a": "ollama/llama3"}},
+        {"aliases": {"a": "local/smollm2"}, "default_model": "a"},
+        {"embedded": {"enabled": False}},
+        {"providers": {"openai": {"kind": "anthropic", "base_url": "http://127.0.0.1:1/v1"}}},
+    ],
+)
+def test_what_can_hold_is_let_through(tmp_path: Path, values: dict[str, object]) -> None:
+    """Everything that works passes without a word."""
+    assert found(tmp_path, **values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "paths"),
+    [
+        ({"server": {"tls_key": __file__}}, ["server.tls_key"]),
+        ({"server": {"host": "gateway.example"}}, ["server.host"]),
+        ({"keys": [{"name": "a", "key": "0123456789abcde\u00e9"}]}, ["keys.0.key"]),
+        ({"keys": [{"name": "a", "key": "0123456789 abcdef"}]}, ["keys.0.key"]),
+        ({"aliases": {"a": "b", "b": "c", "c": "b"}}, ["aliases.b"]),
+        ({"aliases": {"a": "/x"}}, ["aliases.a"]),
+        ({"discovery": {"ollama": False}, "aliases": {"a": "ollama/x"}}, ["aliases.a"]),
+        ({"default_model": "local/other", "embedded": {"enabled": False}}, ["default_model"]),
+        ({"embedded": {"models_dir": __file__}}, ["embedded.models_dir"]),
+        ({"providers": {"x": {}}}, ["providers.x"]),
+    ],
+)
+def test_what_cannot_hold_is_told_where_it_is_mended(
+    tmp_path: Path, values: dict[str, object], paths: list[str]
+) -> None:
+    """Each contradiction is found once, at the option to change."""
+    assert found(tmp_path, **values) == paths
+
+
+def test_a_folder_is_made_later_if_it_can_be(tmp_path: Path) -> None:
+    """A data folder that is missing is no fault, unless a file stands in its way."""
+    (tmp_path / "file").touch()
+    assert found(tmp_path, data_dir=tmp_path / "a/b/c") == []
+    assert found(tmp_path, data_dir=tmp_path / "file/b") == ["data_dir"]
