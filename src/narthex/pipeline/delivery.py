@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from narthex.errors import Failure, ProviderError, ProviderFailed
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import closing, truncated
@@ -23,6 +25,8 @@ from narthex.wire.registry import CHAT_WIRES
 
 def deliver(exchange: Exchange, answer: ChatAnswer) -> None:
     """Make a whole answer the exchange's: as a body of its dialect, or as events where it is streamed or in-process."""
+    if not answer.created_at:
+        answer = msgspec.structs.replace(answer, created_at=int(time.time()))
     exchange.usage, exchange.model_answered = answer.usage, answer.model
     if not exchange.streaming and exchange.dialect is not Dialect.NATIVE:
         exchange.answer = Stream.of(CHAT_WIRES[exchange.dialect].encode_answer(answer), exchange.dialect)

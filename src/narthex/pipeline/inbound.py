@@ -6,9 +6,12 @@ Nothing is a whole answer before its end has been seen: whatever breaks earlier 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
+
+import msgspec
 
 from narthex.errors import (
     Cancelled,
@@ -122,6 +125,9 @@ def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
         exchange.usage = event.usage
     elif isinstance(event, Started):
         exchange.model_answered = event.model
+        if not event.created_at:
+            # Not every dialect tells the time.
+            event = msgspec.structs.replace(event, created_at=int(time.time()))
     stream.append(event)
     if isinstance(event, Ended):
         stream.close()

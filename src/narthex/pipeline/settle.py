@@ -35,7 +35,7 @@ class Settlement:
         exchange.error = error
         now = time.monotonic()
         answer = exchange.answer
-        if exchange.usage is None and answer is not None:
+        if answer is not None and (exchange.usage is None or error is not None):
             exchange.usage = _estimate(exchange, answer)
         metrics = self._metrics
         metrics.active -= 1
@@ -89,5 +89,13 @@ def _microseconds(seconds: float) -> int | None:
 
 def _estimate(exchange: Exchange, answer: Stream) -> Usage:
     """Return what the call may have consumed, where the provider said nothing or its answer was cut."""
+    told = exchange.usage
+    read = len(exchange.body) // BYTES_PER_TOKEN if told is None else told.input_tokens
     written = answer.frames_total if answer.dialect is None else answer.bytes_total // BYTES_PER_TOKEN
-    return Usage(input_tokens=len(exchange.body) // BYTES_PER_TOKEN, output_tokens=written, estimated=True)
+    return Usage(
+        input_tokens=read,
+        output_tokens=written if told is None else max(written, told.output_tokens),
+        cache_read_tokens=0 if told is None else told.cache_read_tokens,
+        cache_write_tokens=0 if told is None else told.cache_write_tokens,
+        estimated=True,
+    )
