@@ -16,6 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from narthex.config.settings import Settings
 from tests.dashboard.conftest import OpenPage, serious_violations
 from tests.gateways import KEY, running
 
@@ -45,7 +46,11 @@ def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    environment |= {"NARTHEX_DATA_DIR": str(tmp_path_factory.mktemp("data")), "NARTHEX_DISCOVERY__OLLAMA": "false"}
+    environment |= {
+        "NARTHEX_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "NARTHEX_DISCOVERY__OLLAMA": "false",
+        "NARTHEX_EMBEDDED__MODELS_DIR": str(Settings().data_dir.expanduser() / "models"),
+    }
     command = [str(Path(sys.executable).with_name("narthex")), "serve", "--port", str(port)]
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("wb") as output:
