@@ -17,5 +17,7 @@ schemas       JSON schemas that may be handed to the engine
 tools         tools for models that were not made for them
 tool_reader   what such a model says, read as it comes
 chunks        the engine's answer, as events
+writers       events as bytes
+replies       a job's pieces as a reply, in time
 embeddings    vectors as bytes
 """
