@@ -80,7 +80,7 @@ class MessageEncoder:
 
     def _reasoning(self, thoughts: list[Reasoning]) -> Body:
         signed = [one for one in thoughts if one.signature is not None or one.redacted is not None]
-        if signed and self._own:
+        if self._own and (signed or len(thoughts) > 1):
             return {"reasoning_details": [reasoning_detail(one, index) for index, one in enumerate(thoughts)]}
         if signed:
             # Another provider's proof is worth nothing to this one, and its thoughts are not this model's.

@@ -90,7 +90,7 @@ class OpenAIChatScanner:
         """
         rest = self._splitter.rest
         self._splitter = FrameSplitter()
-        if rest and not self._over:
+        if rest.strip(b"\r\n") and not self._over:
             rest = self._scan(rest + b"\n\n", 0)
         if not self._over:
             self._completion.check_end()
