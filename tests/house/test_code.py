@@ -12,6 +12,9 @@ import pytest
 SOURCE = Path("src/narthex")
 
 TASKS_STARTED_IN = {
+    "app.py": "the watch over the configuration file; it ends with the server",
+    "config/watch.py": "the watch over one folder; it ends with the iterator",
+    "http/server.py": "the sweep over slow clients; it ends with the server",
     "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
     "testing/upstream.py": "one task per connection; the upstream holds them, and awaits them at stop",
@@ -19,6 +22,8 @@ TASKS_STARTED_IN = {
 """The only modules that start tasks, and who watches over those."""
 
 ENVIRONMENT_READ_IN = {
+    "app.py": "hands the environment to the settings",
+    "testing": "hides the environment of whoever runs a test",
     "config": "the settings are the one reader",
     "cli": "hands the environment to the settings, and asks the terminal what it can show",
     "client": "`NARTHEX_URL` and `NARTHEX_API_KEY` say which server to talk to",
