@@ -34,7 +34,8 @@ def chromium_path() -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+# Per module, not per session: as long as Playwright runs, its event loop counts as the one of this thread.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Start Chromium once; without it, or without a built dashboard, these tests say so and are skipped."""
     path = chromium_path()
