@@ -126,15 +126,23 @@ class SseParser:
             SseTooLarge: An event passed the limit.
         """
         block = self._splitter.feed(data)
-        if not block:
-            return []
+        size = len(block)
+        if block.find(b"\n") == size - 2 and block.startswith(b"data: ") and block.find(b"\r") < 0:
+            # One event of one line, alone: what comes when a model writes slower than the network.
+            self._at_start = False
+            self._check_size(size)
+            return [SseEvent(None, block[6:-2], self._last_id)]
+        return self._read_block(block) if block else []
+
+    def _read_block(self, block: bytes) -> list[SseEvent]:
         if self._at_start:
             self._at_start = False
             block = block.removeprefix(_BYTE_ORDER_MARK)
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if len(block) > self._max_event_bytes:
-            self._check_frames(block)
+            for frame in block.split(b"\n\n"):
+                self._check_size(len(frame))
         return self._events(block)
 
     def _events(self, block: bytes) -> list[SseEvent]:
@@ -167,8 +175,8 @@ class SseParser:
                 self.retry_ms = int(value)
         return SseEvent(kind, b"\n".join(lines), self._last_id) if lines else None
 
-    def _check_frames(self, block: bytes) -> None:
-        if any(len(frame) > self._max_event_bytes for frame in block.split(b"\n\n")):
+    def _check_size(self, size: int) -> None:
+        if size > self._max_event_bytes:
             raise SseTooLarge(self._max_event_bytes)
 
 

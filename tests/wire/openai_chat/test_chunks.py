@@ -11,6 +11,7 @@ from narthex.types.usage import Usage
 from narthex.wire.openai_chat.chunks import (
     AnswerBody,
     finish_word,
+    is_done,
     is_given,
     read_answer,
     read_error_member,
@@ -129,3 +130,9 @@ def test_what_cannot_be_read_is_none(data: bytes) -> None:
 def test_liberties_with_the_head_cost_nothing(created: object) -> None:
     """A number as ID or a text as time is no reason to lose what was said."""
     assert read(id=7, created=created, choices=[]).choices == []
+
+
+@pytest.mark.parametrize(("data", "done"), [(b"[DONE]", True), (b" [DONE] ", True), (b"[DONE", False), (b"{}", False)])
+def test_knows_the_mark_of_the_end(data: bytes, done: bool) -> None:
+    """Spaces around it do not matter."""
+    assert is_done(data) is done

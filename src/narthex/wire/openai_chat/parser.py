@@ -7,10 +7,10 @@ from narthex.types.events import Ended, Event, Finished, Started, UsageReported
 from narthex.types.usage import Usage
 from narthex.wire.openai_chat.choices import ChoiceReader
 from narthex.wire.openai_chat.chunks import (
-    DONE,
     AnswerBody,
     ChoiceBody,
     finish_word,
+    is_done,
     read_answer,
     read_failure,
     read_logprobs,
@@ -66,14 +66,15 @@ class OpenAIChatParser:
         return events
 
     def _take(self, event: SseEvent, events: list[Event]) -> None:
-        if not event.data:
+        data = event.data
+        if not data:
             return
-        if event.data.strip() == DONE:
+        if is_done(data):
             self._completion.note_done()
             if self._completion.finished:
                 self._end(events)
             return
-        chunk = read_answer(event.data)
+        chunk = read_answer(data)
         failed = read_failure(chunk, event)
         if failed is not None:
             self._over = True
