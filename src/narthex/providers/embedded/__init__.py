@@ -10,6 +10,7 @@ gguf          what a model file says of itself
 engine        one model, loaded when needed: places, threads, unloading
 jobs          one piece of work in a thread, heard on the event loop
 native        the engine underneath, and its errors as ours
+worker        the engine's own process
 hardware      processors, memory, instructions
 
 prompts       a request in the words the engine takes

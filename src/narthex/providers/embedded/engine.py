@@ -177,7 +177,9 @@ class Engine:
     async def _loaded(self) -> NativeModel:
         """Return the model, loading it first; whoever comes meanwhile waits for the same loading."""
         if self._native is not None:
-            return self._native
+            if self._native.is_alive:
+                return self._native
+            self._unload()
         if self._loading is None:
             self.progress, self.error = 0.0, None
             self._threads += 1

