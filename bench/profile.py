@@ -30,6 +30,7 @@ from bench.run import RESULTS, choose_cores
 
 SAMPLES_PER_S = 400
 WARM_S = 1.0
+MAIN_THREAD = "MainThread"
 DEFAULT_SCENARIOS = ("json-64", "sse-16", "paced-64")
 
 
@@ -42,12 +43,18 @@ class Stack:
 
 
 def parse_stacks(text: str) -> list[Stack]:
-    """Read stacks written as `frame;frame;frame COUNT`."""
+    """Read the stacks of the main thread, which runs the event loop, written as `thread;frame;frame COUNT`.
+
+    Other threads are left out: most only wait, and a sampler easily takes that for work.
+    """
     stacks = []
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
-        if frames and count.isdigit():
+        thread, _, frames = frames.partition(";")
+        if frames and thread.endswith(MAIN_THREAD):
             stacks.append(Stack(tuple(frames.split(";")), int(count)))
+    if not stacks:
+        raise KitError("py-spy saw nothing of the main thread; may this user trace processes?")
     return stacks
 
 
@@ -89,7 +96,7 @@ def record_with_spy(pid: int, seconds: float, stacks: Path, *, native: bool) -> 
     """Sample a process with py-spy."""
     command = [
         program("py-spy"), "record", "--pid", str(pid), "--rate", str(SAMPLES_PER_S), "--duration", str(round(seconds)),
-        "--format", "raw", "--output", str(stacks), "--nonblocking",
+        "--format", "raw", "--output", str(stacks), "--nonblocking", "--threads",
     ]  # fmt: skip
     _run([*command, *(["--native"] if native else [])], seconds + 60)
 
