@@ -1,0 +1,62 @@
+"""Keys open the server to those who hold them, and are not held themselves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narthex.errors import AuthenticationFailed
+from narthex.tenancy.keys import LOCAL, Keyring
+
+KEY = "sk-team-0123456789abcdef"
+
+
+def test_without_keys_everyone_here_is_the_local_user() -> None:
+    """A ring without keys asks for none, and takes no notice of one."""
+    ring = Keyring([])
+    assert not ring.required
+    assert ring.identify(None) is LOCAL
+    assert ring.identify(b"Bearer anything") is LOCAL
+
+
+@pytest.mark.parametrize("presented", [KEY, f"Bearer {KEY}", f"bearer {KEY}", f"BEARER {KEY}"])
+def test_a_key_is_known_by_its_name(presented: str) -> None:
+    """A key may come as `x-api-key` or as a bearer, in capitals or not."""
+    ring = Keyring([("team", KEY), ("other", "sk-other-0123456789abcdef")])
+    assert ring.required
+    assert ring.identify(presented.encode()).name == "team"
+
+
+@pytest.mark.parametrize("presented", [None, b"", b"Bearer ", b"Bearer wrong", KEY[:-1].encode(), b"\xff\xfe"])
+def test_whoever_has_no_key_is_refused(presented: bytes | None) -> None:
+    """No key, half a key and bytes that are no text are all refused, without telling the key."""
+    with pytest.raises(AuthenticationFailed) as refused:
+        Keyring([("team", KEY)]).identify(presented)
+    assert KEY not in str(refused.value)
+
+
+@given(st.binary(max_size=64))
+def test_nothing_but_the_key_opens(presented: bytes) -> None:
+    """Whatever is presented that is not the key is refused."""
+    ring = Keyring([("team", KEY)])
+    if presented == KEY.encode():
+        return
+    with pytest.raises(AuthenticationFailed):
+        ring.identify(presented)
+
+
+def test_new_keys_take_the_place_of_the_old_at_once() -> None:
+    """After a reload the old key is refused and the new one opens."""
+    ring = Keyring([("team", KEY)])
+    ring.adopt(Keyring([("team", "sk-new-0123456789abcdef")]))
+    assert ring.identify(b"sk-new-0123456789abcdef").name == "team"
+    with pytest.raises(AuthenticationFailed):
+        ring.identify(KEY.encode())
+
+
+def test_the_ring_does_not_hold_the_key() -> None:
+    """Neither the key nor anything that can be turned back into it is kept."""
+    ring = Keyring([("team", KEY)])
+    assert KEY not in repr(vars(ring))
+    assert KEY.encode() not in repr(vars(ring)).encode()
