@@ -12,9 +12,9 @@ from narthex.types.events import Failed
 from narthex.types.usage import Usage
 from narthex.wire.contract import StreamFailed
 from narthex.wire.openai_chat.chunks import (
-    DONE,
     AnswerBody,
     finish_word,
+    is_done,
     is_given,
     read_answer,
     read_failure,
@@ -147,7 +147,7 @@ class OpenAIChatScanner:
     def _take(self, event: SseEvent, frame: bytes) -> Failed | object | None:
         if not event.data:
             return None
-        if event.data.strip() == DONE:
+        if is_done(event.data):
             self._completion.note_done()
             if self._completion.finished:
                 self.complete = True
