@@ -16,6 +16,11 @@ export const queryClient = new QueryClient({
   },
 });
 
+/** Asks again for what an answer may have changed: counts, memory, and whether a model is loaded. */
+export function refresh(): void {
+  void queryClient.invalidateQueries();
+}
+
 export function useModels() {
   return useQuery({
     queryKey: ["models"],

@@ -127,7 +127,32 @@ function Figures({ answer }: { answer: AnswerTurn }) {
           </dd>
         </div>
       ))}
+      {answer.requestId && !answer.failure && (
+        <div className="flex items-baseline gap-1.5">
+          <dt>Request</dt>
+          <dd>
+            <RequestId id={answer.requestId} />
+          </dd>
+        </div>
+      )}
     </dl>
+  );
+}
+
+/** Both ends of the ID, since the beginning alone tells none apart; a click copies the whole. */
+function RequestId({ id }: { id: string }) {
+  const { state, copy } = useCopy();
+  const shown = id.length > 18 ? `${id.slice(0, 8)}…${id.slice(-6)}` : id;
+  return (
+    <button
+      type="button"
+      title={id}
+      aria-label={`Copy the request ID ${id}`}
+      onClick={() => copy(id)}
+      className="rounded-s font-mono text-[0.6875rem] text-ink-2 hover:text-ink hover:underline hover:underline-offset-2"
+    >
+      {state === "copied" ? "Copied" : shown}
+    </button>
   );
 }
 
@@ -139,7 +164,7 @@ interface Figure {
 }
 
 export function figuresOf(answer: AnswerTurn): Figure[] {
-  const { firstTokenMs, usage, usageEstimated, finishReason, requestId, answeredBy, model, dropped } = answer;
+  const { firstTokenMs, usage, usageEstimated, finishReason, answeredBy, model, dropped } = answer;
   const figures: Figure[] = [];
   const counted = (count: number) => `${usageEstimated ? "≈ " : ""}${formatCount(count)}`;
   const speed = tokensPerSecond(answer);
@@ -154,6 +179,5 @@ export function figuresOf(answer: AnswerTurn): Figure[] {
   if (answeredBy && answeredBy !== model) figures.push({ name: "Answered by", value: answeredBy, mono: true });
   if (dropped.length)
     figures.push({ name: "Left out", value: dropped.join(", "), title: "Not supported by this model" });
-  if (requestId && !answer.failure) figures.push({ name: "Request", value: requestId, mono: true, title: requestId });
   return figures;
 }

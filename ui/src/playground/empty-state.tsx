@@ -4,9 +4,10 @@ import { Enfilade } from "@/components/logo";
 import type { Model } from "@/lib/api";
 import { session } from "./session";
 
+/** Short ones that even a very small model can do something with. */
 const EXAMPLES = [
-  { title: "Explain", prompt: "Explain in three sentences what an arch does for a building." },
-  { title: "Write", prompt: "Write a short welcome note for visitors of a library." },
+  { title: "Explain", prompt: "What is a narthex in a church? Answer in two sentences." },
+  { title: "Advise", prompt: "Give me three tips for clear writing." },
   { title: "List", prompt: "List five questions to ask before choosing a database, one line each." },
 ];
 

@@ -2,6 +2,7 @@ import { sessionStore } from "@/lib/browser-storage";
 import { type ChatEvent, streamChat } from "@/lib/chat";
 import { ExternalStore } from "@/lib/external-store";
 import { Failure, type FailureFacts } from "@/lib/failures";
+import { refresh } from "@/lib/queries";
 import {
   type AnswerTurn,
   emptyAnswer,
@@ -121,6 +122,7 @@ export class PlaygroundSession {
       if (!abort.signal.aborted) this.fail(answer.id, factsOf(error));
     } finally {
       if (this.running === abort) this.running = undefined;
+      refresh();
     }
   }
 
