@@ -293,15 +293,16 @@ def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> N
 
 
 async def _follow(gateway: Gateway, loaded: Loaded) -> None:
-    """Reload whenever the configuration file changes; a broken one is reported, and the old one stays."""
-    if loaded.file is None:
-        return
-    async for change in watch(loaded.file):
-        if isinstance(change, ConfigError):
-            logger.error("the configuration is not reloaded:\n%s", change)
-            continue
-        await gateway.reload(change.settings)
-        logger.info("configuration reloaded from %s", loaded.file)
+    """Reload when the configuration file changes, and on SIGHUP; a broken one is reported, and the old one stays."""
+    async for change in watch(loaded):
+        try:
+            if isinstance(change, ConfigError):
+                raise change
+            await gateway.reload(change.settings)
+        except NarthexError as error:
+            logger.error("the configuration is not reloaded:\n%s", error)  # noqa: TRY400 - its lines say it all
+        else:
+            logger.info("configuration reloaded from %s", loaded.file or "the environment")
 
 
 def run_in_loop(work: Coroutine[object, object, None]) -> None:

@@ -72,6 +72,14 @@ async def test_a_changed_file_is_loaded(tmp_path: Path) -> None:
         assert second.settings.log.keep_files == 3
 
 
+async def test_a_change_before_the_watch_is_noticed(tmp_path: Path) -> None:
+    """Nothing is lost between loading and watching."""
+    loaded = start(tmp_path)
+    (tmp_path / "narthex.toml").write_text(GOOD.format(2))
+    async with aclosing(watch(loaded)) as changes:
+        assert port_of(await anext(changes)) == 2
+
+
 async def test_a_broken_file_yields_its_error_and_mending_it_the_settings(tmp_path: Path) -> None:
     """The watch goes on through a file that cannot be used."""
     loaded = start(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import tomllib
@@ -38,6 +39,8 @@ class Document:
 
     path: Path | None = None
     """The file; None if there is none."""
+    digest: bytes | None = None
+    """SHA-256 of what was read."""
     values: dict[str, object] = field(default_factory=dict)
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -93,6 +96,7 @@ def _text(document: Document, directory: Path) -> str | None:
         reason = (error.strerror or "no such file").lower()
         _break(document, directory, f"cannot be read: {reason}; name another with `--config`")
         return None
+    document.digest = hashlib.sha256(data).digest()
     if len(data) > _MAX_BYTES:
         _break(document, directory, f"larger than {_MAX_BYTES} bytes; this is not a configuration file")
         return None

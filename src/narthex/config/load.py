@@ -38,6 +38,8 @@ class Loaded:
     """What is probably not meant, a line each."""
     file: Path | None
     """The configuration file read; None if there is none."""
+    digest: bytes | None = field(repr=False, compare=False)
+    """SHA-256 of that file as it was read."""
     again: Callable[[], Loaded] = field(repr=False, compare=False)
     """Builds the settings once more, from the same file, environment and flags; raises as `load` does."""
 
@@ -77,6 +79,7 @@ def load(
         origins=loading.origins(settings),
         warnings=tuple(loading.warnings),
         file=document.path,
+        digest=document.digest,
         again=lambda: load(file=document.path, environ=environ, flags=flags, directory=folder),
     )
 

@@ -19,6 +19,7 @@ from narthex.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 _SETTLE_MS = 100
+_LOOK_EVERY_MS = 2_000
 
 
 async def watch(source: Loaded | Path, *, on_signal: bool = True) -> AsyncGenerator[Loaded | ConfigError, None]:
@@ -33,8 +34,9 @@ async def watch(source: Loaded | Path, *, on_signal: bool = True) -> AsyncGenera
     """
     again = source.again if isinstance(source, Loaded) else lambda: load(file=source, environ=os.environ)
     file = source.file if isinstance(source, Loaded) else source
+    digest = source.digest if isinstance(source, Loaded) else _digest(source)
     changed = asyncio.Event()
-    watching = asyncio.ensure_future(_watch_folder(file, changed)) if file is not None else None
+    watching = asyncio.ensure_future(_watch_folder(file, digest, changed)) if file is not None else None
     try:
         with _hangup(changed.set) if on_signal else contextlib.nullcontext():
             while True:
@@ -54,12 +56,21 @@ def _load(again: Callable[[], Loaded]) -> Loaded | ConfigError:
         return error
 
 
-async def _watch_folder(file: Path, changed: asyncio.Event) -> None:
-    """Tell of other content; a save without a change is none, and neither is a neighbour's."""
-    digest = _digest(file)
+async def _watch_folder(file: Path, digest: bytes | None, changed: asyncio.Event) -> None:
+    """Tell of content other than `digest`; a save without a change is none, and neither is a neighbour's.
+
+    The file is also looked at every few seconds: some file systems tell nothing, and it may have changed between being
+    loaded and being watched.
+    """
     try:
         async for _ in awatch(
-            file.parent, watch_filter=None, recursive=False, debounce=_SETTLE_MS, step=_SETTLE_MS // 2
+            file.parent,
+            watch_filter=None,
+            recursive=False,
+            debounce=_SETTLE_MS,
+            step=_SETTLE_MS // 2,
+            rust_timeout=_LOOK_EVERY_MS,
+            yield_on_timeout=True,
         ):
             before, digest = digest, _digest(file)
             if digest != before:
