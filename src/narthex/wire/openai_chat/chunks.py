@@ -21,7 +21,8 @@ from narthex.wire.sse import SseEvent
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading JSON from outside may raise: not JSON, not this shape, not UTF-8, nested without end."""
 
-DONE = b"[DONE]"
+_DONE = b"[DONE]"
+_MAX_DONE_BYTES = 16
 
 RawMember = msgspec.Raw | msgspec.UnsetType
 """A member kept as it came, to be read on its own."""
@@ -232,6 +233,11 @@ def read_stop_sequence(choice: ChoiceBody) -> str | None:
         return _strings.decode(choice.stop_reason)
     except UNREADABLE:
         return None
+
+
+def is_done(data: bytes) -> bool:
+    """Tell whether the data of an event says that nothing more comes."""
+    return len(data) < _MAX_DONE_BYTES and data.strip() == _DONE
 
 
 def finish_word(choice: ChoiceBody) -> str | None:
