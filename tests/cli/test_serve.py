@@ -8,14 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
-from narthex.cli.serve import welcome_lines
+from narthex.cli.serve import greet, welcome_lines
 from narthex.config.load import load
 from tests.cli.conftest import Program
 
@@ -105,6 +108,38 @@ def test_warnings_do_not_stop_it(home: Path) -> None:
     assert "warning: NARTHEX_PORT" in errors
 
 
+def test_a_changed_file_is_taken_over(home: Path) -> None:
+    """A new alias is served without a restart, a broken file is reported and changes nothing, and flags still hold."""
+    first = '[providers.demo]\nkind = "scripted"\n'
+    (home / "narthex.toml").write_text(first)
+    with serving(home, "--port", "0", "--data-dir", "data", "--log-level", "info") as (process, address):
+        (home / "narthex.toml").write_text(f"{first}prot = 1\n")
+        (home / "narthex.toml").write_text(f'{first}[aliases]\necho = "demo/scripted"\n')
+        assert until(lambda: "echo" in aliases_at(address))
+        (home / "narthex.toml").write_text(f"{first}script = {{ repply = 1 }}\n")
+        time.sleep(0.5)
+        assert "echo" in aliases_at(address)
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert "providers.demo.script.repply: unknown option" in errors
+    assert "takes effect at the next start" not in errors
+
+
+def aliases_at(address: str) -> list[str]:
+    """Return the aliases that a server knows."""
+    with urllib.request.urlopen(f"{address}/api/models", timeout=10) as response:
+        return [alias for model in json.load(response)["data"] for alias in model["aliases"]]
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait for what a server will do by itself."""
+    for _ in range(200):
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def welcome(home: Path, **environ: str) -> str:
     """Return the greeting for an environment."""
     loaded = load(environ={"HOME": str(home), **environ}, directory=home)
@@ -116,7 +151,7 @@ def test_the_greeting_says_what_to_do_first(home: Path) -> None:
     text = welcome(home, GROQ_API_KEY="gsk", NARTHEX_ALIASES__FAST="groq/llama")
     for part in (
         "http://127.0.0.1:8484/v1",
-        "local/smollm2, groq/…, fast",
+        "local/smollm2 (first: narthex models install), groq/…, fast",
         "this machine only",
         "/api/generate",
         "curl",
@@ -131,3 +166,14 @@ def test_the_first_call_has_the_key_it_needs(home: Path) -> None:
     assert "whoever has one of 2 keys" in text
     assert "0123456789abcdef" not in text
     assert "none: set a provider's key" in text
+
+
+def test_the_dashboard_is_opened_on_request(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--open` opens the address that is served, once it is served."""
+    opened: Queue[str] = Queue()
+    monkeypatch.setattr(webbrowser, "open", opened.put)
+    for flag, expected in ((True, 1), (False, 0)):
+        loaded = load(environ={"HOME": str(home)}, directory=home, flags={"server.open_browser": flag})
+        greet("http://127.0.0.1:1", loaded)
+        assert [opened.get(timeout=10) for _ in range(expected)] == ["http://127.0.0.1:1"] * expected
+    assert opened.empty()

@@ -20,8 +20,10 @@ from narthex.cli.door import serve
 from narthex.cli.exits import Exit
 from narthex.cli.logs import start_logging
 from narthex.cli.parameters import config_option
+from narthex.cli.weights import MODELS, models_dir
 from narthex.config.load import Loaded, load
 from narthex.config.settings import Settings
+from narthex.providers.embedded.weights import locate
 
 _HELP = """
 Start the server.
@@ -73,7 +75,7 @@ def _run(loaded: Loaded) -> None:
     server = loaded.settings.server
     try:
         with _terminated_gently():
-            serve(loaded, on_ready=lambda address: _welcome(address, loaded))
+            serve(loaded, on_ready=lambda address: greet(address, loaded))
     except KeyboardInterrupt:
         click.echo(err=True)  # the terminal shows ^C on a line of its own
     except OSError as error:
@@ -111,7 +113,7 @@ def _why_not_bound(error: OSError, *, host: str, port: int) -> str | None:
             return None
 
 
-def _welcome(address: str, loaded: Loaded) -> None:
+def greet(address: str, loaded: Loaded) -> None:
     """Say where everything is, once requests are taken."""
     click.echo("\n".join(welcome_lines(address, loaded)))
     if loaded.settings.server.open_browser:
@@ -136,9 +138,15 @@ def welcome_lines(address: str, loaded: Loaded) -> Iterator[str]:
 
 
 def _models(settings: Settings) -> str:
-    embedded = ("local/smollm2",) if settings.embedded.enabled else ()
-    names = [*embedded, *(f"{name}/…" for name, provider in settings.providers.items() if provider.enabled)]
+    names = [*_embedded(settings), *(f"{name}/…" for name, provider in settings.providers.items() if provider.enabled)]
     return ", ".join([*names, *settings.aliases]) or "none: set a provider's key, such as OPENAI_API_KEY"
+
+
+def _embedded(settings: Settings) -> Iterator[str]:
+    if settings.embedded.enabled:
+        chat = MODELS[0]
+        has_weights = settings.embedded.chat_model or locate(chat, models_dir(settings))
+        yield f"local/{chat}" if has_weights else f"local/{chat} (first: narthex models install)"
 
 
 def _audience(settings: Settings) -> str:
