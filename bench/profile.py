@@ -31,6 +31,8 @@ from bench.run import RESULTS, choose_cores
 SAMPLES_PER_S = 400
 WARM_S = 1.0
 MAIN_THREAD = "MainThread"
+MOST_OF_ALL = 0.9
+"""What is under way in more of the samples than this is the frame of the program, and tells nothing."""
 DEFAULT_SCENARIOS = ("json-64", "sse-16", "paced-64")
 
 
@@ -88,8 +90,9 @@ def print_tables(stacks: Sequence[Stack], *, rows: int) -> None:
     total = sum(stack.samples for stack in stacks)
     for title, counter in shares(stacks).items():
         print(f"\n| {title} | share |\n|---|---|")
-        for name, count in counter.most_common(rows):
-            print(f"| {name} | {count / total:.1%} |")
+        told = [(name, count / total) for name, count in counter.most_common() if count < MOST_OF_ALL * total]
+        for name, share in told[:rows]:
+            print(f"| {name} | {share:.1%} |")
 
 
 def record_with_spy(pid: int, seconds: float, stacks: Path, *, native: bool) -> None:
