@@ -31,8 +31,8 @@ from bench.run import RESULTS, choose_cores
 SAMPLES_PER_S = 400
 WARM_S = 1.0
 MAIN_THREAD = "MainThread"
-MOST_OF_ALL = 0.9
-"""What is under way in more of the samples than this is the frame of the program, and tells nothing."""
+LOOP = "Runner.run (asyncio/runners.py)"
+"""The event loop: what called it is the frame of the program, and tells nothing."""
 DEFAULT_SCENARIOS = ("json-64", "sse-16", "paced-64")
 
 
@@ -80,7 +80,8 @@ def shares(stacks: Sequence[Stack]) -> dict[str, collections.Counter[str]]:
     for stack in stacks:
         counts["by module, itself"][module_of(stack.frames[-1])] += stack.samples
         counts["by function, itself"][function_of(stack.frames[-1])] += stack.samples
-        for function in {function_of(frame) for frame in stack.frames}:
+        functions = [function_of(frame) for frame in stack.frames]
+        for function in set(functions[functions.index(LOOP) + 1 :] if LOOP in functions else functions):
             counts["by function, with callees"][function] += stack.samples
     return counts
 
@@ -90,9 +91,8 @@ def print_tables(stacks: Sequence[Stack], *, rows: int) -> None:
     total = sum(stack.samples for stack in stacks)
     for title, counter in shares(stacks).items():
         print(f"\n| {title} | share |\n|---|---|")
-        told = [(name, count / total) for name, count in counter.most_common() if count < MOST_OF_ALL * total]
-        for name, share in told[:rows]:
-            print(f"| {name} | {share:.1%} |")
+        for name, count in counter.most_common(rows):
+            print(f"| {name} | {count / total:.1%} |")
 
 
 def record_with_spy(pid: int, seconds: float, stacks: Path, *, native: bool) -> None:
