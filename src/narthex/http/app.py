@@ -22,6 +22,11 @@ from narthex.http.surfaces import dialect_of, error_body, retry_headers
 
 def build_app(services: Services) -> ASGIApp:
     """Return the application that serves everything the fast lane does not."""
+    return Entrance(build_routes(services), services)
+
+
+def build_routes(services: Services) -> ASGIApp:
+    """Return the routes alone, without the door before them."""
     app = FastAPI(
         title="Narthex",
         version=services.version,
@@ -40,7 +45,7 @@ def build_app(services: Services) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.mount("/", services.dashboard)
     openapi.install(app)
-    return Entrance(app, access=services.access, keyring=services.keyring, max_body_bytes=services.max_body_bytes)
+    return app
 
 
 async def _narthex_error(request: Request, error: Exception) -> Response:

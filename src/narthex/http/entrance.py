@@ -11,9 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from narthex.errors import BodyTooLarge, InternalError, NarthexError
 from narthex.http.access import Access
+from narthex.http.probes import PROBES, probe
+from narthex.http.services import Services
 from narthex.http.surfaces import dialect_of, error_body, retry_headers
 from narthex.pipeline.exchange import new_request_id
-from narthex.tenancy.keys import Keyring
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +31,12 @@ _PREFLIGHT = (
 class Entrance:
     """The ordinary door."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, keyring: Keyring, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
-        self._access = access
-        self._keyring = keyring
-        self._max_body_bytes = max_body_bytes
+        self._services = services
+        self._access = services.access
+        self._keyring = services.keyring
+        self._max_body_bytes = services.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer why not."""
@@ -46,6 +48,10 @@ class Entrance:
             self._access.check(visit.headers)
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in visit.headers:
                 await visit.answer(204, b"", [*_PREFLIGHT])
+                return
+            if scope["path"] in PROBES and scope["method"] == "GET":
+                status, body = probe(scope["path"], self._services)
+                await visit.answer(status, body, [(b"content-type", b"application/json")])
                 return
             if scope["path"].startswith(_KEYED):
                 headers = visit.headers

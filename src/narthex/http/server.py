@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from narthex.config.settings import ServerSettings
-from narthex.http.app import build_app
 from narthex.http.deadlines import Limits, Sweeper
+from narthex.http.entrance import Entrance
 from narthex.http.lane import Lane, LaneProtocol
+from narthex.http.late import LateApp
 from narthex.http.services import Services
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,16 @@ class Server(uvicorn.Server):
     """uvicorn, which also watches for slow clients and says when it is ready and when it stops."""
 
     def __init__(
-        self, config: uvicorn.Config, sweeper: Sweeper, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        sweeper: Sweeper,
+        late: LateApp,
+        *,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._late = late
         self._sweeper = sweeper
         self._on_ready = on_ready
         self._on_stop = on_stop
@@ -60,21 +68,31 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
-        # What was made up to here lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         self._on_ready()
 
     async def main_loop(self) -> None:
         """Serve until told to stop."""
-        sweeping = asyncio.ensure_future(self._sweeper.run(self.server_state.connections))
+        tasks = [
+            asyncio.ensure_future(self._sweeper.run(self.server_state.connections)),
+            asyncio.ensure_future(self._prepare()),
+        ]
         try:
             await super().main_loop()
         finally:
-            sweeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _prepare(self) -> None:
+        """Make the application that was left for later, then set aside all that lives as long as the process."""
+        try:
+            await self._late.prepare()
+        except Exception:  # the edge of a task: without these routes the model routes still serve
+            logger.exception("the routes beside the model routes could not be made")
+        # The collector need not look at it again.
+        gc.collect()
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: nothing new is let in, what runs may end."""
@@ -87,6 +105,7 @@ def make_server(
 ) -> Server:
     """Return a server for these services; `await server.serve([listener])` runs it."""
     sweeper = Sweeper(_limits(settings))
+    late = LateApp(lambda: _routes(services))
     lane = Lane(
         engine=services.engine,
         access=services.access,
@@ -96,7 +115,7 @@ def make_server(
         max_connections=settings.max_connections,
     )
     config = uvicorn.Config(
-        build_app(services),
+        Entrance(late, services),
         http=type("Connection", (LaneProtocol,), {"lane": lane}),
         ws="none",
         lifespan="off",
@@ -110,7 +129,13 @@ def make_server(
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout_s)),
         backlog=4_096,
     )
-    return Server(config, sweeper, on_ready=on_ready, on_stop=on_stop)
+    return Server(config, sweeper, late, on_ready=on_ready, on_stop=on_stop)
+
+
+def _routes(services: Services) -> ASGIApp:
+    from narthex.http.app import build_routes  # noqa: PLC0415 - see `LateApp`
+
+    return build_routes(services)
 
 
 def _limits(settings: ServerSettings) -> Limits:

@@ -9,10 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from narthex.http import openapi
+from narthex.http.probes import probe
 from narthex.http.services import Services
 from narthex.providers.contract import Provider
 
@@ -35,21 +36,15 @@ def system_routes(services: Services) -> APIRouter:
 
 
 def _add_probes(router: APIRouter, services: Services) -> None:
-    @router.get("/health", **openapi.HEALTH)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
-    async def health() -> Response:
-        return JSONResponse(
-            {"status": "stopping" if services.doorkeeper.stopping else "ok", "version": services.version}
-        )
+    """Add the probes' routes: the door answers them before, these document them."""
+    documented = {"/health": openapi.HEALTH, "/livez": openapi.LIVEZ, "/readyz": openapi.READYZ}
 
-    @router.get("/livez", **openapi.LIVEZ)  # type: ignore[arg-type]  # as above
-    async def livez() -> Response:
-        return JSONResponse({"status": "ok"})
+    async def answer(request: Request) -> Response:
+        status, body = probe(request.scope["path"], services)
+        return Response(body, status_code=status, media_type="application/json")
 
-    @router.get("/readyz", **openapi.READYZ)  # type: ignore[arg-type]  # as above
-    async def readyz() -> Response:
-        if services.doorkeeper.stopping:
-            return JSONResponse({"status": "stopping"}, status_code=503)
-        return JSONResponse({"status": "ok"})
+    for path, options in documented.items():
+        router.add_api_route(path, answer, methods=["GET"], **options)  # type: ignore[arg-type]  # as above
 
 
 def _status(services: Services) -> dict[str, object]:
