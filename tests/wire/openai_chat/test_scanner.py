@@ -13,6 +13,7 @@ from narthex.types.usage import Usage
 from narthex.wire.contract import BrokenStream, MalformedStream, StreamFailed, TruncatedStream
 from narthex.wire.openai_chat import OPENAI_CHAT
 from narthex.wire.openai_chat.scanner import OpenAIChatScanner
+from narthex.wire.sse import SseParser
 from tests.wire.openai_chat.strategies import cuts, pieces, streams
 
 HEAD = b'data: {"id":"c-1","model":"m-1","choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n'
@@ -75,11 +76,6 @@ def parsed(stream: list[bytes]) -> Verdict:
     return Verdict(end, usage, model or None)
 
 
-def plain_ends(stream: bytes) -> bytes:
-    """Write every line end as a line feed: the half of one that was cut in two may leave with a hidden frame."""
-    return stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
 @settings(max_examples=400)
 @given(streams, cuts)
 @example(HEAD + text("a") + text('b"') + text('c\\"') + FINISH + DONE, [])
@@ -105,13 +101,15 @@ def test_what_passes_is_what_came(stream: bytes, places: list[int]) -> None:
 
 @given(streams, cuts)
 def test_pieces_do_not_matter(stream: bytes, places: list[int]) -> None:
-    """A stream in one piece and in many gives the same verdict, and if it is whole the same bytes."""
+    """A stream in one piece and in many gives the same verdict, and if it is whole the same events."""
     for hide_usage in (False, True):
         cut = scanned(pieces(stream, places), hide_usage=hide_usage)
         uncut = scanned([stream], hide_usage=hide_usage)
         assert (cut.end, cut.usage, cut.model) == (uncut.end, uncut.usage, uncut.model)
         if cut.end == "whole":
-            assert plain_ends(cut.passed) == plain_ends(uncut.passed)
+            # Half of a line end that was cut in two may leave with a hidden frame, or stay without it.
+            assert SseParser().feed(cut.passed) == SseParser().feed(uncut.passed)
+            assert cut.passed == uncut.passed or hide_usage
 
 
 def test_a_whole_stream_in_full() -> None:
