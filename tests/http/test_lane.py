@@ -317,10 +317,11 @@ def test_a_graceful_stop_lets_streams_end(upstream: ScriptedUpstream, tmp_path: 
         assert body == b"".join(frames)
 
 
-def test_a_slow_reader_is_bounded_and_loses_nothing(client: RawClient, upstream: ScriptedUpstream) -> None:
+def test_a_slow_reader_is_bounded_and_loses_nothing(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
     """A client that reads late gets every byte; meanwhile the provider is paused instead of memory filled."""
     frames = openai_frames("word " * 20_000, usage=False)
     upstream.play(streamed(frames))
-    client.send(post(CHAT, chat(stream=True)))
-    time.sleep(0.5)
-    assert client.response()[2] == b"".join(frames)
+    with RawClient(gateway.port) as client:
+        client.send(post(CHAT, chat(stream=True)))
+        time.sleep(0.5)
+        assert client.response()[2] == b"".join(frames)

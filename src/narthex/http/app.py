@@ -17,7 +17,7 @@ from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.system import system_routes
 from narthex.http.services import Services
-from narthex.http.surfaces import dialect_of, error_body, retry_headers
+from narthex.http.surfaces import error_body, retry_headers
 
 
 def build_app(services: Services) -> ASGIApp:
@@ -79,7 +79,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 def _render(request: Request, error: NarthexError) -> Response:
     request_id = request.scope["narthex.request_id"]
-    body = error_body(dialect_of(request.scope["path"]), error, request_id)
+    body = error_body(request.scope["narthex.dialect"], error, request_id)
     headers = {name.decode(): value.decode() for name, value in retry_headers(error)}
     return Response(
         body, status_code=error.status, media_type="application/json", headers={"x-request-id": request_id, **headers}

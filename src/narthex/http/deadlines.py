@@ -7,6 +7,7 @@ nothing that can be measured, and is as exact as these limits need to be.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
@@ -59,7 +60,8 @@ class Sweeper:
     """Looks at all connections twice a second.
 
     Attributes:
-        now: The time of the last sweep, in the loop's seconds: read by connections instead of the clock.
+        now: The time of the last sweep, in seconds: read by connections instead of the clock. It advances by no more
+            than two sweeps at once, so that a time in which this process itself stood still is not held against clients.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -74,9 +76,11 @@ class Sweeper:
 
     async def run(self, connections: Collection[object]) -> None:
         """Watch until cancelled."""
-        loop = asyncio.get_running_loop()
+        before = time.monotonic()
         while True:
-            self.now = loop.time()
+            at = time.monotonic()
+            self.now += min(at - before, 2 * SWEEP_S)
+            before = at
             for connection in tuple(connections):
                 self._look(connection)  # type: ignore[arg-type]  # uvicorn's set holds connections of our class alone
             await asyncio.sleep(SWEEP_S)

@@ -33,9 +33,11 @@ STATUS_LINES: Mapping[int, bytes] = {
 }
 
 
-def dialect_of(path: str) -> Dialect:
-    """Return the dialect in which errors on this path are told."""
-    return Dialect.ANTHROPIC_MESSAGES if path.startswith("/v1/messages") else Dialect.OPENAI_CHAT
+def dialect_of(path: str, headers: Mapping[bytes, bytes]) -> Dialect:
+    """Return the dialect in which errors on this path are told; the list of models speaks the caller's."""
+    if path.startswith("/v1/messages") or (path.startswith("/v1/models") and b"anthropic-version" in headers):
+        return Dialect.ANTHROPIC_MESSAGES
+    return Dialect.OPENAI_CHAT
 
 
 def error_body(dialect: Dialect, error: NarthexError, request_id: str) -> bytes:
