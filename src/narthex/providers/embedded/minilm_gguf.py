@@ -93,7 +93,7 @@ def convert(onnx: Path, target: BinaryIO) -> None:
     try:
         graph = _read_graph(onnx.read_bytes())
         tensors = [*_embedding_tensors(graph), *_linear_tensors(graph), *_norm_tensors(graph)]
-    except (KeyError, IndexError, ValueError, struct.error) as error:
+    except (StopIteration, KeyError, IndexError, ValueError, struct.error) as error:
         raise NotThisModel(f"{onnx.name} is not the all-MiniLM-L6-v2 that is expected: {error!r}") from error
     _write(target, tensors, _metadata(vocabulary()))
 
