@@ -4,12 +4,13 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./build/compressed.ts";
 import { earlyTheme } from "./build/early-theme.ts";
+import { preloadedFonts } from "./build/preloaded-fonts.ts";
 
 /** Where the gateway (or `npm run mock`) listens while the dashboard is developed. */
 const gateway = process.env.NARTHEX_URL ?? "http://127.0.0.1:8484";
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), earlyTheme(), compressed()],
+  plugins: [react(), tailwindcss(), earlyTheme(), preloadedFonts(), compressed()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     outDir: "../src/narthex/dashboard/dist",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -92,3 +93,17 @@ def test_it_has_no_serious_barrier(url: str, open_page: OpenPage, theme: str, vi
     expect(page.get_by_role("heading", name="Connect your application")).to_be_visible()
     assert serious_violations(page) == []
     assert page.evaluate("document.querySelector('[aria-label=Overview]').scrollWidth <= innerWidth")
+
+
+def test_with_one_provider_it_teaches_how_to_bring_another(tmp_path: Path, open_page: OpenPage) -> None:
+    """A server with nothing but a local model says how to add a provider, and fits a phone."""
+    with running(tmp_path, providers={"stage": {"kind": "scripted"}}, default_model="stage/scripted") as gateway:
+        page = open_page(f"{gateway.url}/overview", viewport=PHONE)
+        expect(page.get_by_role("heading", name="Bring a provider")).to_be_visible()
+        expect(page.get_by_text("OPENAI_API_KEY")).to_be_visible()
+        widths: object = page.evaluate(
+            "[...document.querySelectorAll('[aria-label=Overview] section')].map(e => e.getBoundingClientRect().right)"
+        )
+        assert isinstance(widths, list)
+        assert max(widths) <= PHONE["width"]
+        page.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from narthex.app import DASHBOARD_DIST
 from narthex.config.settings import Settings
 from tests.dashboard.conftest import OpenPage, serious_violations
 from tests.gateways import KEY, running
@@ -272,6 +274,19 @@ def test_an_answer_by_schema_is_set_out_as_json(scripted_url: str, open_page: Op
     assert '"year"' in answer
     schema.fill("{")
     expect(page.get_by_text("Not sent:")).to_be_visible()
+
+
+def test_the_first_page_is_small(scripted_url: str, open_page: OpenPage) -> None:
+    """All scripts that the playground loads by itself are at most 200 KB with gzip."""
+    page = open_page(scripted_url)
+    page.wait_for_load_state("networkidle")
+    loaded: object = page.evaluate(
+        "performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)"
+    )
+    assert isinstance(loaded, list)
+    scripts = [DASHBOARD_DIST / path.removeprefix("/") for path in loaded if path.endswith(".js")]
+    assert any(script.name.startswith("markdown") for script in scripts)
+    assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) <= 200_000
 
 
 def test_the_model_is_chosen_by_typing(scripted_url: str, open_page: OpenPage) -> None:

@@ -5,10 +5,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { queryClient } from "@/lib/queries";
+import { prefetch, queryClient } from "@/lib/queries";
 import { session } from "@/playground/session";
 import { router } from "@/router";
 
+prefetch();
 window.addEventListener("pagehide", session.keep);
 
 const root = document.getElementById("root");

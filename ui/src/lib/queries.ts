@@ -1,4 +1,4 @@
-import { QueryClient, useQuery } from "@tanstack/react-query";
+import { QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
 import { fetchModels, fetchStatus } from "./api";
 import { Failure } from "./failures";
 
@@ -21,18 +21,23 @@ export function refresh(): void {
   void queryClient.invalidateQueries();
 }
 
-export function useModels() {
-  return useQuery({
-    queryKey: ["models"],
-    queryFn: ({ signal }) => fetchModels(signal),
-    refetchInterval: SLOW_MS,
-  });
-}
+const models = queryOptions({
+  queryKey: ["models"],
+  queryFn: ({ signal }) => fetchModels(signal),
+  refetchInterval: SLOW_MS,
+});
 
-export function useStatus(intervalMs: number = CALM_MS) {
-  return useQuery({
-    queryKey: ["status"],
-    queryFn: ({ signal }) => fetchStatus(signal),
-    refetchInterval: intervalMs,
-  });
+const status = queryOptions({
+  queryKey: ["status"],
+  queryFn: ({ signal }) => fetchStatus(signal),
+  refetchInterval: CALM_MS,
+});
+
+export const useModels = () => useQuery(models);
+export const useStatus = () => useQuery(status);
+
+/** Asks for what every page needs while the page itself is still being drawn. */
+export function prefetch(): void {
+  void queryClient.prefetchQuery(models);
+  void queryClient.prefetchQuery(status);
 }

@@ -11,11 +11,13 @@ const KINDS: Record<string, string> = {
   scripted: "Scripted, for tests",
 };
 
+const ABOUT_EMBEDDED = "Real, offline and small: for wiring, tests and demos, not for quality.";
+
 export function Providers({ providers, teach }: { providers: Provider[]; teach: boolean }) {
   return (
     <section aria-labelledby="providers">
       <SectionHeading id="providers" title="Providers" />
-      <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3">
+      <ul className="grid grid-cols-[minmax(0,1fr)] gap-3 sm:grid-cols-2 lg:grid-cols-3">
         {providers.map((provider) => (
           <li key={provider.name} className="flex flex-col rounded-l border border-line bg-sheet p-4 shadow-1">
             <ProviderCard provider={provider} />
@@ -32,6 +34,7 @@ export function Providers({ providers, teach }: { providers: Provider[]; teach: 
 }
 
 function ProviderCard({ provider: { name, kind, base_url, models, health } }: { provider: Provider }) {
+  const detail = health.detail ?? (kind === "embedded" ? ABOUT_EMBEDDED : undefined);
   return (
     <>
       <div className="flex items-center gap-3">
@@ -42,11 +45,11 @@ function ProviderCard({ provider: { name, kind, base_url, models, health } }: { 
         </div>
         <HealthLabel status={health.status} />
       </div>
-      {health.detail && (
+      {detail && (
         <p
           className={`mt-3 text-body ${health.status === "down" || health.status === "degraded" ? "text-ink-2" : "text-ink-3"}`}
         >
-          {withCode(health.detail)}
+          {withCode(detail)}
         </p>
       )}
       <p className="mt-auto flex items-baseline justify-between gap-3 pt-3 text-small text-ink-3">

@@ -147,10 +147,10 @@ function RequestId({ id }: { id: string }) {
     <button
       type="button"
       title={id}
-      aria-label={`Copy the request ID ${id}`}
       onClick={() => copy(id)}
       className="rounded-s font-mono text-[0.6875rem] text-ink-2 hover:text-ink hover:underline hover:underline-offset-2"
     >
+      <span className="sr-only">Copy the request ID </span>
       {state === "copied" ? "Copied" : shown}
     </button>
   );
