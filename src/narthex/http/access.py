@@ -58,7 +58,10 @@ class Access:
             return [(b"vary", b"origin")]
         return [
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"x-request-id, x-narthex-model, x-narthex-dropped, retry-after"),
+            (
+                b"access-control-expose-headers",
+                b"x-request-id, request-id, x-narthex-model, x-narthex-dropped, x-narthex-usage, retry-after",
+            ),
             (b"vary", b"origin"),
         ]
 

@@ -60,8 +60,8 @@ class Sweeper:
     """Looks at all connections twice a second.
 
     Attributes:
-        now: The time of the last sweep, in seconds: read by connections instead of the clock. It advances by no more
-            than two sweeps at once, so that a time in which this process itself stood still is not held against clients.
+        now: The time of the last sweep, in seconds: read by connections instead of the clock. It advances by
+            two sweeps at most at once: a time in which this process stood still is not held against clients.
     """
 
     def __init__(self, limits: Limits) -> None:

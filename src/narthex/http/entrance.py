@@ -15,6 +15,7 @@ from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
 from narthex.http.surfaces import dialect_of, error_body, retry_headers
 from narthex.pipeline.exchange import new_request_id
+from narthex.types.dialects import Dialect
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +72,9 @@ class _Visit:
     def __init__(self, scope: Scope, receive: Receive, send: Send, access: Access, max_body_bytes: int) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = new_request_id()
+        self._dialect = dialect_of(scope["path"], self.headers)
         scope["narthex.request_id"] = self.request_id
-        self._path: str = scope["path"]
+        scope["narthex.dialect"] = self._dialect
         self._receive = receive
         self._send = send
         self._access = access
@@ -97,8 +99,12 @@ class _Visit:
         if message["type"] == "http.response.start":
             self._started = True
             headers = list(message.get("headers", ()))
-            if not any(name == b"x-request-id" for name, _ in headers):
-                headers.append((b"x-request-id", self.request_id.encode()))
+            request_id = next((value for name, value in headers if name == b"x-request-id"), None)
+            if request_id is None:
+                request_id = self.request_id.encode()
+                headers.append((b"x-request-id", request_id))
+            if self._dialect is Dialect.ANTHROPIC_MESSAGES:
+                headers.append((b"request-id", request_id))
             message = {**message, "headers": [*headers, *self._access.cors(self.headers)]}
         await self._send(message)
 
@@ -106,7 +112,7 @@ class _Visit:
         """Answer an error; if an answer has begun already, only cut it."""
         if self._started:
             return
-        body = error_body(dialect_of(self._path), error, self.request_id)
+        body = error_body(self._dialect, error, self.request_id)
         await self.answer(error.status, body, [(b"content-type", b"application/json"), *retry_headers(error)])
 
     async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

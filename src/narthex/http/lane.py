@@ -38,6 +38,9 @@ _STREAM_HEAD: Final = (
     b"x-accel-buffering: no\r\n%bx-request-id: %b\r\n%btransfer-encoding: chunked\r\n\r\n"
 )
 
+_ANTHROPIC_ID: Final = b"request-id: %b\r\n"
+"""Where Anthropic's SDK looks for the request ID: https://docs.anthropic.com/en/api/errors#request-id"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
@@ -331,6 +334,8 @@ class LaneProtocol(HttpToolsProtocol):
     def _error(self, dialect: Dialect, error: NarthexError, request_id: str, cycle: _LaneCycle) -> bytes:
         body = error_body(dialect, error, request_id)
         extra = b"".join(b"%b: %b\r\n" % pair for pair in retry_headers(error))
+        if dialect is Dialect.ANTHROPIC_MESSAGES:
+            extra += _ANTHROPIC_ID % request_id.encode()
         return b"%bcontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
             STATUS_LINES[error.status],
             self._common(cycle),
@@ -359,4 +364,6 @@ def _ours(exchange: Exchange) -> bytes:
         lines += b"x-narthex-usage: estimated\r\n"
     if exchange.dropped:
         lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
+    if exchange.dialect is Dialect.ANTHROPIC_MESSAGES:
+        lines += _ANTHROPIC_ID % exchange.id.encode()
     return lines

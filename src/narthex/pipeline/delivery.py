@@ -57,7 +57,7 @@ async def gather(exchange: Exchange, events: AsyncIterator[Event]) -> ChatAnswer
     async with closing(events):
         async for event in events:
             if isinstance(event, Failed):
-                raise provider_error(event.message, code=event.code, kind=event.kind, status=502, provider=provider)
+                raise provider_error(event.message, code=event.code, kind=event.kind, status=None, provider=provider)
             gathered.append(event)
     if not gathered or not isinstance(gathered[-1], Ended):
         raise truncated(provider, "the provider stopped")

@@ -149,7 +149,7 @@ async def produce(exchange: Exchange, reply: StreamReply, stream: Stream, sink: 
     except StreamFailed as failed:
         if failed.frames:
             stream.append(failed.frames)
-        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=502, provider=provider))
+        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=None, provider=provider))
     except TruncatedStream as error:
         stream.close(truncated(provider, str(error)))
     except MalformedStream as error:
@@ -175,7 +175,7 @@ async def relay(exchange: Exchange, events: AsyncIterator[Event], stream: Stream
         stream.close(Cancelled())
         raise
     except StreamFailed as failed:
-        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=502, provider=provider))
+        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=None, provider=provider))
     except NarthexError as error:
         stream.close(error)
     except Exception as error:
