@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import anthropic
 import openai
 import pytest
 
@@ -45,4 +46,11 @@ def wired(request: pytest.FixtureRequest, upstream: ScriptedUpstream) -> Far:
 def openai_client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
     """The SDK, without retries of its own; made once, because it loads the authorities of TLS each time."""
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0, timeout=10) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def anthropic_client(gateway: RunningGateway) -> Iterator[anthropic.Anthropic]:
+    """Anthropic's SDK, likewise."""
+    with anthropic.Anthropic(base_url=gateway.url, api_key=KEY, max_retries=0, timeout=10) as one:
         yield one
