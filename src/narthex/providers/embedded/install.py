@@ -219,7 +219,7 @@ def _bytes_in(folder: Path) -> int:
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                total += os.stat(Path(place, name), follow_symlinks=False).st_size
+                total += Path(place, name).lstat().st_size
     return total
 
 

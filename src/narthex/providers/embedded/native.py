@@ -36,6 +36,7 @@ _SOCKET_PATH_LIMIT = 100
 _SPARE_DOORS = 2
 _SILENCE_S = 300.0
 """Longest silence of the engine, which says something with every 64 tokens it reads and every token it writes."""
+_LAST_BREATH_S = 1.0
 _OK = 200
 
 
@@ -219,13 +220,16 @@ class _LlamaModel:
         with self._answer("/v1/chat/completions", request) as answer:
             for line in iter(answer.readline, b""):
                 name, _, data = line.partition(b":")
-                if name not in (b"data", b"error") or data.strip() == b"[DONE]":
+                if data.strip() == b"[DONE]":
+                    return
+                if name not in (b"data", b"error"):
                     continue
                 chunk = cast("Document", json.loads(data))
                 if name == b"error" or "error" in chunk:
                     raise error_of(cast("Document", chunk.get("error", chunk)))
                 if on_chunk(chunk):
                     return
+            raise http.client.IncompleteRead(b"")
 
     def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], int]:
         answer = self._post("/v1/embeddings", {"input": list(texts), "encoding_format": "float"})
@@ -269,6 +273,9 @@ class _LlamaModel:
         return http.client.HTTPConnection(self._address.rpartition("//")[2], timeout=_SILENCE_S)
 
     def _broken(self, error: Exception) -> InternalError:
+        # A process that dies closes its door a moment before it is gone.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_BREATH_S)
         if self.is_alive:
             return InternalError(f"the embedded model's engine does not answer: {error!r}")
         return InternalError(
