@@ -52,7 +52,11 @@ def _run(folder: Path, engine: str, options: dict[str, object]) -> dict[str, str
 
 def test_tells_its_address_and_ends_with_its_input(tmp_path: Path) -> None:
     """Once loaded it says where it is; when nobody holds its input any more, it ends."""
-    assert _run(tmp_path, ENGINE, {"path": "m", "threads": 3, "n_ctx": 64}) == {"address": "unix://m:3:64"}
+    door = tmp_path / "folder" / "engine.sock"
+    door.parent.mkdir()
+    options: dict[str, object] = {"path": "m", "threads": 3, "n_ctx": 64, "hostnames": [str(door)]}
+    assert _run(tmp_path, ENGINE, options) == {"address": "unix://m:3:64"}
+    assert not door.parent.exists()
 
 
 def test_tells_what_went_wrong(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -82,8 +83,16 @@ def main() -> None:
     else:
         _report({"address": server.listening_address})
         sys.stdin.buffer.read()
+        _clear(options["hostnames"])
     # The engine's own end takes a moment and changes nothing: the system takes the memory back.
     os._exit(0)
+
+
+def _clear(doors: list[str]) -> None:
+    """Remove the socket with its folder, which a parent that was killed could not."""
+    for door in doors:
+        if door.endswith(".sock"):
+            shutil.rmtree(Path(door).parent, ignore_errors=True)
 
 
 def _report(said: dict[str, str]) -> None:
