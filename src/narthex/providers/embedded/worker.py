@@ -73,9 +73,9 @@ def main() -> None:
     try:
         import xllamacpp  # noqa: PLC0415 - an import that fails is reported, not raised
 
-        parameters = xllamacpp.CommonParams()
+        parameters = xllamacpp.CommonParams()  # pyright: ignore[reportAttributeAccessIssue]  # made by Cython
         configure(parameters, options)
-        server = xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)  # pyright: ignore[reportAttributeAccessIssue]  # as above
     except ImportError as error:
         _report({"missing": str(error)})
     except RuntimeError as error:

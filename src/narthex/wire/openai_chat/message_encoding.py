@@ -48,6 +48,7 @@ class MessageEncoder:
             UnsupportedContent: It holds what this dialect cannot carry.
         """
         where = f"messages.{index}"
+        bodies: list[Body]
         if message.role == "tool":
             bodies = [self._result(part, f"{where}.content.{number}") for number, part in enumerate(message.parts)]
         elif message.role == "assistant":
