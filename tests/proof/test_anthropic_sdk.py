@@ -8,7 +8,15 @@ from typing import Literal, cast
 
 import anthropic
 import pytest
-from anthropic.types import Message, MessageParam, TextBlock, ThinkingBlock, ToolParam, ToolUseBlock
+from anthropic.types import (
+    Message,
+    MessageParam,
+    TextBlock,
+    ThinkingBlock,
+    ToolParam,
+    ToolResultBlockParam,
+    ToolUseBlock,
+)
 from pydantic import BaseModel
 
 from narthex.testing.acts import streamed, whole
@@ -66,14 +74,10 @@ def test_a_whole_answer(anthropic_client: anthropic.Anthropic, far: Far) -> None
 
 def test_what_the_upstream_is_asked(anthropic_client: anthropic.Anthropic, wired: Far) -> None:
     """The upstream gets the conversation and the settings in its own words, our key for it, and not the caller's."""
+    beta = {"anthropic-beta": "context-1m-2025-08-07"}
+    settings = {"system": "Be brief.", "stop_sequences": ["END"], "temperature": 0.5}
     anthropic_client.messages.create(
-        model=wired.model,
-        max_tokens=50,
-        system="Be brief.",
-        messages=HELLO,
-        stop_sequences=["END"],
-        extra_body={"temperature": 0.5},
-        extra_headers={"anthropic-beta": "context-1m-2025-08-07"},
+        model=wired.model, max_tokens=50, messages=HELLO, extra_body=settings, extra_headers=beta
     )
     asked, request = wired.asked(), wired.upstream.requests[-1]
     assert asked["model"] == wired.on_wire
@@ -184,13 +188,9 @@ def test_results_are_sent_back(anthropic_client: anthropic.Anthropic, far: Far) 
     far.calls_tools()
     message = anthropic_client.messages.create(model=far.model, max_tokens=500, messages=ASKING, tools=TOOLS)
     ids = [block.id for block in message.content if isinstance(block, ToolUseBlock)]
-    results: MessageParam = {
-        "role": "user",
-        "content": [
-            {"type": "tool_result", "tool_use_id": ids[0], "content": "result 0"},
-            {"type": "tool_result", "tool_use_id": ids[1], "content": "broken", "is_error": True},
-        ],
-    }
+    result: ToolResultBlockParam = {"type": "tool_result", "tool_use_id": ids[0], "content": "result 0"}
+    broken: ToolResultBlockParam = {"type": "tool_result", "tool_use_id": ids[1], "content": "x", "is_error": True}
+    results: MessageParam = {"role": "user", "content": [result, broken]}
     far.says("It is warm.")
     turns: list[MessageParam] = [*ASKING, {"role": "assistant", "content": message.content}, results]
     answer = anthropic_client.messages.create(model=far.model, max_tokens=500, messages=turns, tools=TOOLS)

@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections import namedtuple
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 
@@ -185,8 +184,7 @@ def test_a_registry_out_of_reach_is_named(shelf: Shelf) -> None:
 
 def test_without_room_nothing_is_begun(shelf: Shelf) -> None:
     """A disk without room is told before anything is fetched."""
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - the shape of what shutil returns
-    shelf.patch.setattr(shutil, "disk_usage", lambda _: usage(10, 5, 5))
+    shelf.patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10, used=5, free=5))
     with pytest.raises(ModelUnavailable, match=r"no space left.*embedded\.models_dir"):
         install(["tiny"], shelf.models_dir)
     assert shelf.left == []

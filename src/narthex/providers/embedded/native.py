@@ -242,7 +242,7 @@ class _LlamaModel:
         return self.count_text(str(self._post("/apply-template", request)["prompt"]))
 
     def count_text(self, text: str) -> int:
-        wanted = {"content": text, "add_special": True, "parse_special": True}
+        wanted: Document = {"content": text, "add_special": True, "parse_special": True}
         return len(cast("list[object]", self._post("/tokenize", wanted)["tokens"]))
 
     def close(self) -> None:
