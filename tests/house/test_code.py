@@ -14,6 +14,7 @@ SOURCE = Path("src/narthex")
 TASKS_STARTED_IN = {
     "app.py": "the watch over the configuration file; it ends with the server",
     "config/watch.py": "the watch over one folder; it ends with the iterator",
+    "http/late.py": "the making of the web application; it is kept on the application, and ends by itself",
     "http/server.py": "the sweep over slow clients; it ends with the server",
     "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
