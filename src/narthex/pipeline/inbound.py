@@ -68,6 +68,7 @@ class PassingSink:
         if scanner.complete:
             # On the exchange before the stream closes: whoever settles then finds it.
             self._note()
+        self._stream.events_total = scanner.events
         if frames:
             self._stream.append(frames)
         if scanner.complete:

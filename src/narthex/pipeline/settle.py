@@ -91,7 +91,9 @@ def _estimate(exchange: Exchange, answer: Stream) -> Usage:
     """Return what the call may have consumed, where the provider said nothing or its answer was cut."""
     told = exchange.usage
     read = len(exchange.body) // BYTES_PER_TOKEN if told is None else told.input_tokens
-    written = answer.frames_total if answer.dialect is None else answer.bytes_total // BYTES_PER_TOKEN
+    written = answer.frames_total if answer.dialect is None else answer.events_total
+    if answer.whole:
+        written = answer.bytes_total // BYTES_PER_TOKEN
     return Usage(
         input_tokens=read,
         output_tokens=written if told is None else max(written, told.output_tokens),

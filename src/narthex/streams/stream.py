@@ -38,6 +38,7 @@ class Stream:
         error: Why the answer is not whole.
         bytes_total: Bytes appended so far.
         frames_total: Frames appended so far.
+        events_total: Events in them, as far as the producer counts: roughly the tokens written.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Stream:
         "closed",
         "dialect",
         "error",
+        "events_total",
         "frames_total",
         "whole",
     )
@@ -66,6 +68,7 @@ class Stream:
         self.error: NarthexError | None = None
         self.bytes_total = 0
         self.frames_total = 0
+        self.events_total = 0
         self.cancel: Callable[[], object] = _nothing
         self._frames: list[Frame] = []
         self._first = 0
