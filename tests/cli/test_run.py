@@ -190,10 +190,19 @@ def test_a_reader_that_leaves_ends_it_quietly(gateway: RunningGateway) -> None:
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
+INTERRUPTIBLE = """
+import signal
+from narthex.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The program as a shell in the foreground starts it; one in the background has children ignore Ctrl-C."""
+
+
 def test_an_interrupt_stops_the_answer() -> None:
     """Ctrl-C ends at once with 130, keeps what came, and the server cancels the rest."""
     with scripted_gateway(reply="word " * 2000, tokens_per_second=50) as gateway:
-        command = [sys.executable, "-m", "narthex", "run", "Hi", "--url", gateway.url]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "run", "Hi", "--url", gateway.url]
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:

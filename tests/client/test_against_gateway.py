@@ -55,7 +55,7 @@ async def test_prompts_are_answered(kind: str, gateway: RunningGateway) -> None:
 async def test_text_comes_as_it_is_written(kind: str, gateway: RunningGateway) -> None:
     """A model that takes its time is heard piece by piece."""
     async with either(kind, gateway.url) as client:
-        steps = await client.events("generate", "[[drip 100]] [[tokens 10]]")
+        steps = await client.events("generate", "[[drip 10]] [[tokens 8]]")
     assert len([step for step in steps if getattr(step, "text", "")]) > 3
 
 

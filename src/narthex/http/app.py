@@ -25,7 +25,7 @@ def build_app(services: Services) -> ASGIApp:
     return Entrance(build_routes(services), services)
 
 
-def build_routes(services: Services) -> ASGIApp:
+def build_routes(services: Services) -> FastAPI:
     """Return the routes alone, without the door before them."""
     app = FastAPI(
         title="Narthex",
@@ -43,8 +43,10 @@ def build_routes(services: Services) -> ASGIApp:
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.mount("/", services.dashboard)
-    openapi.install(app)
+    # Not a mount at "/", which would take every path, known ones with a wrong method too.
+    app.router.redirect_slashes = False
+    app.router.default = services.dashboard
+    openapi.install(app, services.keyring)
     return app
 
 

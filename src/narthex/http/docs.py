@@ -9,6 +9,8 @@ from html import escape
 from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from narthex.http import openapi
+
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d1b18;--dim:#6f6a62;--ground:#faf9f6;--line:#e4e0d8;
 --accent:#a4502b;--code:#f1eee8}
@@ -32,13 +34,13 @@ p{color:var(--dim)}
 
 def docs_routes(app: FastAPI) -> APIRouter:
     """Return `/openapi.json` and `/docs`."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter()
 
-    @router.get("/openapi.json")
+    @router.get("/openapi.json", **openapi.DOCUMENT)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def document() -> Response:
         return JSONResponse(app.openapi())
 
-    @router.get("/docs")
+    @router.get("/docs", **openapi.DOCS)  # type: ignore[arg-type]  # as above
     async def page() -> Response:
         html = "".join(_page(app.openapi()))
         return HTMLResponse(html, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})

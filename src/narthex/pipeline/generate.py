@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from narthex.errors import InvalidRequest, UnformedAnswer
 from narthex.pipeline.exchange import Exchange
@@ -24,7 +25,11 @@ from narthex.types.usage import Usage
 
 LONG_TEXT = 65_536
 """Characters from which on a text is read and repaired in a thread."""
-
+MAX_OUTPUT_TOKENS = 1_000_000
+MAX_SEED = 2_147_483_647
+MAX_TEMPERATURE = 2
+MAX_STOPS = 16
+"""Limits of a call of the native generation route."""
 
 Value = object
 """Any JSON value; by another name, because a field is called `object`."""
@@ -33,7 +38,7 @@ Value = object
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call of the native generation route."""
 
-    prompt: str
+    prompt: Annotated[str, Meta(min_length=1)]
     model: str | None = None
     system: str | None = None
     format: Literal["text", "xml", "json"] = "text"
@@ -42,10 +47,10 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     root: str | None = None
     """Name of the outermost element, with format `xml`."""
     stream: bool = False
-    max_output_tokens: int | None = None
-    temperature: float | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=1, le=MAX_OUTPUT_TOKENS)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=MAX_TEMPERATURE)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
+    stop: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(max_length=MAX_STOPS)] | None = None
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,8 +100,6 @@ def parse(body: bytes) -> GenerateRequest:
 
 
 def _check(request: GenerateRequest) -> None:
-    if not request.prompt:
-        raise InvalidRequest("prompt: say something", param="prompt")
     if request.schema is not None and request.format != "json":
         raise InvalidRequest('schema: goes with `"format": "json"` only', param="schema")
     if request.root is not None and request.format != "xml":
@@ -105,8 +108,6 @@ def _check(request: GenerateRequest) -> None:
         raise InvalidRequest(
             f"root: {request.root[:50]!r} is not an element name of letters, digits and _", param="root"
         )
-    if request.max_output_tokens is not None and request.max_output_tokens < 1:
-        raise InvalidRequest("max_output_tokens: at least 1", param="max_output_tokens")
     if request.schema is not None:
         try:
             check_schema(None, request.schema)

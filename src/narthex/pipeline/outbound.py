@@ -76,11 +76,11 @@ def _passing(exchange: Exchange, target: Target) -> Outbound:
     hide_usage = False
     if exchange.model_asked != target.model:
         spliced = replace_model(body, exchange.model_asked, target.model) if exchange.model_asked else None
-        body = spliced if spliced is not None else _with(body, "model", target.model)
+        body = spliced if spliced is not None else with_member(body, "model", target.model)
     if exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:
         hide_usage = True
         added = None if b'"stream_options"' in body else add_field(body, "stream_options", _INCLUDE_USAGE)
-        body = added if added is not None else _with(body, "stream_options", {"include_usage": True})
+        body = added if added is not None else with_member(body, "stream_options", {"include_usage": True})
     return Outbound(_call(exchange, target, exchange.dialect, body), passing=True, hide_usage=hide_usage)
 
 
@@ -96,7 +96,7 @@ def _embedding(exchange: Exchange, target: Target) -> Outbound:
     return Outbound(call, passing=False)
 
 
-def _with(body: bytes, name: str, value: object) -> bytes:
+def with_member(body: bytes, name: str, value: object) -> bytes:
     """Re-encode a body with one member changed, where it cannot be done in place."""
     try:
         document = orjson.loads(body)

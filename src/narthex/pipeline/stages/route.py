@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.outbound import with_member
 from narthex.providers.catalog import Catalog
 
 
@@ -14,4 +15,6 @@ class Route:
 
     def __call__(self, exchange: Exchange) -> None:
         """Set `exchange.target`."""
-        exchange.target = self._catalog.resolve(exchange.model_asked)
+        exchange.target = target = self._catalog.resolve(exchange.model_asked)
+        if not exchange.model_asked and exchange.body:
+            exchange.body = with_member(exchange.body, "model", target.name)

@@ -89,7 +89,9 @@ class Composer:
         parts = [*self._reasoning(chance), *self._parts(chance, mark)]
         parts, stop_sequence = _stopped(parts, self.request.stop)
         reason = _reason(parts) if stop_sequence is None else FinishReason.STOP_SEQUENCE
-        limits = [limit for limit in (self.request.max_output_tokens, self.options.max_output_tokens) if limit]
+        limits = [
+            limit for limit in (self.request.max_output_tokens, self.options.max_output_tokens) if limit is not None
+        ]
         cut = _limited(parts, min(limits)) if limits else parts
         if cut != parts:
             reason, stop_sequence = FinishReason.LENGTH, None

@@ -8,7 +8,7 @@ struct for all blocks and one for all events of a stream, so that what is new to
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -177,7 +177,8 @@ class WireRequest(msgspec.Struct):
 
     model: str
     messages: list[WireMessage]
-    max_tokens: int | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """0 fills the prompt cache and writes nothing."""
     system: str | list[TextBlock] | None = None
     stop_sequences: list[str] | None = None
     stream: bool | None = None
