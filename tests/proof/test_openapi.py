@@ -79,7 +79,7 @@ def expected(response: schemathesis.Response) -> list[CheckFunction]:
     return []
 
 
-@api.parametrize()
+@api.parametrize()  # pyright: ignore[reportUntypedFunctionDecorator]  # schemathesis leaves it untyped
 @settings(max_examples=EXAMPLES, derandomize=True)
 @pytest.mark.timeout(300)
 def test_the_document_tells_the_truth(case: schemathesis.Case, server: RunningGateway) -> None:  # type: ignore[type-arg]
