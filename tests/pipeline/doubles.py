@@ -1,0 +1,168 @@
+"""An engine around providers that do what a test says, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+
+from narthex.errors import NarthexError
+from narthex.pipeline.chain import default_stages
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.gateway import Engine, TaskKeeper
+from narthex.pipeline.settle import Settlement
+from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.providers.catalog import Catalog
+from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, StreamReply, Timeouts, WholeReply
+from narthex.streams.stream import Frame, Stream
+from narthex.telemetry.metrics import Metrics
+from narthex.telemetry.request_log import RequestLine, RequestLog
+from narthex.tenancy.keys import Keyring
+from narthex.types.catalog import ModelFacts
+from narthex.types.dialects import Dialect, Operation
+from narthex.types.events import Event
+
+OPENAI = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS})
+ANTHROPIC = frozenset({Dialect.ANTHROPIC_MESSAGES, Dialect.ANTHROPIC_COUNT_TOKENS})
+INNER: frozenset[Dialect] = frozenset()
+
+CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "Hi"}]}
+MESSAGE = {**CHAT, "max_tokens": 50}
+
+
+class Double:
+    """A provider that gives the replies put up, one each, and remembers its calls."""
+
+    kind = "openai"
+
+    def __init__(self, *replies: Reply | NarthexError, name: str = "up", dialects: frozenset[Dialect] = OPENAI) -> None:
+        self.name = name
+        self.dialects = dialects
+        self.calls: list[Call] = []
+        self._replies = list(replies)
+
+    async def send(self, call: Call) -> Reply:
+        """Remember the call and give the next reply."""
+        self.calls.append(call)
+        reply = self._replies.pop(0)
+        if isinstance(reply, NarthexError):
+            raise reply
+        return reply
+
+    async def list_models(self) -> tuple[ModelFacts, ...]:
+        """Return none: it serves whatever is asked for."""
+        return ()
+
+    def health(self) -> Health:
+        """Return that it is well."""
+        return Health(status="ok")
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+class House:
+    """An engine, and what it writes down."""
+
+    def __init__(
+        self, *providers: Provider, keys: Iterable[tuple[str, str]] = (), default_model: str = "", **aliases: str
+    ) -> None:
+        self.metrics = Metrics()
+        self.doorkeeper = Doorkeeper()
+        self.tasks = TaskKeeper()
+        self.catalog = Catalog(
+            [(provider, Timeouts()) for provider in providers], aliases=aliases, default_model=default_model
+        )
+        stages = default_stages(
+            keyring=Keyring(keys), doorkeeper=self.doorkeeper, catalog=self.catalog, spawn=self.tasks.spawn
+        )
+        # Never started: its lines stay in the queue, where tests can see them.
+        self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
+        self.engine = Engine(stages, Settlement(self.metrics, self._log))
+
+    @property
+    def lines(self) -> list[RequestLine]:
+        """What was logged."""
+        return list(self._log._queue)
+
+    async def settled(self) -> None:
+        """Wait until every task of the engine has ended."""
+        tasks = set(self.tasks._tasks)
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def exchange(
+    body: object,
+    *,
+    dialect: Dialect = Dialect.OPENAI_CHAT,
+    operation: Operation = Operation.CHAT,
+    headers: Mapping[bytes, bytes] | None = None,
+) -> Exchange:
+    """Return a call; a body that is not bytes is written as JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Exchange(dialect, raw, headers or {}, operation=operation)
+
+
+def whole(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> WholeReply:
+    """Return a whole answer."""
+    return WholeReply(status, headers or {"content-type": "application/json"}, body)
+
+
+def streamed(
+    pieces: Iterable[bytes], *, error: BaseException | None = None, hold: bool = False, paused: list[str] | None = None
+) -> StreamReply:
+    """Return a streamed answer.
+
+    Args:
+        pieces: Of its body.
+        error: What happens after them, if they do not just end.
+        hold: Whether nothing happens after them, for good.
+        paused: Where it is noted that the provider was told to pause and to go on.
+    """
+    notes = [] if paused is None else paused
+
+    async def pump(feed: Callable[[bytes], None]) -> None:
+        for piece in pieces:
+            feed(piece)
+            await asyncio.sleep(0)
+        if hold:
+            await asyncio.Event().wait()
+        if error is not None:
+            raise error
+
+    return StreamReply(
+        200,
+        {"content-type": "text/event-stream"},
+        pump,
+        lambda: notes.append("pause"),
+        lambda: notes.append("resume"),
+        lambda: notes.append("hurry"),
+    )
+
+
+def told(*events: Event, error: BaseException | None = None, closed: list[str] | None = None) -> EventsReply:
+    """Return an answer in the inner vocabulary; `closed` notes that its iterator was closed."""
+
+    async def tell() -> AsyncIterator[Event]:
+        try:
+            for event in events:
+                yield event
+                await asyncio.sleep(0)
+            if error is not None:
+                raise error
+        finally:
+            if closed is not None:
+                closed.append("closed")
+
+    return EventsReply(tell())
+
+
+async def read(answer: Stream) -> list[Frame]:
+    """Read an answer to its end."""
+    reader = answer.reader()
+    frames: list[Frame] = []
+    while await reader.wait():
+        frames += reader.take()
+    return frames
