@@ -145,9 +145,9 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
 
 _NAME: Final[Json] = {"name": nullable(TEXT)}
 _OPENAI_MESSAGES: Final[Mapping[str, Json]] = {
-    "InstructionMessage": _message(("system", "developer"), {"content": _text_or("TextPart"), **_NAME}, ("content",)),
+    "InstructionMessage": _message(("system", "developer"), {"content": nullable(_text_or("TextPart")), **_NAME}, ()),
     "UserMessage": _message(
-        ("user",), {"content": _text_or("TextPart", "ImagePart", "AudioPart", "FilePart"), **_NAME}, ("content",)
+        ("user",), {"content": nullable(_text_or("TextPart", "ImagePart", "AudioPart", "FilePart")), **_NAME}, ()
     ),
     "AssistantMessage": _message(
         ("assistant",),
@@ -160,7 +160,7 @@ _OPENAI_MESSAGES: Final[Mapping[str, Json]] = {
         (),
     ),
     "ToolMessage": _message(
-        ("tool",), {"content": _text_or("TextPart"), "tool_call_id": TEXT}, ("content", "tool_call_id")
+        ("tool",), {"content": nullable(_text_or("TextPart")), "tool_call_id": TEXT}, ("tool_call_id",)
     ),
     "ChatMessage": {
         "anyOf": [ref(f"{who}Message") for who in ("Instruction", "User", "Assistant", "Tool")],
