@@ -177,8 +177,8 @@ async def test_a_refusal_has_no_form() -> None:
 
 
 async def test_what_the_model_is_told() -> None:
-    """System, form and schema become instructions and settings; the prompt is the user's alone."""
-    provider = Double(told(*saying("x")), told(*saying("x")), dialects=frozenset())
+    """System text and form become instructions, tuning becomes settings; the prompt is the user's alone."""
+    provider = Double(told(*saying("x")), dialects=frozenset())
     house = House(provider, default_model="up/m")
     asked = GenerateRequest(
         prompt="Go",
@@ -199,8 +199,14 @@ async def test_what_the_model_is_told() -> None:
     assert "Be brief." in said
     assert "<list>" in said
     assert (request.max_output_tokens, request.temperature, request.seed, request.stop) == (9, 0.5, 3, ("END",))
+
+
+async def test_a_schema_reaches_the_model() -> None:
+    """The schema asked for is the model's own response format, so that an engine with a grammar can hold it."""
+    provider = Double(told(*saying("x")), dialects=frozenset())
+    house = House(provider, default_model="up/m")
     await begun(None, GenerateRequest(prompt="Go", format="json", schema=SCHEMA, stream=True), house=house)
-    request = provider.calls[1].request
+    request = provider.calls[0].request
     assert isinstance(request, ChatRequest)
     assert request.response_format is not None
     assert request.response_format.schema == SCHEMA
