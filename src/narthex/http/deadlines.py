@@ -7,6 +7,7 @@ nothing that can be measured, and is as exact as these limits need to be.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 SWEEP_S: Final = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class Phase(IntEnum):
@@ -82,7 +85,10 @@ class Sweeper:
             self.now += min(at - before, 2 * SWEEP_S)
             before = at
             for connection in tuple(connections):
-                self._look(connection)  # type: ignore[arg-type]  # uvicorn's set holds connections of our class alone
+                try:
+                    self._look(connection)  # type: ignore[arg-type]  # uvicorn's set holds those of our class alone
+                except Exception:  # the edge of a connection: a fault at one must not end the watch over all
+                    logger.exception("a connection could not be ended")
             await asyncio.sleep(SWEEP_S)
 
     def _look(self, connection: Watched) -> None:
