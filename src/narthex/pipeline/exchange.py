@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,50 +48,33 @@ _decode_head = msgspec.json.Decoder(Head).decode
 
 
 class Exchange:
-    """One call on its way through the house.
+    """One call on its way through the house."""
 
-    Attributes:
-        id: The request ID, in logs, headers and error bodies.
-        operation: What is asked.
-        dialect: Spoken by the caller; the answer is written in it.
-        body: The request as received.
-        headers: As received, names in lower case; the last of several with one name.
-        received_at: When, in seconds of the monotonic clock.
-        caller: On whose behalf, once identified.
-        model_asked: The model in the caller's words; empty if none was named.
-        streaming: Whether the answer is wanted as it comes.
-        usage_wanted: Whether a streamed answer shall carry its usage.
-        total_s: Time for the whole call, in seconds; None is the configured limit.
-        target: Which model serves it, once routed.
-        dropped: Tuning that the target could not carry.
-        answer: The answer, from its first frame on.
-        first_frame_at: When that came, in seconds of the monotonic clock.
-        usage: What it consumed, as soon as known.
-        model_answered: The model in the provider's words.
-        error: Why there is no whole answer.
-    """
-
-    __slots__ = (
-        "_request",
-        "answer",
-        "body",
-        "caller",
-        "dialect",
-        "dropped",
-        "error",
-        "first_frame_at",
-        "headers",
-        "id",
-        "model_answered",
-        "model_asked",
-        "operation",
-        "received_at",
-        "streaming",
-        "target",
-        "total_s",
-        "usage",
-        "usage_wanted",
-    )
+    caller: Caller | None = None
+    """On whose behalf, once identified."""
+    model_asked: str = ""
+    """The model in the caller's words; empty if none was named."""
+    streaming: bool = False
+    """Whether the answer is wanted as it comes."""
+    usage_wanted: bool = False
+    """Whether a streamed answer shall carry its usage."""
+    total_s: float | None = None
+    """Time for the whole call, in seconds; None is the configured limit."""
+    target: Target | None = None
+    """Which model serves it, once routed."""
+    dropped: tuple[str, ...] = ()
+    """Tuning that the target could not carry."""
+    answer: Stream | None = None
+    """The answer, from its first frame on."""
+    first_frame_at: float = 0.0
+    """When that came, in seconds of the monotonic clock."""
+    usage: Usage | None = None
+    """What it consumed, as soon as known."""
+    model_answered: str | None = None
+    """The model in the provider's words."""
+    error: NarthexError | None = None
+    """Why there is no whole answer."""
+    _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(
         self,
@@ -103,30 +86,35 @@ class Exchange:
         request: ChatRequest | EmbeddingRequest | None = None,
         caller: Caller | None = None,
     ) -> None:
+        """Begin a call.
+
+        Args:
+            dialect: Spoken by the caller; the answer is written in it.
+            body: The request as received.
+            headers: As received, names in lower case; the last of several with one name.
+            operation: What is asked.
+            request: The same in the inner vocabulary, where there is no body.
+            caller: On whose behalf, if that is known already.
+        """
         self.id = f"{_PREFIX}{next(_serial):08x}"
+        """The request ID, in logs, headers and error bodies."""
         self.operation = operation
         self.dialect = dialect
         self.body = body
         self.headers = headers
-        self.received_at = time.monotonic()
-        self.caller = caller
-        self.model_asked = ""
-        self.streaming = False
-        self.usage_wanted = False
-        self.total_s: float | None = None
-        self.target: Target | None = None
-        self.dropped: tuple[str, ...] = ()
-        self.answer: Stream | None = None
-        self.first_frame_at = 0.0
-        self.usage: Usage | None = None
-        self.model_answered: str | None = None
-        self.error: NarthexError | None = None
-        self._request = request
+        self.received_at = monotonic()
+        """When, in seconds of the monotonic clock."""
+        if caller is not None:
+            self.caller = caller
         if request is not None:
-            self.model_asked = request.model
-            if isinstance(request, ChatRequest):
-                self.streaming = request.stream
-                self.usage_wanted = request.include_usage
+            self._take(request)
+
+    def _take(self, request: ChatRequest | EmbeddingRequest) -> None:
+        self._request = request
+        self.model_asked = request.model
+        if isinstance(request, ChatRequest):
+            self.streaming = request.stream
+            self.usage_wanted = request.include_usage
 
     def read_head(self) -> None:
         """Read from the body what must be known to send it on.
@@ -146,9 +134,10 @@ class Exchange:
         except RecursionError as error:
             raise InvalidRequest("the body is nested too deeply") from error
         self.model_asked = head.model or ""
-        self.streaming = bool(head.stream) and self.operation is Operation.CHAT
-        options = head.stream_options
-        self.usage_wanted = options is not None and bool(options.include_usage)
+        if head.stream and self.operation is Operation.CHAT:
+            self.streaming = True
+            options = head.stream_options
+            self.usage_wanted = options is not None and bool(options.include_usage)
 
     def chat_request(self) -> ChatRequest:
         """Return the request in the inner vocabulary, parsed at the first call.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -99,6 +101,7 @@ class RemoteProvider:
             else {Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS}
         )
         self._settings = settings
+        self._anthropic = anthropic
         self._pool = Pool(settings.origin, limit=settings.max_connections)
         self._health = Health(status="unknown")
         prefix = settings.origin.path
@@ -115,14 +118,27 @@ class RemoteProvider:
         """Make one attempt over a kept connection, or a new one."""
         head = self._heads[call.dialect, call.stream]
         body = call.body
-        if call.headers or self.kind == "anthropic":
+        if call.headers or self._anthropic:
             head += self._extra(call.headers)
         request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        kept = None if call.stream else self._pool.kept()
         try:
-            reply = await self._exchange(request, call.timeouts, streaming=call.stream)
+            if kept is None:
+                reply: WholeReply | StreamReply = await self._exchange(request, call.timeouts, streaming=call.stream)
+            else:
+                # The way of nearly every call, without a coroutine more than it needs.
+                try:
+                    reply = await kept.send(request, call.timeouts)
+                except ConnectionFailed as error:
+                    reply = await self._once_more(error, request, call.timeouts, streaming=False)
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
             raise self._failed(error) from error
-        self._healthy(reply.status)
+        except asyncio.CancelledError:
+            if kept is not None:
+                kept.abort()
+            raise
+        if reply.status >= 400 or self._health.status != "ok":
+            self._answered(reply.status)
         return reply
 
     async def list_models(self) -> tuple[ModelFacts, ...]:
@@ -137,43 +153,51 @@ class RemoteProvider:
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
             raise self._failed(error) from error
         assert isinstance(reply, WholeReply)
-        self._healthy(reply.status)
+        self._answered(reply.status)
         return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
 
     def health(self) -> Health:
         """Return how the last call went."""
-        return self._health
+        if self._health.status != "ok":
+            return self._health
+        since_s = asyncio.get_running_loop().time() - self._pool.used_at
+        return dataclasses.replace(self._health, checked_at=max(self._health.checked_at or 0, time.time() - since_s))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
 
     async def _exchange(self, request: bytes, limits: Timeouts, *, streaming: bool) -> WholeReply | StreamReply:
-        """Send over a kept connection; if that turns out closed before a byte came back, once more over a new one.
+        kept = self._pool.kept()
+        if kept is None:
+            return await self._once(await self._pool.open(limits.connect_s), request, limits, streaming=streaming)
+        try:
+            return await self._once(kept, request, limits, streaming=streaming)
+        except ConnectionFailed as error:
+            return await self._once_more(error, request, limits, streaming=streaming)
+
+    async def _once_more(
+        self, error: ConnectionFailed, request: bytes, limits: Timeouts, *, streaming: bool
+    ) -> WholeReply | StreamReply:
+        """Send over a new connection, if the kept one turned out closed before a byte had come back.
 
         Providers close idle connections at any time: a request that meets that moment was never read.
         """
-        kept = self._pool.kept()
-        if kept is not None:
-            try:
-                if not streaming:
-                    kept.send(request, streaming=False, first_s=limits.first_token_s, idle_s=0, total_s=limits.total_s)
-                    return await kept.whole()
-                return await self._once(kept, request, limits, streaming=True)
-            except ConnectionFailed as error:
-                if not error.untouched:
-                    raise
-        connection = await self._pool.acquire(limits.connect_s, fresh=kept is not None)
+        if not error.untouched:
+            raise error
+        connection = await self._pool.open(limits.connect_s)
         return await self._once(connection, request, limits, streaming=streaming)
 
     async def _once(
         self, connection: Connection, request: bytes, limits: Timeouts, *, streaming: bool
     ) -> WholeReply | StreamReply:
-        connection.send(
-            request, streaming=streaming, first_s=limits.first_token_s, idle_s=limits.idle_s, total_s=limits.total_s
-        )
+        done = connection.send(request, limits, streaming=streaming)
         if not streaming:
-            return await connection.whole()
+            try:
+                return await done
+            except asyncio.CancelledError:
+                connection.abort()
+                raise
         await connection.head()
         if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
             limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
@@ -233,13 +257,13 @@ class RemoteProvider:
             created_at=created if isinstance(created, int) else None,
         )
 
-    def _healthy(self, status: int) -> None:
+    def _answered(self, status: int) -> None:
         if status >= 500:
             self._health = Health(status="degraded", detail=f"answered {status}", checked_at=time.time())
         elif status in {401, 403}:
             detail = f"refused our key ({status}); set another `api_key` for providers.{self.name}"
             self._health = Health(status="down", detail=detail, checked_at=time.time())
-        elif self._health.status != "ok" or time.time() - (self._health.checked_at or 0) > 1:
+        else:
             self._health = Health(status="ok", checked_at=time.time())
 
     def _failed(self, error: ConnectionFailed | PhaseTimeout | ResponseUnreadable) -> ProviderError:

@@ -29,73 +29,50 @@ def _nothing() -> None:
 
 
 class Stream:
-    """The answer to one exchange.
+    """The answer to one exchange."""
 
-    Attributes:
-        dialect: Of the frames; None if they are events of the inner vocabulary.
-        whole: Whether the answer was not streamed: its single frame is the body, and it is closed from the start.
-        closed: Whether the producer has ended; `error` then tells whether the answer is whole.
-        error: Why the answer is not whole.
-        bytes_total: Bytes appended so far.
-        frames_total: Frames appended so far.
-        events_total: Events in them, as far as the producer counts: roughly the tokens written.
-    """
+    whole: bool = False
+    """Whether the answer was not streamed: its single frame is the body, and it is closed from the start."""
+    closed: bool = False
+    """Whether the producer has ended; `error` then tells whether the answer is whole."""
+    error: NarthexError | None = None
+    """Why the answer is not whole."""
+    bytes_total: int = 0
+    """Bytes appended so far."""
+    frames_total: int = 0
+    """Frames appended so far."""
+    events_total: int = 0
+    """Events in them, as far as the producer counts: roughly the tokens written."""
+    cancel: Callable[[], object] = staticmethod(_nothing)
+    """Ends the call that produces the answer."""
+    body: bytes = b""
+    """The whole answer's only frame."""
 
-    __slots__ = (
-        "_first",
-        "_frames",
-        "_on_close",
-        "_pause",
-        "_paused",
-        "_readers",
-        "_resume",
-        "_unread",
-        "_waiters",
-        "bytes_total",
-        "cancel",
-        "closed",
-        "dialect",
-        "error",
-        "events_total",
-        "frames_total",
-        "whole",
-    )
+    _first = 0
+    """Number of the oldest frame held."""
+    _unread = 0
+    """Bytes held."""
+    _paused = False
+    _on_close: Callable[[Stream], None] | None = None
+    _pause: Callable[[], None] = staticmethod(_nothing)
+    _resume: Callable[[], None] = staticmethod(_nothing)
 
     def __init__(self, dialect: Dialect | None) -> None:
+        """Open a log.
+
+        Args:
+            dialect: Of the frames; None if they are events of the inner vocabulary.
+        """
         self.dialect = dialect
-        self.whole = False
-        self.closed = False
-        self.error: NarthexError | None = None
-        self.bytes_total = 0
-        self.frames_total = 0
-        self.events_total = 0
-        self.cancel: Callable[[], object] = _nothing
         self._frames: list[Frame] = []
-        self._first = 0
-        self._unread = 0
-        self._waiters: list[asyncio.Future[None]] = []
         self._readers: list[Reader] = []
-        self._on_close: Callable[[Stream], None] | None = None
-        self._pause: Callable[[], None] = _nothing
-        self._resume: Callable[[], None] = _nothing
-        self._paused = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._wakes: list[Callable[[], None]] = []
 
-    @classmethod
-    def of(cls, body: bytes, dialect: Dialect) -> Stream:
+    @staticmethod
+    def of(body: bytes, dialect: Dialect) -> Stream:
         """Return a whole answer: one frame, closed from the start."""
-        stream = cls(dialect)
-        stream.whole = stream.closed = True
-        stream.bytes_total = len(body)
-        stream.frames_total = 1
-        stream._frames.append(body)
-        return stream
-
-    @property
-    def body(self) -> bytes:
-        """The whole answer's only frame."""
-        frame = self._frames[0]
-        assert isinstance(frame, bytes)
-        return frame
+        return _Whole(body, dialect)
 
     def throttle(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """Say how the producer is paused when readers fall behind, and how it goes on."""
@@ -120,8 +97,10 @@ class Stream:
         if self._unread > HIGH_WATER_BYTES and not self._paused:
             self._paused = True
             self._pause()
+        for wake in self._wakes:
+            wake()
         if self._waiters:
-            self._wake()
+            self._wake_waiters()
 
     def close(self, error: NarthexError | None = None) -> None:
         """End the log; with `error` the answer is not whole. A second close changes nothing."""
@@ -129,14 +108,23 @@ class Stream:
             return
         self.closed = True
         self.error = error
-        self._wake()
+        for wake in self._wakes:
+            wake()
+        self._wake_waiters()
         listener, self._on_close = self._on_close, None
         if listener is not None:
             listener(self)
 
-    def reader(self) -> Reader:
-        """Return a new reader at the oldest frame that is still held."""
-        reader = Reader(self, self._first)
+    def reader(self, wake: Callable[[], None] | None = None) -> Reader:
+        """Return a new reader at the oldest frame that is still held.
+
+        Args:
+            wake: Called from within `append()` and `close()`: a reader that is called need not wait, which saves a
+                turn of the loop per frame. It must not raise. Without it the reader has to `wait()`.
+        """
+        reader = Reader(self, self._first, wake)
+        if wake is not None:
+            self._wakes.append(wake)
         self._readers.append(reader)
         return reader
 
@@ -150,7 +138,7 @@ class Stream:
         self._waiters.append(future)
         await future
 
-    def _wake(self) -> None:
+    def _wake_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
         for future in waiters:
             if not future.done():
@@ -176,6 +164,26 @@ class Stream:
             self._resume()
 
 
+class _Whole(Stream):
+    """An answer that came in one piece. Most do, so nothing is made for it that only a log needs."""
+
+    whole = True
+    closed = True
+    frames_total = 1
+
+    def __init__(self, body: bytes, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.body = body
+        self.bytes_total = len(body)
+
+    def reader(self, wake: Callable[[], None] | None = None) -> Reader:
+        """Return a reader of a log that holds the body and is closed."""
+        log = Stream(self.dialect)
+        log.append(self.body)
+        log.close()
+        return log.reader(wake)
+
+
 class Reader:
     """One who follows a stream.
 
@@ -183,17 +191,23 @@ class Reader:
         position: Number of the next frame to read.
     """
 
-    __slots__ = ("_stream", "position")
+    __slots__ = ("_stream", "_wake", "position")
 
-    def __init__(self, stream: Stream, position: int) -> None:
+    def __init__(self, stream: Stream, position: int, wake: Callable[[], None] | None) -> None:
         self._stream = stream
+        self._wake = wake
         self.position = position
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has ended and all is taken."""
+        stream = self._stream
+        return stream.closed and self.position == stream.frames_total
 
     def take(self) -> list[Frame]:
         """Return all frames there are after the cursor and move it; empty when there is nothing new."""
         stream = self._stream
-        start = self.position - stream._first
-        frames = stream._frames[start:]
+        frames = stream._frames[self.position - stream._first :]
         if frames:
             self.position += len(frames)
             stream._release()
@@ -202,7 +216,7 @@ class Reader:
     async def wait(self) -> bool:
         """Wait for something to take; False when the stream has ended and all is taken."""
         stream = self._stream
-        while self.position == stream._first + len(stream._frames):
+        while self.position == stream.frames_total:
             if stream.closed:
                 return False
             await stream._wait()
@@ -212,4 +226,6 @@ class Reader:
         """Follow no longer."""
         if self in self._stream._readers:
             self._stream._readers.remove(self)
+            if self._wake is not None:
+                self._stream._wakes.remove(self._wake)
             self._stream._release()

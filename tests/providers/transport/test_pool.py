@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from narthex.errors import ConfigError
+from narthex.providers.contract import Timeouts
 from narthex.providers.transport.connection import Connection, ConnectionFailed, PhaseTimeout, ResponseUnreadable
 from narthex.providers.transport.origin import Origin
 from narthex.providers.transport.pool import Pool
@@ -32,7 +33,7 @@ from narthex.testing.acts import (
 from narthex.testing.upstream import ScriptedUpstream
 
 REQUEST = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
-LIMITS = {"first_s": 5.0, "idle_s": 5.0, "total_s": 10.0}
+LIMITS = Timeouts(first_token_s=5.0, idle_s=5.0, total_s=10.0)
 
 
 @asynccontextmanager
@@ -47,9 +48,8 @@ async def pool_to(upstream: ScriptedUpstream, *, limit: int = 8) -> AsyncIterato
 
 async def ask(pool: Pool) -> tuple[int, bytes, Connection]:
     """Make one whole exchange."""
-    connection = await pool.acquire(2.0)
-    connection.send(REQUEST, streaming=False, **LIMITS)
-    response = await connection.whole()
+    connection = pool.kept() or await pool.open(2.0)
+    response = await connection.send(REQUEST, LIMITS)
     return response.status, response.body, connection
 
 
@@ -67,9 +67,8 @@ async def test_headers_are_read_in_lower_case() -> None:
     """Header names are lower case, whatever the provider wrote."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always(whole(b"{}", status=429, headers={"Retry-After": "7"}))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=False, **LIMITS)
-        response = await connection.whole()
+        connection = pool.kept() or await pool.open(2.0)
+        response = await connection.send(REQUEST, LIMITS)
         assert response.status == 429
         assert response.headers["retry-after"] == "7"
 
@@ -118,9 +117,8 @@ async def test_interim_responses_are_passed_over() -> None:
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
         upstream.always((Send(interim), *whole(b'{"c":3}')))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=False, **LIMITS)
-        response = await connection.whole()
+        connection = pool.kept() or await pool.open(2.0)
+        response = await connection.send(REQUEST, LIMITS)
         assert (response.status, response.body) == (200, b'{"c":3}')
         assert "link" not in response.headers
 
@@ -155,10 +153,10 @@ async def test_silence_fails_in_the_phase_of_the_first_token() -> None:
     """A provider that takes the request and says nothing is left after the first-token limit."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always(silent())
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=False, first_s=0.2, idle_s=5, total_s=10)
+        connection = pool.kept() or await pool.open(2.0)
+        answer = connection.send(REQUEST, Timeouts(first_token_s=0.2, idle_s=5, total_s=10))
         with pytest.raises(PhaseTimeout) as caught:
-            await connection.whole()
+            await answer
         assert caught.value.phase == "first_token"
         await upstream.disconnected()
 
@@ -167,8 +165,8 @@ async def test_a_stall_between_two_pieces_is_told_apart() -> None:
     """A stream that stops in the middle fails in the phase `idle`."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always((*streamed([b"data: 1\n\n"], ended=False), Stall()))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=True, first_s=5, idle_s=0.2, total_s=10)
+        connection = pool.kept() or await pool.open(2.0)
+        connection.send(REQUEST, Timeouts(first_token_s=5, idle_s=0.2, total_s=10), streaming=True)
         await connection.head()
         pieces: list[bytes] = []
         with pytest.raises(PhaseTimeout) as caught:
@@ -181,8 +179,8 @@ async def test_the_whole_call_has_a_limit() -> None:
     """A stream that never pauses long enough to stall still ends at the limit of the whole call."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always(streamed([b"x"] * 200, delay_s=0.05))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=True, first_s=5, idle_s=5, total_s=0.4)
+        connection = pool.kept() or await pool.open(2.0)
+        connection.send(REQUEST, Timeouts(first_token_s=5, idle_s=5, total_s=0.4), streaming=True)
         await connection.head()
         with pytest.raises(PhaseTimeout) as caught:
             await connection.pump(lambda _data: None)
@@ -193,8 +191,8 @@ async def test_cancelling_closes_the_connection() -> None:
     """Whoever leaves a call ends it at the provider too."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always((*streamed([b"data: 1\n\n"], ended=False), Stall()))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=True, **LIMITS)
+        connection = pool.kept() or await pool.open(2.0)
+        connection.send(REQUEST, LIMITS, streaming=True)
         await connection.head()
         task = asyncio.ensure_future(connection.pump(lambda _data: None))
         await asyncio.sleep(0.05)
@@ -209,8 +207,8 @@ async def test_an_error_of_the_feed_ends_the_call() -> None:
     """What the reader of a stream raises comes out of `pump`, and the connection is closed."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always((*streamed([b"data: 1\n\n"], ended=False), Stall()))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=True, **LIMITS)
+        connection = pool.kept() or await pool.open(2.0)
+        connection.send(REQUEST, LIMITS, streaming=True)
         await connection.head()
 
         def feed(_data: bytes) -> None:
@@ -225,8 +223,8 @@ async def test_a_stream_read_late_is_whole_and_its_connection_not_shared_meanwhi
     """A body that came before anyone asked for it stays with its call, even if another call is made meanwhile."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.play(streamed([b"one", b"two"]))
-        first = await pool.acquire(2.0)
-        first.send(REQUEST, streaming=True, **LIMITS)
+        first = pool.kept() or await pool.open(2.0)
+        first.send(REQUEST, LIMITS, streaming=True)
         await first.head()
         await asyncio.sleep(0.1)
         upstream.play(whole(b'{"other":1}'))
@@ -240,8 +238,8 @@ async def test_pausing_stops_the_provider() -> None:
     """A paused connection takes nothing more off the socket, and goes on where it was."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always(streamed([b"x" * 1000] * 50))
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=True, first_s=5, idle_s=0.3, total_s=10)
+        connection = pool.kept() or await pool.open(2.0)
+        connection.send(REQUEST, Timeouts(first_token_s=5, idle_s=0.3, total_s=10), streaming=True)
         await connection.head()
         total = 0
 
@@ -269,21 +267,21 @@ async def test_waiting_for_a_place_is_bounded() -> None:
     """No place within the connect limit is a timeout of that phase."""
     async with ScriptedUpstream() as upstream, pool_to(upstream, limit=1) as pool:
         upstream.always(silent())
-        connection = await pool.acquire(2.0)
-        connection.send(REQUEST, streaming=False, **LIMITS)
+        connection = pool.kept() or await pool.open(2.0)
+        answer = connection.send(REQUEST, LIMITS)
         with pytest.raises(PhaseTimeout) as caught:
-            await pool.acquire(0.1)
+            await pool.open(0.1)
         assert caught.value.phase == "connect"
         connection.abort()
         with pytest.raises(ConnectionFailed):
-            await connection.whole()
+            await answer
 
 
 async def test_a_refused_connection_says_where() -> None:
     """Nobody listening is a failure that names the address."""
     pool = Pool(Origin.parse("http://127.0.0.1:9"), limit=1)
     with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1:9") as caught:
-        await pool.acquire(1.0)
+        await pool.open(1.0)
     assert caught.value.untouched
     assert pool.size == 0
     await pool.aclose()

@@ -7,13 +7,13 @@ end. Anything doubtful (bytes after the end, a broken framing, a cut) closes it.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
+from itertools import chain
 from typing import Final, Protocol, cast
 
 import httptools
 
-from narthex.providers.contract import WholeReply
+from narthex.providers.contract import Timeouts, WholeReply
 from narthex.providers.transport.headers import Headers
 
 MAX_HEAD_BYTES: Final = 65_536
@@ -77,14 +77,13 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body_size",
+        "_begun",
         "_complete",
-        "_deadline",
         "_done",
         "_head",
-        "_head_size",
         "_idle_s",
         "_keep",
+        "_limits",
         "_loop",
         "_owner",
         "_parser",
@@ -92,14 +91,14 @@ class Connection(asyncio.Protocol):
         "_phase",
         "_phase_s",
         "_raw_headers",
+        "_since",
         "_sink",
+        "_size",
         "_streaming",
-        "_total_deadline",
-        "_total_s",
-        "_touched",
         "_transport",
         "busy",
         "idle_since",
+        "on_header",
         "paused",
         "status",
     )
@@ -111,59 +110,56 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.idle_since = 0.0
         self.paused = False
-        self._done: asyncio.Future[WholeReply] | None = None
+        self.status = 0
         self._head: asyncio.Future[None] | None = None
+        self._done: asyncio.Future[WholeReply] | None = None
+        self._raw_headers: dict[bytes, bytes] = {}
+        # The parser's callback for a header, without a line of Python per header.
+        self.on_header = self._raw_headers.__setitem__
 
     # -- one exchange ----------------------------------------------------------------------------------------------
 
-    def send(self, request: bytes, *, streaming: bool, first_s: float, idle_s: float, total_s: float) -> None:
-        """Send a request; then await `head()` and `body()` or `pump()`.
+    def send(self, request: bytes, limits: Timeouts, *, streaming: bool = False) -> asyncio.Future[WholeReply]:
+        """Send a request and return the future of the whole reply; if `streaming`, await `head()` and `pump()` instead.
+
+        Whoever waits for the future and is cancelled, or gives up, must `abort()`: the response may still come.
 
         Args:
             request: Head and body, ready for the wire.
+            limits: Times from now on: to the first byte of the body, between two pieces of it, for all of it.
             streaming: Whether the body is wanted piece by piece.
-            first_s: Time to the first byte of the body, in seconds.
-            idle_s: Time between two pieces of the body, in seconds.
-            total_s: Time for all of it, in seconds.
-        """
-        transport = self._transport
-        assert transport is not None
-        self.busy = True
-        self.status = 0
-        self._raw_headers: list[tuple[bytes, bytes]] = []
-        self._parts: list[bytes] = []
-        self._body_size = self._head_size = 0
-        self._streaming = streaming
-        self._sink: Callable[[bytes], None] | None = None
-        self._complete = self._touched = self._keep = False
-        now = self._loop.time()
-        self._phase, self._phase_s = "first_token", first_s
-        self._idle_s, self._total_s = idle_s, total_s
-        self._total_deadline = now + total_s
-        self._deadline = now + first_s
-        self._done = self._loop.create_future()
-        self._head = self._loop.create_future() if streaming else None
-        transport.write(request)
 
-    async def whole(self) -> WholeReply:
-        """Return a response that is not streamed, taken out of the connection before that may carry another.
-
-        Raises:
+        The future raises:
             ConnectionFailed: It broke before the end.
             PhaseTimeout: It took too long.
             ResponseUnreadable: What came is not HTTP, or too large.
+        """
+        transport = self._transport
+        assert transport is not None
+        loop = self._loop
+        self.busy = True
+        self.status = 0
+        self._size = 0
+        self._raw_headers.clear()
+        self._parts: list[bytes] = []
+        self._complete = False
+        self._limits = limits
+        self._phase, self._phase_s = "first_token", limits.first_token_s
+        self._begun = self._since = loop.time()
+        self._done = done = loop.create_future()
+        self._streaming = streaming
+        if streaming:
+            self._sink: Callable[[bytes], None] | None = None
+            self._idle_s = limits.idle_s
+            self._head = loop.create_future()
+        transport.write(request)
+        return done
+
+    async def head(self) -> None:
+        """Wait for status and headers of a streamed response; raises as the future of `send` does.
 
         If cancelled, the connection is closed.
         """
-        assert self._done is not None
-        try:
-            return await self._done
-        except BaseException:
-            self.abort()
-            raise
-
-    async def head(self) -> None:
-        """Wait for status and headers of a streamed response; raises as `whole` does."""
         assert self._head is not None
         try:
             await self._head
@@ -172,7 +168,7 @@ class Connection(asyncio.Protocol):
             raise
 
     async def pump(self, feed: Callable[[bytes], None]) -> None:
-        """Hand every piece of a streamed body to `feed`, to its clean end; raises as `whole` does."""
+        """Hand every piece of a streamed body to `feed`, to its clean end; raises as `head` does."""
         assert self._done is not None
         self._sink = feed
         try:
@@ -195,7 +191,7 @@ class Connection(asyncio.Protocol):
         """Read on."""
         if self.paused and self._transport is not None:
             self.paused = False
-            self._deadline = self._loop.time() + self._phase_s
+            self._since = self._loop.time()
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
@@ -206,8 +202,8 @@ class Connection(asyncio.Protocol):
 
     def hurry(self) -> None:
         """Wait no more than a moment for the end of the response: the end of the answer is here."""
-        self._idle_s = CLOSING_S
-        self._deadline = self._loop.time() + CLOSING_S
+        self._idle_s = self._phase_s = CLOSING_S
+        self._since = self._loop.time()
 
     def abort(self) -> None:
         """Close at once, whatever is going on."""
@@ -222,9 +218,10 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Fail the exchange if a limit of time is passed; called from the pool's sweep."""
-        if now >= self._total_deadline:
-            self._fail(PhaseTimeout("total", self._total_s))
-        elif now >= self._deadline and not self.paused:
+        total_s = self._limits.total_s
+        if now >= self._begun + total_s:
+            self._fail(PhaseTimeout("total", total_s))
+        elif now >= self._since + self._phase_s and not self.paused:
             self._fail(PhaseTimeout(self._phase, self._phase_s))
         else:
             return
@@ -243,18 +240,20 @@ class Connection(asyncio.Protocol):
         if not self.busy:
             self.abort()
             return
-        self._touched = True
         if not self.status:
-            self._head_size += len(data)
+            self._size += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._break_off(error)
             return
-        if not self.status and self._head_size > MAX_HEAD_BYTES:
+        if self._complete:
+            self._deliver()
+        elif self._streaming:
+            if self._parts and self._sink is not None:
+                self._flush()
+        elif not self.status and self._size > MAX_HEAD_BYTES:
             self._break_off(ResponseUnreadable(_HEAD_TOO_LARGE))
-            return
-        self._deliver()
 
     def _break_off(self, error: Exception) -> None:
         if self._complete:
@@ -268,10 +267,15 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def _deliver(self) -> None:
-        if self._streaming and self._parts and self._sink is not None:
-            self._flush()
-        if self._complete:
-            self._finish()
+        """Hand on a response that is complete; a streamed one waits for whoever asks for its body."""
+        parts = self._parts
+        if not self._streaming:
+            self._settle(parts[0] if len(parts) == 1 else b"".join(parts))
+        elif self._sink is not None:
+            if parts:
+                self._flush()
+            if self.busy:
+                self._settle(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the exchange: an unframed body ends so by design, anything else is a cut."""
@@ -280,10 +284,10 @@ class Connection(asyncio.Protocol):
             return
         if exc is None and self.status and not self._complete and not _FRAMING & self.headers.keys():
             self._complete = True
-            self._finish()
+            self._deliver()
             return
         message = "the provider closed the connection" if exc is None else str(exc) or type(exc).__name__
-        self._fail(ConnectionFailed(message, untouched=not self._touched))
+        self._fail(ConnectionFailed(message, untouched=not self._size))
 
     # -- httptools -------------------------------------------------------------------------------------------------
 
@@ -292,20 +296,16 @@ class Connection(asyncio.Protocol):
         if self._complete:
             raise ResponseUnreadable("something follows the end of the response")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._raw_headers.append((name, value))
-
     def on_headers_complete(self) -> None:
         """Take the status; interim responses are passed over."""
         status = self._parser.get_status_code()
         if status < 200:
-            self._raw_headers = []
+            self._raw_headers.clear()
             return
-        if self._head_size > MAX_HEAD_BYTES and sum(map(len, itertools.chain(*self._raw_headers))) > MAX_HEAD_BYTES:
+        if self._size > MAX_HEAD_BYTES and sum(map(len, chain(*self._raw_headers.items()))) > MAX_HEAD_BYTES:
             raise ResponseUnreadable(_HEAD_TOO_LARGE)
         self.status = status
-        if self._head is not None and not self._head.done():
+        if self._streaming and self._head is not None and not self._head.done():
             self._head.set_result(None)
 
     def on_body(self, body: bytes) -> None:
@@ -313,10 +313,10 @@ class Connection(asyncio.Protocol):
         self._parts.append(body)
         if self._streaming:
             self._phase, self._phase_s = "idle", self._idle_s
-            self._deadline = self._loop.time() + self._idle_s
+            self._since = self._loop.time()
             return
-        self._body_size += len(body)
-        if self._body_size > MAX_BODY_BYTES:
+        self._size += len(body)
+        if self._size > MAX_BODY_BYTES:
             raise ResponseUnreadable(f"the response is larger than {MAX_BODY_BYTES} bytes")
 
     def on_message_complete(self) -> None:
@@ -339,23 +339,14 @@ class Connection(asyncio.Protocol):
             self._fail(error)
             self.abort()
 
-    def _finish(self) -> None:
-        if self._streaming and self._sink is None:
-            # The body is here before anyone has asked for it: `pump` hands it on, and only then is it settled.
-            return
-        parts = self._parts
-        body = b"" if self._streaming else parts[0] if len(parts) == 1 else b"".join(parts)
-        self._settle(body)
-
     def _settle(self, body: bytes) -> None:
-        done = self._done
-        keep = self._keep and self.usable
         self.busy = False
         if self.paused:
             self.resume()
+        done = self._done
         if done is not None and not done.done():
-            done.set_result(WholeReply(self.status, Headers(self._raw_headers), body))
-        if keep:
+            done.set_result(WholeReply(self.status, Headers(self._raw_headers.copy()), body))
+        if self._keep and self.usable:
             self._owner.give_back(self)
         elif self._transport is not None:
             self._transport.close()
@@ -370,7 +361,7 @@ class Connection(asyncio.Protocol):
 
 
 async def collect(connection: Connection, limit_bytes: int) -> WholeReply:
-    """Return a streamed response whole after all, up to `limit_bytes`; raises as `Connection.whole` does."""
+    """Return a streamed response whole after all, up to `limit_bytes`; raises as `Connection.head` does."""
     status, headers = connection.status, connection.headers
     parts: list[bytes] = []
     size = 0

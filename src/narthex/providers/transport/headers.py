@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping
 class Headers(Mapping[str, str]):
     """Headers as they came, decoded when first asked for: of a good answer hardly anyone does."""
 
-    __slots__ = ("_decoded", "_raw")
+    _decoded: dict[str, str] | None = None
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, raw: Mapping[bytes, bytes]) -> None:
         self._raw = raw
-        self._decoded: dict[str, str] | None = None
 
     def _all(self) -> dict[str, str]:
         if self._decoded is None:
-            self._decoded = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
+            self._decoded = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw.items()}
         return self._decoded
 
     def __getitem__(self, name: str) -> str:

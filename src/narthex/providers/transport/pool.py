@@ -31,6 +31,8 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
+        self.used_at = 0.0
+        """When an exchange last came to its end, in the loop's time."""
 
     @property
     def size(self) -> int:
@@ -46,21 +48,16 @@ class Pool:
                 return connection
         return None
 
-    async def acquire(self, connect_s: float, *, fresh: bool = False) -> Connection:
-        """Return a connection ready to `send`.
+    async def open(self, connect_s: float) -> Connection:
+        """Return a new connection ready to `send`; a kept one only after it has waited in line for that.
 
         Args:
             connect_s: Time to get one, in seconds.
-            fresh: Do not take a kept one.
 
         Raises:
             PhaseTimeout: None was to be had in time.
             ConnectionFailed: The origin refused, or its name or certificate is wrong.
         """
-        if not fresh:
-            connection = self.kept()
-            if connection is not None:
-                return connection
         try:
             async with asyncio.timeout(connect_s):
                 return await self._open_when_allowed()
@@ -114,7 +111,7 @@ class Pool:
         if self._closed:
             connection.abort()
             return
-        connection.idle_since = self._loop.time()
+        self.used_at = connection.idle_since = self._loop.time()
         self._free.append(connection)
         if self._waiting:
             self._next_turn()
