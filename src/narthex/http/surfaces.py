@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http
+import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from narthex.errors import NarthexError
 from narthex.types.dialects import Dialect, Operation
@@ -31,6 +32,9 @@ STATUS_LINES: Mapping[int, bytes] = {
     status: f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ''}\r\n".encode()
     for status in range(200, 600)
 }
+
+LONGEST_WAIT_S: Final = 2_592_000
+"""The longest wait that is passed on: thirty days. What a provider asks for may be any number."""
 
 
 def dialect_of(path: str, headers: Mapping[bytes, bytes]) -> Dialect:
@@ -61,5 +65,5 @@ def retry_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
     """Return the headers that say when trying again makes sense."""
     if error.retry_after_s is None:
         return []
-    seconds = max(0.0, error.retry_after_s)
-    return [(b"retry-after", b"%d" % (int(seconds) + (seconds % 1 > 0))), (b"retry-after-ms", b"%d" % (seconds * 1000))]
+    seconds = min(max(0.0, error.retry_after_s), LONGEST_WAIT_S)
+    return [(b"retry-after", b"%d" % math.ceil(seconds)), (b"retry-after-ms", b"%d" % (seconds * 1000))]
