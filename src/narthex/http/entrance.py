@@ -71,16 +71,22 @@ class _Visit:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, access: Access, max_body_bytes: int) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = new_request_id()
         self._dialect = dialect_of(scope["path"], self.headers)
-        scope["narthex.request_id"] = self.request_id
+        scope["narthex.request_id"] = new_request_id()
         scope["narthex.dialect"] = self._dialect
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._access = access
         self._left = max_body_bytes
         self._limit = max_body_bytes
         self._started = False
+
+    @property
+    def request_id(self) -> str:
+        """The request ID; a route that begins a call of its own puts that call's in its place."""
+        request_id: str = self._scope["narthex.request_id"]
+        return request_id
 
     async def receive(self) -> Message:
         """Receive within the size limit."""
