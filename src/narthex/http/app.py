@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from narthex.errors import InvalidRequest, MethodNotAllowed, NarthexError, RouteNotFound
+from narthex.errors import InternalError, InvalidRequest, MethodNotAllowed, NarthexError, RouteNotFound
 from narthex.http import openapi
 from narthex.http.docs import docs_routes
 from narthex.http.entrance import Entrance
@@ -43,6 +43,7 @@ def build_routes(services: Services) -> FastAPI:
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _fault)
     # Not a mount at "/", which would take every path, known ones with a wrong method too.
     app.router.redirect_slashes = False
     app.router.default = services.dashboard
@@ -75,8 +76,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"] if part != "body")
+    # The first part says where: path, query or body.
+    path = ".".join(str(part) for part in first["loc"][1:])
     return _render(request, InvalidRequest(f"{path}: {first['msg']}", param=path or None))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """Answer for a fault of ours; it is raised on, and the door logs it."""
+    del error
+    return _render(request, InternalError())
 
 
 def _render(request: Request, error: NarthexError) -> Response:
