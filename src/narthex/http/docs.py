@@ -80,7 +80,7 @@ def _operation(document: dict[str, object], method: str, path: str, operation: d
     for status, response in responses.items():
         yield f"<tr><td><code>{escape(str(status))}</code><td>{escape(str(response['description']))}"
     yield "</table>"
-    for kind, content in responses["200" if "200" in responses else 200].get("content", {}).items():
+    for kind, content in responses.get("200", {}).get("content", {}).items():
         yield f"<p>{escape(kind)}</p><pre>{_pretty(document, content['schema'])}</pre>"
     yield "</details>"
 

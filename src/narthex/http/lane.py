@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
@@ -21,6 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout
 from narthex.http.access import Access
 from narthex.http.deadlines import Phase, Sweeper
+from narthex.http.heads import KnownHead, known_head
+from narthex.http.outflow import Outflow
 from narthex.http.surfaces import STATUS_LINES, SURFACES, Surface, error_body, error_frames, retry_headers
 from narthex.pipeline.exchange import Exchange, new_request_id
 from narthex.pipeline.gateway import Engine
@@ -29,6 +32,16 @@ from narthex.types.dialects import Dialect
 from narthex.wire.registry import CHAT_WIRES
 
 logger = logging.getLogger(__name__)
+
+# Looked up several times in every request; a member of an enumeration costs far more than a name.
+_HEAD: Final = Phase.HEAD
+_BODY: Final = Phase.BODY
+_SERVING: Final = Phase.SERVING
+_IDLE: Final = Phase.IDLE
+_CLOSING: Final = Phase.CLOSING
+
+_MAX_NEW_HEADS: Final = 16
+"""Heads learned on one connection: where each is new (a trace ID in it), learning would be in vain."""
 
 _JSON_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b"
@@ -68,7 +81,7 @@ class _LaneCycle:
 
     message_event: ClassVar = _Flag()
 
-    def __init__(self, *, keep_alive: bool) -> None:
+    def __init__(self, *, keep_alive: bool = True) -> None:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
@@ -89,7 +102,7 @@ class LaneProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection under watch."""
         super().connection_made(transport)
-        self.phase = Phase.HEAD
+        self.phase = _HEAD
         self.since = self.lane.sweeper.now
         self.stalled_since: float | None = None
         self._head_bytes = 0
@@ -97,8 +110,11 @@ class LaneProtocol(HttpToolsProtocol):
         self._parts: list[bytes] = []
         self._body_bytes = 0
         self._lane_headers: dict[bytes, bytes] = {}
-        self._lane_cycle = _LaneCycle(keep_alive=True)
+        self._lane_cycle = _LaneCycle()
         self._serving: asyncio.Task[None] | None = None
+        self._outflow: Outflow | None = None
+        self._known: KnownHead | None = None
+        self._new_heads = 0
         if len(self.connections) > self.lane.max_connections:
             self._refuse(Overloaded("too many connections; try again in a moment", retry_after_s=1))
 
@@ -109,15 +125,27 @@ class LaneProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Take in what came: a request with a head that is known, or bytes for the parser."""
+        known = self._known
+        if known is not None and self.phase is _IDLE:
+            body = known.body_of(data)
+            if body is not None:
+                self._again(known, body)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         """Parse what came, within the limits."""
-        if self.phase is Phase.CLOSING:
-            return
-        if self.phase is Phase.IDLE:
-            self.phase = Phase.HEAD
+        phase = self.phase
+        if phase is _IDLE:
+            phase = self.phase = _HEAD
             self.since = self.lane.sweeper.now
             self._head_bytes = 0
-        if self.phase is Phase.HEAD:
+        begins = phase is _HEAD and not self._head_bytes
+        if phase is _HEAD:
             self._head_bytes += len(data)
+        elif phase is _CLOSING:
+            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -126,16 +154,18 @@ class LaneProtocol(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause if isinstance(cause, NarthexError) else InvalidRequest(f"this is not HTTP/1.1: {error}"))
         else:
-            if self.phase is Phase.HEAD and self._head_bytes > self.lane.max_header_bytes:
+            if self.phase is _HEAD and self._head_bytes > self.lane.max_header_bytes:
                 self._refuse(InvalidRequest(f"the request head is larger than {self.lane.max_header_bytes} bytes"))
+            elif begins and self._serving is not None:
+                self._learn(data)
 
     def expire(self, phase: Phase) -> None:
         """End the connection: its time in `phase` is over."""
         if self.transport.is_closing():
             return
-        if phase is Phase.SERVING or phase is Phase.CLOSING:
+        if phase is _SERVING or phase is _CLOSING:
             self.transport.abort()
-        elif phase is Phase.IDLE or (phase is Phase.HEAD and not self._head_bytes):
+        elif phase is _IDLE or (phase is _HEAD and not self._head_bytes):
             self.transport.close()
         else:
             self._refuse(RequestTimeout())
@@ -144,11 +174,15 @@ class LaneProtocol(HttpToolsProtocol):
         """Take note that the client does not keep up."""
         self.stalled_since = self.lane.sweeper.now
         super().pause_writing()
+        if self._outflow is not None:
+            self._outflow.pause()
 
     def resume_writing(self) -> None:
         """Take note that it does again."""
         self.stalled_since = None
         super().resume_writing()
+        if self._outflow is not None:
+            self._outflow.resume()
 
     # -- parser ----------------------------------------------------------------------------------------------------
 
@@ -164,7 +198,7 @@ class LaneProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
-        self.phase = Phase.BODY
+        self.phase = _BODY
         self.since = self.lane.sweeper.now
         self._head_bytes = 0
         surface = SURFACES.get(self.url if b"?" not in self.url else self.url.partition(b"?")[0])
@@ -187,7 +221,7 @@ class LaneProtocol(HttpToolsProtocol):
         """Collect the body, within its limit."""
         self.since = self.lane.sweeper.now
         if self._surface is None:
-            if self.phase is not Phase.CLOSING:
+            if self.phase is not _CLOSING:
                 super().on_body(body)
             return
         self._body_bytes += len(body)
@@ -199,30 +233,27 @@ class LaneProtocol(HttpToolsProtocol):
         """Serve a request that is complete."""
         surface = self._surface
         if surface is None:
-            if self.phase is not Phase.CLOSING:
-                self.phase = Phase.SERVING
+            if self.phase is not _CLOSING:
+                self.phase = _SERVING
                 super().on_message_complete()
             return
         self._surface = None
-        self.phase = Phase.SERVING
         parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
         self._parts = []
-        exchange = Exchange(surface.dialect, body, self._lane_headers, operation=surface.operation)
-        self._serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
-        self.tasks.add(task)
+        self._start(surface, parts[0] if len(parts) == 1 else b"".join(parts), self._lane_headers)
 
     def on_response_complete(self) -> None:
         """Go on with what is pipelined, or rest."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif self.phase is Phase.SERVING:
-            self.phase = Phase.IDLE
+        elif self.phase is _SERVING:
+            self.phase = _IDLE
             self.since = self.lane.sweeper.now
 
     def _ordinary(self) -> None:
@@ -245,14 +276,45 @@ class LaneProtocol(HttpToolsProtocol):
         self._lane_headers = headers
         self._parts = []
         self._body_bytes = 0
-        self._lane_cycle = _LaneCycle(keep_alive=self.parser.should_keep_alive())
-        self.cycle = self._lane_cycle  # type: ignore[assignment]  # it has all that uvicorn asks of one
+        self._enter(keep_alive=self.parser.should_keep_alive())
+
+    def _enter(self, *, keep_alive: bool) -> None:
+        """Stand in uvicorn's books as what is being answered."""
+        cycle = self._lane_cycle
+        cycle.keep_alive = keep_alive
+        cycle.response_complete = False
+        self.cycle = cycle  # type: ignore[assignment]  # it has all that uvicorn asks of one
+
+    def _learn(self, data: bytes) -> None:
+        """Keep the head of a request that was read as one whole; a client whose heads all differ is left alone."""
+        if self._new_heads < _MAX_NEW_HEADS and self._lane_cycle.keep_alive:
+            self._new_heads += 1
+            surface = SURFACES[self.url.partition(b"?")[0]]
+            self._known = known_head(data, surface, self._lane_headers)
+
+    def _again(self, known: KnownHead, body: bytes) -> None:
+        """Serve a request whose head is known."""
+        try:
+            self.lane.access.check(known.headers)
+            if len(body) > self.lane.max_body_bytes:
+                raise self._too_large()
+        except NarthexError as error:
+            self._refuse(error)
+            return
+        self._enter(keep_alive=True)
+        self._start(known.surface, body, known.headers)
 
     def _too_large(self) -> BodyTooLarge:
         limit = self.lane.max_body_bytes
         return BodyTooLarge(f"the request body is larger than {limit} bytes, the limit set by `server.max_body_bytes`")
 
     # -- answers ---------------------------------------------------------------------------------------------------
+
+    def _start(self, surface: Surface, body: bytes, headers: Mapping[bytes, bytes]) -> None:
+        self.phase = _SERVING
+        exchange = Exchange(surface.dialect, body, headers, surface.operation)
+        self._serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
+        self.tasks.add(task)
 
     async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
         task = self._serving
@@ -283,41 +345,34 @@ class LaneProtocol(HttpToolsProtocol):
 
     async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
         """Write frames as they come, to the end of the answer or to the error that it ends with."""
-        transport, flow = self.transport, self.flow
+
+        def last_words(error: NarthexError) -> bytes:
+            return error_frames(exchange.dialect, error, exchange.id)
+
         encode = (
             None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
         )
-        transport.write(_STREAM_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange)))
-        reader = answer.reader()
+        head = _STREAM_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange))
+        self._outflow = outflow = Outflow(answer, self.transport.write, head=head, encode=encode, last_words=last_words)
         try:
-            while await reader.wait():
-                frames = reader.take()
-                data = b"".join(frames if encode is None else map(encode, frames))  # type: ignore[arg-type]
-                if data:
-                    transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-                if flow.write_paused:
-                    await flow.drain()
-        except asyncio.CancelledError:
+            await outflow.ended
+        except BaseException as error:
+            outflow.leave()
             answer.cancel()
-            if not transport.is_closing():
-                self._last_words(exchange, Overloaded("this server stops; the answer is not whole"))
+            if isinstance(error, asyncio.CancelledError) and not self.transport.is_closing():
+                data = last_words(Overloaded("this server stops; the answer is not whole"))
+                self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
             raise
-        if answer.error is not None:
-            self._last_words(exchange, answer.error)
-        else:
-            transport.write(b"0\r\n\r\n")
-
-    def _last_words(self, exchange: Exchange, error: NarthexError) -> None:
-        data = error_frames(exchange.dialect, error, exchange.id)
-        self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+        finally:
+            self._outflow = None
 
     def _refuse(self, error: NarthexError) -> None:
         """Answer an error to whatever is being sent, and end the connection."""
-        if self.transport.is_closing() or self.phase is Phase.CLOSING:
+        if self.transport.is_closing() or self.phase is _CLOSING:
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete and self._surface is None:
-            if self.phase is not Phase.BODY or getattr(cycle, "response_started", True):
+            if self.phase is not _BODY or getattr(cycle, "response_started", True):
                 self.transport.abort()
                 return
             cycle.disconnected = True
@@ -326,7 +381,7 @@ class LaneProtocol(HttpToolsProtocol):
         self.transport.write(self._error(dialect, error, new_request_id(), _LaneCycle(keep_alive=False)))
         self._surface = None
         # The client may still be sending: closing now would reset the connection and take the answer with it.
-        self.phase = Phase.CLOSING
+        self.phase = _CLOSING
         self.since = self.lane.sweeper.now
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from narthex.pipeline.contract import Check, Next, Stage
@@ -29,24 +29,30 @@ def default_stages(*, keyring: Keyring, doorkeeper: Doorkeeper, catalog: Catalog
 def compose(stages: Sequence[Check | Stage]) -> Next:
     """Make one callable of a list of stages; the first is the outermost."""
     chain: Next = _unanswered
+    checks: list[Check] = []
     for stage in reversed(stages):
         if inspect.iscoroutinefunction(type(stage).__call__):
-            chain = _through(cast("Stage", stage), chain)
+            chain = _through(cast("Stage", stage), _past(checks, chain))
+            checks = []
         else:
-            chain = _past(cast("Check", stage), chain)
-    return chain
+            checks.insert(0, cast("Check", stage))
+    return _past(checks, chain)
 
 
 def _through(stage: Stage, rest: Next) -> Next:
     return lambda exchange: stage(exchange, rest)
 
 
-def _past(check: Check, rest: Next) -> Next:
-    def enter(exchange: Exchange) -> object:
-        check(exchange)
+def _past(checks: Sequence[Check], rest: Next) -> Next:
+    if not checks:
+        return rest
+
+    def enter(exchange: Exchange) -> Awaitable[None]:
+        for check in checks:
+            check(exchange)
         return rest(exchange)
 
-    return cast("Next", enter)
+    return enter
 
 
 async def _unanswered(exchange: Exchange) -> None:

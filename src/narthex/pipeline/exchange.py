@@ -81,8 +81,8 @@ class Exchange:
         dialect: Dialect,
         body: bytes,
         headers: Mapping[bytes, bytes],
-        *,
         operation: Operation = Operation.CHAT,
+        *,
         request: ChatRequest | EmbeddingRequest | None = None,
         caller: Caller | None = None,
     ) -> None:

@@ -41,7 +41,7 @@ class Outbound(msgspec.Struct, gc=False):
     """
 
     call: Call
-    passing: bool
+    passing: bool = False
     hide_usage: bool = False
 
 
@@ -64,24 +64,24 @@ def outbound(exchange: Exchange, target: Target) -> Outbound:
             raise UnsupportedContent(f"{target.name} does not answer chats", param="model")
         call = _call(exchange, target, Dialect.NATIVE, b"")
         call.request = request
-        return Outbound(call, passing=False)
+        return Outbound(call)
     wanted = msgspec.structs.replace(request, include_usage=True) if request.stream else request
     encoded = CHAT_WIRES[dialect].encode_request(wanted, model=target.model)
     exchange.dropped = encoded.dropped
-    return Outbound(_call(exchange, target, dialect, encoded.body), passing=False)
+    return Outbound(_call(exchange, target, dialect, encoded.body))
 
 
 def _passing(exchange: Exchange, target: Target) -> Outbound:
-    body = exchange.body
+    body, asked = exchange.body, exchange.model_asked
     hide_usage = False
-    if exchange.model_asked != target.model:
-        spliced = replace_model(body, exchange.model_asked, target.model) if exchange.model_asked else None
+    if asked != target.model:
+        spliced = replace_model(body, asked, target.model) if asked else None
         body = spliced if spliced is not None else with_member(body, "model", target.model)
     if exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:
         hide_usage = True
         added = None if b'"stream_options"' in body else add_field(body, "stream_options", _INCLUDE_USAGE)
         body = added if added is not None else with_member(body, "stream_options", {"include_usage": True})
-    return Outbound(_call(exchange, target, exchange.dialect, body), passing=True, hide_usage=hide_usage)
+    return Outbound(_call(exchange, target, exchange.dialect, body), True, hide_usage)
 
 
 def _embedding(exchange: Exchange, target: Target) -> Outbound:
@@ -90,10 +90,10 @@ def _embedding(exchange: Exchange, target: Target) -> Outbound:
     request = exchange.embedding_request()
     if target.provider.dialects:
         encoded = OPENAI_EMBEDDINGS.encode_request(request, model=target.model)
-        return Outbound(_call(exchange, target, Dialect.OPENAI_EMBEDDINGS, encoded.body), passing=False)
+        return Outbound(_call(exchange, target, Dialect.OPENAI_EMBEDDINGS, encoded.body))
     call = _call(exchange, target, Dialect.NATIVE, b"")
     call.request = request
-    return Outbound(call, passing=False)
+    return Outbound(call)
 
 
 def with_member(body: bytes, name: str, value: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from time import monotonic
 
 from narthex.errors import NarthexError, ProviderError
 from narthex.pipeline.exchange import Exchange
@@ -15,6 +16,7 @@ MAX_NAME = 256
 """Characters of a model's name that are written down."""
 BYTES_PER_TOKEN = 4
 """What a token is taken for where the provider reports no usage: an estimate, and marked as one."""
+_NOTHING = Usage()
 
 
 class Settlement:
@@ -28,19 +30,16 @@ class Settlement:
     def begin(self) -> None:
         """Count a call that begins."""
         self._metrics.active += 1
-        self._metrics.total += 1
 
     def end(self, exchange: Exchange, error: NarthexError | None) -> None:
         """Count and log a call that has ended; without `error` its answer is whole."""
         exchange.error = error
-        now = time.monotonic()
-        answer = exchange.answer
-        if answer is not None and (exchange.usage is None or error is not None):
-            exchange.usage = _estimate(exchange, answer)
+        duration_s = monotonic() - exchange.received_at
+        usage, target = exchange.usage, exchange.target
+        if exchange.answer is not None and (usage is None or error is not None):
+            exchange.usage = usage = _estimate(exchange, exchange.answer)
         metrics = self._metrics
         metrics.active -= 1
-        duration_s = now - exchange.received_at
-        target = exchange.target
         series = metrics.series(
             exchange.operation, "none" if target is None else target.name, "ok" if error is None else error.code
         )
@@ -48,14 +47,17 @@ class Settlement:
         series.duration.observe(duration_s)
         if exchange.first_frame_at:
             series.first_frame.observe(exchange.first_frame_at - exchange.received_at)
-        metrics.failed += error is not None
-        if exchange.usage is not None:
-            metrics.count_tokens(series, exchange.usage)
+        if usage is not None:
+            series.input_tokens += usage.input_tokens
+            series.output_tokens += usage.output_tokens
         if self._log is not None:
-            self._log.append(self._line(exchange, error, duration_s))
+            self._log.append(self._line(exchange, error, int(duration_s * 1_000_000)))
 
-    def _line(self, exchange: Exchange, error: NarthexError | None, duration_s: float) -> RequestLine:
-        usage, target, caller, answer = exchange.usage, exchange.target, exchange.caller, exchange.answer
+    def _line(self, exchange: Exchange, error: NarthexError | None, duration_us: int) -> RequestLine:
+        target, caller = exchange.target, exchange.caller
+        told = exchange.usage
+        usage = told or _NOTHING
+        first_s = exchange.first_frame_at - exchange.received_at
         # By position, in the order of the fields: names would cost as much again as the line itself.
         return RequestLine(
             exchange.received_at + self._clock_offset,
@@ -69,22 +71,21 @@ class Settlement:
             exchange.streaming,
             200 if error is None else error.status,
             "ok" if error is None else error.code,
-            _microseconds(duration_s),
-            _microseconds(exchange.first_frame_at - exchange.received_at),
-            None if usage is None else usage.input_tokens,
-            None if usage is None else usage.output_tokens,
-            0 if usage is None else usage.cache_read_tokens,
-            0 if usage is None else usage.reasoning_tokens,
-            usage is not None and usage.estimated,
+            duration_us,
+            int(first_s * 1_000_000) if first_s > 0 else None,
+            None if told is None else told.input_tokens,
+            None if told is None else told.output_tokens,
+            usage.cache_read_tokens,
+            usage.reasoning_tokens,
+            usage.estimated,
             len(exchange.body),
-            0 if answer is None else answer.bytes_total,
-            error.failure.value if isinstance(error, ProviderError) else None,
+            0 if exchange.answer is None else exchange.answer.bytes_total,
+            None if error is None else _failure(error),
         )
 
 
-def _microseconds(seconds: float) -> int | None:
-    """Return a duration for the log; None for one that never began."""
-    return int(seconds * 1_000_000) if seconds >= 0 else None
+def _failure(error: NarthexError) -> str | None:
+    return error.failure.value if isinstance(error, ProviderError) else None
 
 
 def _estimate(exchange: Exchange, answer: Stream) -> Usage:

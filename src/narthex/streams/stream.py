@@ -227,5 +227,6 @@ class Reader:
         if self in self._stream._readers:
             self._stream._readers.remove(self)
             if self._wake is not None:
-                self._stream._wakes.remove(self._wake)
+                # A new list: the stream may be going through the old one.
+                self._stream._wakes = [wake for wake in self._stream._wakes if wake != self._wake]
             self._stream._release()

@@ -10,8 +10,6 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from narthex.types.usage import Usage
-
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
@@ -52,19 +50,12 @@ class Metrics:
 
     Attributes:
         active: Model calls under way.
-        total: Model calls begun.
-        failed: Model calls that ended without a whole answer.
-        input_tokens: Tokens read, of all calls.
-        output_tokens: Tokens written, of all calls.
+        log_lines_dropped: Lines of the request log that were lost.
     """
 
     def __init__(self) -> None:
         self.started_at = time.time()
         self.active = 0
-        self.total = 0
-        self.failed = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
         self.log_lines_dropped = 0
         self._series: dict[tuple[str, str, str], Series] = {}
 
@@ -80,12 +71,25 @@ class Metrics:
                 series = self._series[key] = Series()
         return series
 
-    def count_tokens(self, series: Series, usage: Usage) -> None:
-        """Count the tokens of one call."""
-        series.input_tokens += usage.input_tokens
-        series.output_tokens += usage.output_tokens
-        self.input_tokens += usage.input_tokens
-        self.output_tokens += usage.output_tokens
+    @property
+    def total(self) -> int:
+        """Model calls begun."""
+        return self.active + sum(series.requests for series in self._series.values())
+
+    @property
+    def failed(self) -> int:
+        """Model calls that ended without a whole answer."""
+        return sum(series.requests for (_, _, outcome), series in self._series.items() if outcome != "ok")
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens read, of all calls."""
+        return sum(series.input_tokens for series in self._series.values())
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens written, of all calls."""
+        return sum(series.output_tokens for series in self._series.values())
 
     def render(self) -> str:
         """Return all of it in Prometheus's text format."""

@@ -25,14 +25,12 @@ def replace_model(body: bytes, old: str, new: str) -> bytes | None:
     `"model"` there exactly once, that one place is the key. A quotation mark inside a string is always escaped, so text
     that quotes the key only ever adds places, never hides one.
     """
-    key = body.find(_MODEL_KEY)
-    key_end = key + len(_MODEL_KEY)
-    if key < 0 or body.find(_MODEL_KEY, key_end) >= 0 or b"\\u006" in body:
+    if body.count(_MODEL_KEY) != 1 or b"\\u006" in body:
         return None
-    plain = b':"' + old.encode() + b'"'
-    if body.startswith(plain, key_end) and '"' not in old and "\\" not in old:
-        return body[:key_end] + b":" + _literal(new) + body[key_end + len(plain) :]
-    found = _STRING_VALUE.match(body, key_end)
+    before, compact, after = body.partition(_member(old))
+    if compact:
+        return before + _member(new) + after
+    found = _STRING_VALUE.match(body, body.index(_MODEL_KEY) + len(_MODEL_KEY))
     if found is None or _decoded(found[1]) != old:
         return None
     return body[: found.start(1)] + _literal(new) + body[found.end(1) :]
@@ -54,6 +52,11 @@ def add_field(body: bytes, name: str, raw_json: bytes) -> bytes | None:
 
 
 @lru_cache(maxsize=1024)
+def _member(model: str) -> bytes:
+    """Return the member as the official SDKs write it."""
+    return _MODEL_KEY + b":" + _literal(model)
+
+
 def _literal(text: str) -> bytes:
     return msgspec.json.encode(text)
 

@@ -6,12 +6,20 @@ What was made is checked against the schema before it is given out: an answer th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import ceil, floor
+from math import ceil, floor, isfinite
 from random import Random
 from typing import cast
 
 from narthex.providers.scripted.patterns import matching
-from narthex.providers.scripted.schemas import Keywords, Schema, UnsupportedSchema, is_number, same
+from narthex.providers.scripted.schemas import (
+    Keywords,
+    Schema,
+    UnsupportedSchema,
+    as_mapping,
+    as_names,
+    is_number,
+    same,
+)
 from narthex.providers.scripted.texts import pseudo_text
 
 _ATTEMPTS = 12
@@ -55,11 +63,14 @@ def instance(schema: object, chance: Random) -> object:
     for _ in range(_ATTEMPTS):
         try:
             value = _Maker(document, chance).make(schema, 0)
+            if document.fits(value, schema):
+                return value
         except UnsupportedSchema as error:
             problem = error
-            continue
-        if document.fits(value, schema):
-            return value
+        except RecursionError:
+            problem = UnsupportedSchema("the schema has no end")
+        except OverflowError:
+            problem = UnsupportedSchema("a number in the schema is beyond all measure")
     raise problem or UnsupportedSchema("no value was found that fits the schema")
 
 
@@ -169,6 +180,8 @@ class _Maker:
         if step > 0:
             return round(self._chance.randint(ceil(low / step), max(ceil(low / step), floor(high / step))) * step, 9)
         value = round(self._chance.uniform(low, high), 2)
+        if not isfinite(value):
+            raise UnsupportedSchema("the bounds of a number are too far apart")
         return value if low < value < high else (low + high) / 2
 
     def make_string(self, keywords: Keywords, _depth: int) -> str:
@@ -176,8 +189,9 @@ class _Maker:
         least, most = _sizes(keywords, "minLength", "maxLength", usual=60)
         if isinstance(keywords.get("pattern"), str):
             return matching(cast("str", keywords["pattern"]), least=least, most=most)
-        if keywords.get("format") in _FORMATS:
-            return _FORMATS[cast("str", keywords["format"])]
+        form = keywords.get("format")
+        if isinstance(form, str) and form in _FORMATS:
+            return _FORMATS[form]
         text = pseudo_text(self._chance, self._chance.randint(2, 8))
         while len(text) < least:
             text = f"{text} {pseudo_text(self._chance, 8)}"
@@ -219,8 +233,8 @@ class _Maker:
 
     def make_object(self, keywords: Keywords, depth: int) -> dict[str, object]:
         """Return an object with what is required, and what is optional unless too deep."""
-        properties = cast("Mapping[str, object]", keywords.get("properties") or {})
-        required = [str(key) for key in cast("list[object]", keywords.get("required") or [])]
+        properties = as_mapping(keywords.get("properties", {}))
+        required = as_names(keywords.get("required", []))
         least, most = _sizes(keywords, "minProperties", "maxProperties", usual=_NODES)
         optional = [key for key in properties if key not in required] if depth <= _FULL_DEPTH else []
         kept = set(required) | set(optional[: max(0, most - len(required))])
@@ -263,7 +277,10 @@ def _read(keywords: Keywords, name: str, default: float) -> float:
     value = keywords.get(name, default)
     if not is_number(value):
         raise UnsupportedSchema(f"`{name}` must be a number")
-    return float(cast("float", value))
+    number = float(cast("float", value))
+    if not isfinite(number):
+        raise UnsupportedSchema(f"`{name}` is beyond all measure")
+    return number
 
 
 def _bounds(keywords: Keywords, *, span: float) -> tuple[float, float]:

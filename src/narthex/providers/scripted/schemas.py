@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from math import isfinite
 from typing import cast
 
 Keywords = Mapping[str, object]
@@ -120,7 +121,7 @@ def is_number(value: object) -> bool:
 _TYPES: dict[object, Callable[[object], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: is_number(value) and float(cast("float", value)).is_integer(),
+    "integer": lambda value: is_number(value) and (isinstance(value, int) or cast("float", value).is_integer()),
     "number": is_number,
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),
@@ -128,34 +129,56 @@ _TYPES: dict[object, Callable[[object], bool]] = {
 }
 
 
-def _list(wanted: object) -> list[object]:
+def as_list(wanted: object) -> list[object]:
+    """Return a keyword's value that must be a list.
+
+    Raises:
+        UnsupportedSchema: It is none.
+    """
     if not isinstance(wanted, list):
         raise UnsupportedSchema(f"expected a list in the schema, not {wanted!r:.80}")
     return wanted
 
 
-def _mapping(wanted: object) -> Mapping[str, object]:
+def as_mapping(wanted: object) -> Mapping[str, object]:
+    """Return a keyword's value that must be an object.
+
+    Raises:
+        UnsupportedSchema: It is none.
+    """
     if not isinstance(wanted, Mapping):
         raise UnsupportedSchema(f"expected an object in the schema, not {wanted!r:.80}")
     return wanted
 
 
+def as_names(wanted: object) -> list[str]:
+    """Return a keyword's value that must be a list of names.
+
+    Raises:
+        UnsupportedSchema: It is none.
+    """
+    names = as_list(wanted)
+    if not all(isinstance(name, str) for name in names):
+        raise UnsupportedSchema(f"expected a list of names in the schema, not {wanted!r:.80}")
+    return cast("list[str]", names)
+
+
 def _number(wanted: object) -> Fraction:
-    if not is_number(wanted):
+    if not is_number(wanted) or (isinstance(wanted, float) and not isfinite(wanted)):
         raise UnsupportedSchema(f"expected a number in the schema, not {wanted!r:.80}")
     return Fraction(str(wanted))
 
 
 def _type(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
     names = wanted if isinstance(wanted, list) else [wanted]
-    unknown = next((name for name in names if not isinstance(name, str) or name not in _TYPES), None)
-    if unknown is not None:
-        raise UnsupportedSchema(f"no type {unknown!r:.80}")
+    unknown = [name for name in names if not isinstance(name, str) or name not in _TYPES]
+    if unknown:
+        raise UnsupportedSchema(f"no type {unknown[0]!r:.80}")
     return any(_TYPES[name](value) for name in names)
 
 
 def _enum(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
-    return any(same(value, option) for option in _list(wanted))
+    return any(same(value, option) for option in as_list(wanted))
 
 
 def _const(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
@@ -163,15 +186,15 @@ def _const(_schema: Schema, value: object, wanted: object, _keywords: Keywords, 
 
 
 def _all_of(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
-    return all(schema.fits(value, option, depth) for option in _list(wanted))
+    return all(schema.fits(value, option, depth) for option in as_list(wanted))
 
 
 def _any_of(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
-    return any(schema.fits(value, option, depth) for option in _list(wanted))
+    return any(schema.fits(value, option, depth) for option in as_list(wanted))
 
 
 def _one_of(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
-    return sum(schema.fits(value, option, depth) for option in _list(wanted)) == 1
+    return sum(schema.fits(value, option, depth) for option in as_list(wanted)) == 1
 
 
 def _not(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
@@ -227,7 +250,7 @@ def _pattern(_schema: Schema, value: object, wanted: object, _keywords: Keywords
 def _prefix_items(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
     if not isinstance(value, list):
         return True
-    return all(schema.fits(item, option, depth) for item, option in zip(value, _list(wanted), strict=False))
+    return all(schema.fits(item, option, depth) for item, option in zip(value, as_list(wanted), strict=False))
 
 
 def _items(schema: Schema, value: object, wanted: object, keywords: Keywords, depth: int) -> bool:
@@ -235,7 +258,7 @@ def _items(schema: Schema, value: object, wanted: object, keywords: Keywords, de
         return True
     if isinstance(wanted, list):  # draft 7: what 2020-12 calls `prefixItems`
         return _prefix_items(schema, value, wanted, keywords, depth)
-    rest = value[len(_list(keywords.get("prefixItems", []))) :]
+    rest = value[len(as_list(keywords.get("prefixItems", []))) :]
     return all(schema.fits(item, wanted, depth) for item in rest)
 
 
@@ -256,13 +279,13 @@ def _contains(schema: Schema, value: object, wanted: object, keywords: Keywords,
 def _properties(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(schema.fits(value[key], option, depth) for key, option in _mapping(wanted).items() if key in value)
+    return all(schema.fits(value[key], option, depth) for key, option in as_mapping(wanted).items() if key in value)
 
 
 def _pattern_properties(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
     if not isinstance(value, dict):
         return True
-    options = [(pattern(source), option) for source, option in _mapping(wanted).items()]
+    options = [(pattern(source), option) for source, option in as_mapping(wanted).items()]
     return all(
         schema.fits(item, option, depth)
         for key, item in value.items()
@@ -274,8 +297,8 @@ def _pattern_properties(schema: Schema, value: object, wanted: object, _keywords
 def _additional(schema: Schema, value: object, wanted: object, keywords: Keywords, depth: int) -> bool:
     if not isinstance(value, dict):
         return True
-    known = _mapping(keywords.get("properties", {}))
-    matchers = [pattern(source) for source in _mapping(keywords.get("patternProperties", {}))]
+    known = as_mapping(keywords.get("properties", {}))
+    matchers = [pattern(source) for source in as_mapping(keywords.get("patternProperties", {}))]
     return all(
         schema.fits(item, wanted, depth)
         for key, item in value.items()
@@ -288,19 +311,21 @@ def _property_names(schema: Schema, value: object, wanted: object, _keywords: Ke
 
 
 def _required(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
-    return not isinstance(value, dict) or all(key in value for key in _list(wanted))
+    return not isinstance(value, dict) or all(key in value for key in as_names(wanted))
 
 
 def _dependent_required(_schema: Schema, value: object, wanted: object, _keywords: Keywords, _depth: int) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(other in value for key, others in _mapping(wanted).items() if key in value for other in _list(others))
+    return all(
+        other in value for key, others in as_mapping(wanted).items() if key in value for other in as_list(others)
+    )
 
 
 def _dependent_schemas(schema: Schema, value: object, wanted: object, _keywords: Keywords, depth: int) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(schema.fits(value, option, depth) for key, option in _mapping(wanted).items() if key in value)
+    return all(schema.fits(value, option, depth) for key, option in as_mapping(wanted).items() if key in value)
 
 
 _CHECKS: dict[str, Check] = {
@@ -336,3 +361,6 @@ _CHECKS: dict[str, Check] = {
     "dependentRequired": _dependent_required,
     "dependentSchemas": _dependent_schemas,
 }
+
+KEYWORDS = tuple(_CHECKS)
+"""The keywords that are understood; others are taken as remarks."""

@@ -15,7 +15,9 @@ class Headers(Mapping[str, str]):
 
     def _all(self) -> dict[str, str]:
         if self._decoded is None:
-            self._decoded = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw.items()}
+            self._decoded = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw.items()
+            }
         return self._decoded
 
     def __getitem__(self, name: str) -> str:

@@ -105,6 +105,9 @@ class _PromptDetails(msgspec.Struct):
     cache_write_tokens: int | None = None
 
 
+_NO_DETAILS = _PromptDetails()
+
+
 class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
@@ -198,8 +201,9 @@ def is_given(member: RawMember) -> TypeGuard[msgspec.Raw]:
 
 def usage_of(body: UsageBody) -> Usage:
     """Sort a provider's counts into ours, where parts are included in their totals."""
-    prompt = body.prompt_tokens_details or _PromptDetails()
-    reasoning = (body.completion_tokens_details.reasoning_tokens if body.completion_tokens_details else None) or 0
+    prompt = body.prompt_tokens_details or _NO_DETAILS
+    completion = body.completion_tokens_details
+    reasoning = 0 if completion is None else completion.reasoning_tokens or 0
     input_tokens = body.prompt_tokens or 0
     output_tokens = body.completion_tokens or 0
     if reasoning and body.total_tokens == input_tokens + output_tokens + reasoning:
