@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import cast
 
 import jsonschema_rs
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narthex.providers.scripted.instances import instance
-from narthex.providers.scripted.schemas import UnsupportedSchema
+from narthex.providers.scripted.schemas import KEYWORDS, Schema, UnsupportedSchema
 from narthex.providers.scripted.texts import random_for
 
 SCHEMAS: list[dict[str, object] | bool] = [
@@ -106,6 +107,16 @@ def test_property_order_is_that_of_the_schema() -> None:
         {"type": "string", "minLength": 3, "maxLength": 2},
         {"type": "number", "minimum": "x"},
         {"type": "text"},
+        {"type": None},
+        {"type": ["string", 5]},
+        {"allOf": [{"$ref": "#"}]},
+        {"const": 10**400, "type": "number", "multipleOf": 7},
+        {"minimum": 10**400},
+        {"type": "number", "multipleOf": 1e-320, "minimum": 1},
+        {"type": "array", "contains": {}, "minContains": 10**400},
+        {"type": "string", "format": [], "minLength": "x"},
+        {"type": "object", "properties": ["a"]},
+        {"type": "object", "required": 5},
         {"not": {}},
         {"$ref": "#/gone"},
         {"anyOf": [False]},
@@ -141,3 +152,26 @@ _SCHEMAS = st.recursive(
 def test_any_plain_schema_has_an_instance(schema: dict[str, object], seed: int) -> None:
     """Schemas built of the usual keywords always get a valid instance."""
     assert jsonschema_rs.is_valid(schema, instance(schema, random_for(seed)))
+
+
+_NONSENSE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(
+        [-1, 0, 1, 2, 10**30, 10**400, "", "#", "#/items", "string", "object", "number", "(", "a|b", "\ud800"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*KEYWORDS, "$ref", "then", "format", "minContains", "a"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(_NONSENSE)
+def test_any_nonsense_is_answered_or_refused(schema: object) -> None:
+    """Whatever is given for a schema, there is a value that fits or a refusal in words, and nothing else."""
+    with suppress(UnsupportedSchema):
+        assert Schema(schema).fits(instance(schema, random_for(0)), schema)
