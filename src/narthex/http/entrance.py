@@ -9,7 +9,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from narthex.errors import BodyTooLarge, InternalError, NarthexError
+from narthex.errors import BodyTooLarge, InternalError, NarthexError, RouteNotFound
 from narthex.http.access import Access
 from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
@@ -47,6 +47,7 @@ class Entrance:
         visit = _Visit(scope, receive, send, self._access, self._max_body_bytes)
         try:
             self._access.check(visit.headers)
+            _check_path(scope["path"])
             if scope["method"] == "OPTIONS" and b"access-control-request-method" in visit.headers:
                 await visit.answer(204, b"", [*_PREFLIGHT])
                 return
@@ -64,6 +65,12 @@ class Entrance:
         except Exception:  # the edge of the server: a fault here ends this request alone
             logger.exception("request %s broke", visit.request_id)
             await visit.refuse(InternalError())
+
+
+def _check_path(path: str) -> None:
+    # The regular expression of a route ends in `$`, which matches before a last line feed too.
+    if path.endswith("\n"):
+        raise RouteNotFound
 
 
 class _Visit:

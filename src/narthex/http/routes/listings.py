@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from narthex.errors import ModelNotFound
+from narthex.errors import ModelNotFound, RouteNotFound
 from narthex.http import openapi
 from narthex.http.services import Services
 from narthex.types.catalog import ModelFacts
@@ -25,6 +25,8 @@ def listing_routes(services: Services) -> APIRouter:
 
     @router.get("/v1/models/{name:path}", **openapi.GET_MODEL)  # type: ignore[arg-type]  # as above
     async def model(request: Request, name: str) -> Response:
+        if not name:
+            raise RouteNotFound
         await services.refresh()
         facts = _facts_of(services, name)
         if facts is None and name not in services.catalog.aliases:
