@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import NarthexError
 from narthex.http import openapi
-from narthex.http.routes.model_calls import STREAM_HEADERS, read_body
+from narthex.http.routes.model_calls import STREAM_HEADERS, answer_headers, read_body
 from narthex.http.services import Services
 from narthex.http.surfaces import error_frames
 from narthex.pipeline.generate import Running, parse
@@ -27,17 +27,13 @@ def generate_routes(services: Services) -> APIRouter:
         asked = parse(await read_body(request))
         scope = request.scope
         running = await services.generator.begin(asked, scope["narthex.caller"], dict(scope["headers"]))
-        headers = {"x-request-id": running.exchange.id}
-        if running.exchange.target is not None:
-            headers["x-narthex-model"] = running.exchange.target.name
-        if running.exchange.dropped:
-            headers["x-narthex-dropped"] = ", ".join(running.exchange.dropped)
+        exchange = running.exchange
+        scope["narthex.request_id"] = exchange.id
         if asked.stream:
-            return StreamingResponse(
-                _frames(running), media_type="text/event-stream", headers={**headers, **STREAM_HEADERS}
-            )
+            headers = {**answer_headers(exchange, whole=False), **STREAM_HEADERS}
+            return StreamingResponse(_frames(running), media_type="text/event-stream", headers=headers)
         body = msgspec.json.encode(await running.whole())
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type="application/json", headers=answer_headers(exchange, whole=True))
 
     return router
 

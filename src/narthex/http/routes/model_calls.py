@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from narthex.errors import NarthexError, RequestTimeout
+from narthex.errors import RequestTimeout
 from narthex.http import openapi
 from narthex.http.services import Services
 from narthex.http.surfaces import SURFACES, error_frames
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
-from narthex.types.dialects import Dialect
 from narthex.wire.registry import CHAT_WIRES
 
 STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
@@ -34,7 +33,7 @@ def model_routes(services: Services) -> APIRouter:
         )
         request.scope["narthex.request_id"] = exchange.id
         answer = await services.engine.handle(exchange)
-        headers = _headers(exchange)
+        headers = answer_headers(exchange, whole=answer.whole)
         if answer.whole:
             return Response(answer.body, media_type="application/json", headers=headers)
         return StreamingResponse(
@@ -81,20 +80,13 @@ async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
             answer.cancel()
 
 
-def _headers(exchange: Exchange) -> dict[str, str]:
+def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
+    """Return what an answer says in its headers; what it used is known there only if it is `whole`."""
     headers = {"x-request-id": exchange.id}
     if exchange.target is not None:
         headers["x-narthex-model"] = exchange.target.name
     if exchange.dropped:
         headers["x-narthex-dropped"] = ", ".join(exchange.dropped)
-    if (
-        exchange.answer is not None
-        and exchange.answer.whole
-        and exchange.usage is not None
-        and exchange.usage.estimated
-    ):
+    if whole and exchange.usage is not None and exchange.usage.estimated:
         headers["x-narthex-usage"] = "estimated"
     return headers
-
-
-__all__ = ["Dialect", "NarthexError", "frames", "model_routes", "read_body"]
