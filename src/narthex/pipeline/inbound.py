@@ -63,18 +63,17 @@ class PassingSink:
 
     def feed(self, data: bytes) -> None:
         """Pass on the whole frames there are."""
-        scanner = self._scanner
+        scanner, stream = self._scanner, self._stream
         frames = scanner.feed(data)
+        stream.events_total = scanner.events
         if scanner.complete:
             # On the exchange before the stream closes: whoever settles then finds it.
             self._note()
-        self._stream.events_total = scanner.events
-        if frames:
-            self._stream.append(frames)
-        if scanner.complete:
             self.ended = True
-            self._stream.close()
+            stream.close(last=frames or None)
             self._reply.hurry()
+        elif frames:
+            stream.append(frames)
 
     def close(self) -> None:
         """Pass on what is left, if it is the end."""

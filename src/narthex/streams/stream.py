@@ -89,11 +89,7 @@ class Stream:
         """Add a frame at the end and wake the readers; after the close nothing is added."""
         if self.closed:
             return
-        size = len(frame) if isinstance(frame, bytes) else EVENT_BYTES
-        self._frames.append(frame)
-        self.frames_total += 1
-        self.bytes_total += size
-        self._unread += size
+        self._add(frame)
         if self._unread > HIGH_WATER_BYTES and not self._paused:
             self._paused = True
             self._pause()
@@ -102,10 +98,24 @@ class Stream:
         if self._waiters:
             self._wake_waiters()
 
-    def close(self, error: NarthexError | None = None) -> None:
-        """End the log; with `error` the answer is not whole. A second close changes nothing."""
+    def _add(self, frame: Frame) -> None:
+        size = len(frame) if isinstance(frame, bytes) else EVENT_BYTES
+        self._frames.append(frame)
+        self.frames_total += 1
+        self.bytes_total += size
+        self._unread += size
+
+    def close(self, error: NarthexError | None = None, *, last: Frame | None = None) -> None:
+        """End the log; a second close changes nothing.
+
+        Args:
+            error: Why the answer is not whole; None if it is.
+            last: Added first, so that readers find it and the end in one.
+        """
         if self.closed:
             return
+        if last is not None:
+            self._add(last)
         self.closed = True
         self.error = error
         for wake in self._wakes:
@@ -160,8 +170,11 @@ class Stream:
             self._unread -= sum(len(frame) if isinstance(frame, bytes) else EVENT_BYTES for frame in gone)
         self._first = passed
         if self._paused and self._unread < LOW_WATER_BYTES:
-            self._paused = False
-            self._resume()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._paused = False
+        self._resume()
 
 
 class _Whole(Stream):
@@ -207,7 +220,16 @@ class Reader:
     def take(self) -> list[Frame]:
         """Return all frames there are after the cursor and move it; empty when there is nothing new."""
         stream = self._stream
-        frames = stream._frames[self.position - stream._first :]
+        frames = stream._frames
+        if len(stream._readers) == 1 and self.position == stream._first:
+            # Alone, as nearly every reader is: nothing it takes is held for another.
+            stream._frames = []
+            stream._unread = 0
+            self.position = stream._first = stream.frames_total
+            if stream._paused:
+                stream._go_on()
+            return frames
+        frames = frames[self.position - stream._first :]
         if frames:
             self.position += len(frames)
             stream._release()

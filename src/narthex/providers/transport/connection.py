@@ -98,6 +98,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "busy",
         "idle_since",
+        "on_body",
         "on_header",
         "paused",
         "status",
@@ -114,8 +115,10 @@ class Connection(asyncio.Protocol):
         self._head: asyncio.Future[None] | None = None
         self._done: asyncio.Future[WholeReply] | None = None
         self._raw_headers: dict[bytes, bytes] = {}
-        # The parser's callback for a header, without a line of Python per header.
+        self._parts: list[bytes] = []
+        # The parser's callbacks for a header and a piece of the body: not a line of Python for each.
         self.on_header = self._raw_headers.__setitem__
+        self.on_body = self._parts.append
 
     # -- one exchange ----------------------------------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self._size = 0
         self._raw_headers.clear()
-        self._parts: list[bytes] = []
+        self._parts.clear()
         self._complete = False
         self._limits = limits
         self._phase, self._phase_s = "first_token", limits.first_token_s
@@ -240,20 +243,27 @@ class Connection(asyncio.Protocol):
         if not self.busy:
             self.abort()
             return
-        if not self.status:
-            self._size += len(data)
+        self._size += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._break_off(error)
             return
+        if self._streaming and self._parts:
+            self._phase, self._phase_s = "idle", self._idle_s
+            self._since = self._loop.time()
+            if self._sink is not None and not self._complete:
+                self._flush()
         if self._complete:
             self._deliver()
-        elif self._streaming:
-            if self._parts and self._sink is not None:
-                self._flush()
-        elif not self.status and self._size > MAX_HEAD_BYTES:
+        elif self._size > MAX_HEAD_BYTES:
+            self._check_size()
+
+    def _check_size(self) -> None:
+        if not self.status:
             self._break_off(ResponseUnreadable(_HEAD_TOO_LARGE))
+        elif not self._streaming and self._size > MAX_BODY_BYTES:
+            self._break_off(ResponseUnreadable(f"the response is larger than {MAX_BODY_BYTES} bytes"))
 
     def _break_off(self, error: Exception) -> None:
         if self._complete:
@@ -270,7 +280,9 @@ class Connection(asyncio.Protocol):
         """Hand on a response that is complete; a streamed one waits for whoever asks for its body."""
         parts = self._parts
         if not self._streaming:
-            self._settle(parts[0] if len(parts) == 1 else b"".join(parts))
+            body = parts[0] if len(parts) == 1 else b"".join(parts)
+            parts.clear()
+            self._settle(body)
         elif self._sink is not None:
             if parts:
                 self._flush()
@@ -308,17 +320,6 @@ class Connection(asyncio.Protocol):
         if self._streaming and self._head is not None and not self._head.done():
             self._head.set_result(None)
 
-    def on_body(self, body: bytes) -> None:
-        """Collect a piece of the body."""
-        self._parts.append(body)
-        if self._streaming:
-            self._phase, self._phase_s = "idle", self._idle_s
-            self._since = self._loop.time()
-            return
-        self._size += len(body)
-        if self._size > MAX_BODY_BYTES:
-            raise ResponseUnreadable(f"the response is larger than {MAX_BODY_BYTES} bytes")
-
     def on_message_complete(self) -> None:
         """Take note of the end of the response."""
         if self.status:
@@ -330,7 +331,7 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         parts = self._parts
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._parts = []
+        parts.clear()
         sink = self._sink
         assert sink is not None
         try:

@@ -74,6 +74,11 @@ class OpenAIChatScanner:
             SseTooLarge: An event of the stream is larger than the limit.
         """
         block = self._splitter.feed(data)
+        if self._templates:
+            frames = self._templates[0].frames_of(block)
+            if frames:
+                self.events += frames
+                return block
         start = self._skip(block, 0)
         return block if start == len(block) else self._scan(block, start)
 

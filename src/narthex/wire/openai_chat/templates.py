@@ -18,7 +18,7 @@ _BACKSLASH = 0x5C
 class Template:
     """The bytes of a frame between what is said."""
 
-    __slots__ = ("_joint", "head", "tails")
+    __slots__ = ("_head_size", "_joint", "_tail", "_tail_size", "head", "tails")
 
     def __init__(self, head: bytes, tails: tuple[bytes, ...]) -> None:
         """Keep the bytes.
@@ -30,6 +30,29 @@ class Template:
         self.head = head
         self.tails = tails
         self._joint = tails[0] + head if len(tails) == 1 else b""
+        self._head_size = len(head)
+        self._tail = tails[-1]
+        self._tail_size = len(tails[-1])
+
+    def frames_of(self, block: bytes) -> int:
+        """Return of how many frames that fit the whole block consists, or 0 if that is not seen at a glance.
+
+        Between the first head and the last tail stands what is said, with a joint between two frames. With a quotation
+        mark in place of each joint it must hold no other, no line end, and no escape that a quotation mark could be
+        part of: then each of its pieces is the inside of a JSON string.
+        """
+        joint = self._joint
+        ends = len(block) - self._tail_size
+        if ends < self._head_size or not joint or not block.startswith(self.head) or not block.endswith(self._tail):
+            return 0
+        inside = block[self._head_size : ends]
+        said = inside.replace(joint, b'"')
+        joints = (len(inside) - len(said)) // (len(joint) - 1)
+        if said.count(b'"') != joints or b"\n" in said or b"\r" in said:
+            return 0
+        if b"\\" in said and (b'\\"' in said or b"\\\\" in said or said.endswith(b"\\")):
+            return 0
+        return joints + 1
 
     def end_of(self, block: bytes, start: int) -> int:
         """Return where the frame at `start` ends if it fits, or -1."""
