@@ -67,7 +67,8 @@ def _openai(name: str, facts: ModelFacts | None) -> dict[str, object]:
 
 def _anthropic(name: str, facts: ModelFacts | None) -> dict[str, object]:
     created = (facts.created_at if facts is not None else None) or 0
-    at = datetime.fromtimestamp(min(created, time.time()), UTC).isoformat().replace("+00:00", "Z")
+    # What a provider says may lie beyond any calendar.
+    at = datetime.fromtimestamp(max(0, min(created, time.time())), UTC).isoformat().replace("+00:00", "Z")
     return {"type": "model", "id": name, "display_name": name, "created_at": at}
 
 
