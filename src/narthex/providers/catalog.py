@@ -70,19 +70,25 @@ class Catalog:
         return self._providers[provider][1]
 
     def learn(self, provider: str, models: Iterable[ModelFacts], *, closed: bool) -> None:
-        """Take in what a provider serves.
+        """Take in what a provider serves; what is said of one that is no longer there is passed over.
 
         Args:
             provider: Its name.
             models: What it serves, as far as known.
             closed: Whether it serves nothing else.
         """
+        if provider not in self._providers:
+            return
         self._models[provider] = {facts.id: facts for facts in models}
         if closed:
             self._open.discard(provider)
         else:
             self._open.add(provider)
         self._targets.clear()
+
+    def closed(self, provider: str) -> bool:
+        """Tell whether the provider of this name serves nothing but the models that are known."""
+        return provider in self._providers and provider not in self._open
 
     def models(self) -> list[ModelFacts]:
         """Return what is known of all models, by provider in the order of the configuration."""

@@ -58,4 +58,9 @@ class Survey:
         except NarthexError as error:
             logger.info("provider %s could not be asked for its models: %s", provider.name, error.message)
             return
-        self._catalog.learn(provider.name, models, closed=bool(models) and provider.kind not in {"openai", "anthropic"})
+        if provider not in self._catalog.providers:
+            # Another took its name, or nobody, while it was asked.
+            return
+        # A list that stands in the configuration stays the whole list.
+        closed = self._catalog.closed(provider.name) or (bool(models) and provider.kind not in {"openai", "anthropic"})
+        self._catalog.learn(provider.name, models, closed=closed)

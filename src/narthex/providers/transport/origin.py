@@ -35,9 +35,9 @@ class Origin:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise ConfigError((problem,)) from error
-        if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
+        if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
             raise ConfigError((problem,))
-        if any(ord(char) <= 0x20 or ord(char) > 0x7E for char in base_url):
+        if port == 0 or any(ord(char) <= 0x20 or ord(char) > 0x7E for char in base_url):
             raise ConfigError((problem,))
         tls = parts.scheme == "https"
         path = parts.path.rstrip("/")
@@ -55,13 +55,30 @@ class Origin:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.path}"
 
     def context(self) -> ssl.SSLContext | None:
-        """Return the TLS context to connect with: certificate and host name are always verified."""
-        return tls_context(self.ca_file) if self.tls else None
+        """Return the TLS context to connect with: certificate and host name are always verified.
+
+        Raises:
+            OSError: The authorities in `ca_file` cannot be read.
+        """
+        if not self.tls:
+            return None
+        if self.ca_file is None:
+            return tls_context(None)
+        try:
+            return tls_context(self.ca_file, self.ca_file.stat().st_mtime_ns)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(f"the authorities in `ca_file` {str(self.ca_file)!r} cannot be read: {reason}") from error
 
 
 @lru_cache(maxsize=16)
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Make a verifying client context; loading the authorities takes milliseconds, so each is made once."""
+def tls_context(ca_file: Path | None, _changed_at_ns: int = 0) -> ssl.SSLContext:
+    """Make a verifying client context; loading the authorities takes milliseconds, so each is made once.
+
+    Args:
+        ca_file: Authorities to trust, in place of the system's.
+        _changed_at_ns: When the file was written: renewed authorities are trusted without a restart.
+    """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -1,0 +1,167 @@
+"""Names to models: what leads where, what leads nowhere, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narthex.errors import InvalidRequest, ModelNotFound
+from narthex.providers.catalog import MAX_REMEMBERED, Catalog
+from narthex.providers.contract import Timeouts
+from tests.providers.listed import ListedProvider, facts, with_limits
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    """Two providers whose models are known, one of which may have more, and one that was not asked yet."""
+    one = Catalog(
+        with_limits(ListedProvider("near"), ListedProvider("far"), ListedProvider("silent")),
+        aliases={"fast": "near/small", "quick": "fast", "open": "silent/any", "lost": "near/gone"},
+        default_model="fast",
+    )
+    one.learn("near", facts("near", "small", "both", "org/name"), closed=True)
+    one.learn("far", facts("far", "large", "both"), closed=False)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("near/small", "near/small"),
+        ("small", "near/small"),
+        ("large", "far/large"),
+        ("org/name", "near/org/name"),
+        ("near/org/name", "near/org/name"),
+        ("far/unheard-of", "far/unheard-of"),
+        ("silent/a/b:c", "silent/a/b:c"),
+        ("fast", "near/small"),
+        ("quick", "near/small"),
+        ("open", "silent/any"),
+        ("", "near/small"),
+    ],
+)
+def test_a_name_leads_to_its_model(catalog: Catalog, name: str, target: str) -> None:
+    """Full names, plain names, aliases, aliases of aliases and no name at all lead to one model at one provider."""
+    found = catalog.resolve(name)
+    provider, _, model = target.partition("/")
+    assert (found.name, found.header) == (target, target.encode())
+    assert (found.provider.name, found.model) == (provider, model)
+    assert catalog.resolve(name) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("near/smal", "did you mean 'near/small'?"),
+        ("fsat", "did you mean 'fast'?"),
+        ("both", "ask for `far/both` or `near/both`"),
+        ("lost", "'lost'"),
+        ("near/", "'near/'"),
+        ("/small", "'/small'"),
+        ("nobody/small", "'nobody/small'"),
+        ("far/new\r\nx: y", "there is no model"),
+        ("far/\ud800", "there is no model"),
+        ("far/" + "x" * 257, "…'"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_told_with_the_nearest(catalog: Catalog, name: str, said: str) -> None:
+    """What no provider has is not found, and the error names what was probably meant."""
+    with pytest.raises(ModelNotFound) as caught:
+        catalog.resolve(name)
+    assert said in caught.value.message
+    assert caught.value.param == "model"
+    assert len(caught.value.message) < 300
+
+
+def test_no_name_and_no_default_is_an_invalid_request() -> None:
+    """Where there is no default model, one must be named."""
+    with pytest.raises(InvalidRequest, match="name a model"):
+        Catalog([]).resolve("")
+
+
+def test_aliases_that_lead_in_a_circle_lead_nowhere() -> None:
+    """A circle of aliases ends in an error, not in an endless search."""
+    circle = Catalog(with_limits(ListedProvider("p")), aliases={"a": "b", "b": "c", "c": "a"})
+    for name in ("a", "b", "c"):
+        with pytest.raises(ModelNotFound):
+            circle.resolve(name)
+    assert circle.aliases_of("p/m") == []
+
+
+def test_a_provider_that_has_told_all_serves_nothing_else(catalog: Catalog) -> None:
+    """Whether names beyond the list are tried is told by the provider's last list."""
+    assert [catalog.closed(name) for name in ("near", "far", "silent", "nobody")] == [True, False, False, False]
+    catalog.learn("far", facts("far", "large"), closed=True)
+    with pytest.raises(ModelNotFound):
+        catalog.resolve("far/unheard-of")
+    catalog.learn("far", facts("far", "large"), closed=False)
+    assert catalog.resolve("far/unheard-of").facts is None
+
+
+def test_what_is_learned_counts_at_once(catalog: Catalog) -> None:
+    """A name resolved before leads elsewhere, or nowhere, as soon as the list has changed."""
+    assert catalog.resolve("small").provider.name == "near"
+    catalog.learn("near", facts("near", "both"), closed=True)
+    with pytest.raises(ModelNotFound):
+        catalog.resolve("small")
+    catalog.learn("silent", facts("silent", "small"), closed=True)
+    assert catalog.resolve("small").provider.name == "silent"
+
+
+def test_what_is_said_of_a_provider_that_is_gone_is_passed_over(catalog: Catalog) -> None:
+    """A list that comes after its provider was removed leads no name to it."""
+    catalog.learn("gone", facts("gone", "lonely"), closed=True)
+    assert all(one.provider != "gone" for one in catalog.models())
+    with pytest.raises(ModelNotFound):
+        catalog.resolve("lonely")
+
+
+def test_models_come_in_the_order_of_the_configuration(catalog: Catalog) -> None:
+    """The list follows the configuration, whoever answered first."""
+    catalog.learn("silent", facts("silent", "z"), closed=False)
+    names = [one.name for one in catalog.models()]
+    assert names == ["near/small", "near/both", "near/org/name", "far/large", "far/both", "silent/z"]
+    assert [provider.name for provider in catalog.providers] == ["near", "far", "silent"]
+
+
+def test_aliases_of_a_model_are_listed(catalog: Catalog) -> None:
+    """A model knows all names that lead to it, through other aliases too."""
+    assert catalog.aliases_of("near/small") == ["fast", "quick"]
+    assert catalog.aliases_of("far/large") == []
+
+
+def test_another_catalog_is_taken_over_at_once(catalog: Catalog) -> None:
+    """New settings count from the next call on; what was learned of a provider that stays is kept."""
+    before = catalog.resolve("fast")
+    far = ListedProvider("far")
+    limits = Timeouts(total_s=1)
+    catalog.adopt(Catalog([(far, limits)], aliases={"fast": "far/large"}, default_model="far/both"))
+    after = catalog.resolve("fast")
+    assert (before.name, after.name, catalog.resolve("").name) == ("near/small", "far/large", "far/both")
+    assert (after.provider, after.timeouts, catalog.timeouts("far")) == (far, limits, limits)
+    assert after.facts is not None
+    assert [one.name for one in catalog.models()] == ["far/large", "far/both"]
+    with pytest.raises(ModelNotFound):
+        catalog.resolve("near/small")
+
+
+def test_names_made_up_by_callers_do_not_fill_the_memory(catalog: Catalog) -> None:
+    """Any number of names can be asked of an open provider: only so many are remembered."""
+    for number in range(MAX_REMEMBERED + 10):
+        catalog.resolve(f"silent/{number}")
+    assert len(catalog._targets) <= MAX_REMEMBERED
+    assert catalog.resolve("silent/0").model == "0"
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_model_or_is_not_found(name: str) -> None:
+    """Whatever a caller writes for a model, there is a target fit for a header, or a plain error."""
+    catalog = Catalog(with_limits(ListedProvider("p")), default_model="p/m")
+    for asked in (name, f"p/{name}"):
+        try:
+            target = catalog.resolve(asked)
+        except ModelNotFound:
+            continue
+        assert target.header.isascii()
+        assert not {b"\r"[0], b"\n"[0], 0} & set(target.header)
