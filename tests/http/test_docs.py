@@ -118,6 +118,7 @@ async def test_words_of_a_route_are_text_not_markup() -> None:
         page = Page((await client.get("/docs")).text)
     assert "script" not in page.elements
     assert page.texts.count(SNEAKY) == 5
+    assert "/<b>" in page.texts
     assert said in page.codes()
 
 
