@@ -133,3 +133,43 @@ def test_any_interleaving_of_appending_and_taking_keeps_all(steps: list[bytes | 
         assert taken == [step for step in steps if step is not None]
 
     asyncio.run(run())
+
+
+async def test_a_reader_that_is_called_hears_of_every_frame_and_the_end() -> None:
+    """A reader with a callback is called from within `append` and `close`, and no more once it has left."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    heard: list[object] = []
+    reader = stream.reader(lambda: heard.append(reader.take() or reader.ended))
+    stream.append(b"a")
+    stream.append(b"b")
+    stream.close(last=b"c")
+    assert heard == [[b"a"], [b"b"], [b"c"]]
+    assert reader.ended
+    other = Stream(Dialect.OPENAI_CHAT)
+    gone = other.reader(lambda: heard.append("late"))
+    gone.leave()
+    other.append(b"d")
+    assert "late" not in heard
+
+
+async def test_a_reader_may_leave_while_it_is_called() -> None:
+    """One that leaves in the middle of a call costs no other reader its call."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    heard: list[str] = []
+
+    def leave() -> None:
+        heard.append("first")
+        first.leave()
+
+    first = stream.reader(leave)
+    stream.reader(lambda: heard.append("second"))
+    stream.append(b"a")
+    stream.append(b"b")
+    assert heard == ["first", "second", "second"]
+
+
+async def test_a_whole_answer_is_read_like_any_other() -> None:
+    """Two readers of a whole answer each find its one frame and its end."""
+    stream = Stream.of(b"{}", Dialect.OPENAI_CHAT)
+    for _ in range(2):
+        assert await read(stream) == [b"{}"]

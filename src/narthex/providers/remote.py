@@ -199,7 +199,8 @@ class RemoteProvider:
                 connection.abort()
                 raise
         await connection.head()
-        if connection.status != 200 or not connection.headers.get("content-type", "").startswith("text/event-stream"):
+        headers = connection.headers
+        if connection.status != 200 or not headers.is_event_stream:
             limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
             return await collect(connection, limit_bytes)
 
@@ -209,9 +210,7 @@ class RemoteProvider:
             except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
                 raise self._failed(error) from error
 
-        return StreamReply(
-            connection.status, connection.headers, pump, connection.pause, connection.resume, connection.hurry
-        )
+        return StreamReply(connection.status, headers, pump, connection.pause, connection.resume, connection.hurry)
 
     def _listing(self, reply: WholeReply) -> _Listing:
         if reply.status != 200:

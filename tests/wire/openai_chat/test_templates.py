@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -73,3 +74,35 @@ def test_quoted_speech_fits() -> None:
 def test_unusual_frames_make_no_template(raw: bytes) -> None:
     """Only a single line of data that says something is worth remembering."""
     assert template_of(raw) is None
+
+
+PIECES = st.one_of(
+    st.text(max_size=12).map(lambda said: json.dumps(said)[1:-1].encode()),
+    st.sampled_from(
+        [b"\\", b"\\\\", b'"', b'\\"', b'\\\\"', b"\n", b"\r", b'"}}],"finish_reason":"stop"', b"\n\ndata: "]
+    ),
+    st.binary(max_size=6),
+)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=6), st.booleans())
+def test_what_is_seen_at_a_glance_is_what_is_found_frame_by_frame(said: list[bytes], cut: bool) -> None:
+    """Whatever stands between head and tail, a run counted at once holds whole frames that fit."""
+    raw = b'data: {"choices":[{"delta":{"content":"CUT"}}]}\n\n'
+    template = learned(raw)
+    frames = [raw.replace(b"CUT", piece) for piece in said]
+    block = b"".join(frames)[: -1 if cut else None]
+    at_once = template.frames_of(block)
+    run, end = template.run_of(block, 0)
+    assert at_once in {0, len(said)}
+    assert end == len(b"".join(frames[:run]))
+    for piece in said[: max(at_once, run)]:
+        assert re.fullmatch(rb'(?:[^"\\\r\n]|\\[^\r\n])*', piece)
+
+
+def test_a_block_shorter_than_its_template_does_not_fit() -> None:
+    """Head and tail that overlap are not a frame."""
+    template = learned(b'data: {"content":"x"}\n\n')
+    assert template.frames_of(b'data: {"content":"}\n\n') == 0
+    assert template.frames_of(b'data: {"content":""}\n\n') == 1
+    assert template.frames_of(b'data: {"content":"a"}\n\ndata: {"content":"b"}\n\n') == 2

@@ -28,6 +28,10 @@ from narthex.wire.contract import MalformedBody
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
 
+# Compared in every call; a member of an enumeration costs more than a name.
+_CHAT = Operation.CHAT
+_COUNT_TOKENS = Operation.COUNT_TOKENS
+
 Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
 """Starts a task that the engine keeps, and ends when it ends."""
 
@@ -42,7 +46,7 @@ class Attempt:
         """Set `exchange.answer`."""
         target = exchange.target
         assert target is not None
-        if exchange.operation is Operation.COUNT_TOKENS and exchange.dialect not in target.provider.dialects:
+        if exchange.operation is _COUNT_TOKENS and exchange.dialect not in target.provider.dialects:
             await count_tokens(exchange, target)
             return
         out = outbound(exchange, target)
@@ -63,15 +67,16 @@ class Attempt:
     def _whole(self, exchange: Exchange, target: Target, out: Outbound, reply: WholeReply) -> None:
         if reply.status != 200:
             raise refused(target, out, reply)
+        body, operation = reply.body, exchange.operation
         try:
-            if exchange.operation is Operation.COUNT_TOKENS:
-                pass_count(exchange, reply.body)
-            elif exchange.operation is Operation.EMBED:
-                self._whole_embedding(exchange, out, reply.body)
-            elif out.passing and not exchange.streaming:
-                scan = CHAT_WIRES[out.call.dialect].scan_answer(reply.body)
+            if operation is _CHAT and out.passing and not exchange.streaming:
+                scan = CHAT_WIRES[exchange.dialect].scan_answer(body)
                 exchange.usage, exchange.model_answered = scan.usage, scan.model
-                exchange.answer = Stream.of(reply.body, exchange.dialect)
+                exchange.answer = Stream.of(body, exchange.dialect)
+            elif operation is _COUNT_TOKENS:
+                pass_count(exchange, body)
+            elif operation is Operation.EMBED:
+                self._whole_embedding(exchange, out, body)
             else:
                 deliver(exchange, CHAT_WIRES[out.call.dialect].decode_answer(reply.body))
         except MalformedBody as error:

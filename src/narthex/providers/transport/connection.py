@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
     @property
     def headers(self) -> Headers:
         """Of the current response, names in lower case; until it is complete."""
-        return Headers(self._raw_headers)
+        return Headers(self._raw_headers.copy())
 
     def hurry(self) -> None:
         """Wait no more than a moment for the end of the response: the end of the answer is here."""

@@ -13,6 +13,13 @@ class Headers(Mapping[str, str]):
     def __init__(self, raw: Mapping[bytes, bytes]) -> None:
         self._raw = raw
 
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the body is a stream of server-sent events."""
+        raw = self._raw
+        kind = raw.get(b"content-type") or raw.get(b"Content-Type")
+        return (kind.decode("latin-1") if kind else self.get("content-type", "")).startswith("text/event-stream")
+
     def _all(self) -> dict[str, str]:
         if self._decoded is None:
             self._decoded = {

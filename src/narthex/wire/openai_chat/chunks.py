@@ -183,6 +183,8 @@ def read_answer(data: bytes) -> AnswerBody | None:
 
 def read_usage(answer: AnswerBody) -> Usage | None:
     """Read the tokens that a provider reports, if it does."""
+    if answer.usage is msgspec.UNSET and answer.x_groq is msgspec.UNSET:
+        return None
     try:
         if is_given(answer.usage):
             return usage_of(_usages.decode(answer.usage))
@@ -254,7 +256,7 @@ def read_failure(answer: AnswerBody | None, event: SseEvent) -> Failed | None:
 
     OpenAI and most others send `{"error": {...}}`, vLLM `{"object": "error", ...}`, some an event of type `error`.
     """
-    if answer is not None and is_given(answer.error):
+    if answer is not None and answer.error is not msgspec.UNSET and is_given(answer.error):
         return _failed(answer.error)
     if event.event == "error" or (answer is not None and answer.object == "error"):
         return _failed(event.data)

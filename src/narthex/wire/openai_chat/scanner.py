@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UNSET
+
 from narthex.types.events import Failed
 from narthex.types.usage import Usage
 from narthex.wire.contract import StreamFailed
@@ -174,7 +176,7 @@ class OpenAIChatScanner:
             self.model = self.model or chunk.model
         self._completion.note(chunk)
         self.usage = usage or self.usage
-        if is_given(chunk.usage):
+        if chunk.usage is not UNSET and is_given(chunk.usage):
             return _HIDDEN if self._hide_usage and not chunk.choices else None
         # The first chunk names the role, which no other does: nothing will ever fit it.
         if chunk.choices and not is_first and not any(finish_word(choice) for choice in chunk.choices):

@@ -1,0 +1,129 @@
+"""An answer reaches its connection as it comes, once, in order, and never after its caller has left."""
+
+from __future__ import annotations
+
+import pytest
+
+from narthex.errors import Cancelled, NarthexError
+from narthex.http.outflow import Outflow
+from narthex.streams.stream import HIGH_WATER_BYTES, Stream
+from narthex.types.dialects import Dialect
+from narthex.types.events import Event, TextDelta
+
+
+def words(error: NarthexError) -> bytes:
+    """Say why an answer is not whole."""
+    return b"error: " + error.code.encode()
+
+
+class Sent:
+    """A connection that remembers what is written to it."""
+
+    def __init__(self, stream: Stream, *, encode: object = None) -> None:
+        self.pieces: list[bytes] = []
+        self.flow = Outflow(stream, self.pieces.append, head=b"HEAD|", encode=encode, last_words=words)  # type: ignore[arg-type]  # tests give their own
+
+    @property
+    def text(self) -> bytes:
+        """Everything, in order."""
+        return b"".join(self.pieces)
+
+
+async def test_each_frame_is_a_chunk_written_at_once() -> None:
+    """What the producer appends is written before `append()` returns; the end comes with the last of it."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(b"one")
+    sent = Sent(stream)
+    assert sent.pieces == [b"HEAD|3\r\none\r\n"]
+    stream.append(b"three")
+    assert sent.pieces[1:] == [b"5\r\nthree\r\n"]
+    stream.close(last=b"!")
+    assert sent.pieces[2:] == [b"1\r\n!\r\n0\r\n\r\n"]
+    assert sent.flow.ended.result() is None
+
+
+async def test_an_answer_that_is_there_already_is_one_write() -> None:
+    """Head, frames and end of an answer that has ended go out together."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(b"a")
+    stream.append(b"b")
+    stream.close()
+    assert Sent(stream).pieces == [b"HEAD|2\r\nab\r\n0\r\n\r\n"]
+
+
+async def test_an_error_is_told_before_the_end() -> None:
+    """An answer that is not whole says so, whether something of it was written or not."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    sent = Sent(stream)
+    stream.append(b"half")
+    stream.close(Cancelled())
+    assert sent.text == b"HEAD|4\r\nhalf\r\n10\r\nerror: cancelled\r\n0\r\n\r\n"
+
+
+async def test_an_empty_answer_is_an_end() -> None:
+    """A stream without a frame is a head and an end."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    sent = Sent(stream)
+    stream.close()
+    assert sent.text == b"HEAD|0\r\n\r\n"
+
+
+async def test_a_slow_caller_gets_all_of_it_later() -> None:
+    """Nothing is written while the caller takes nothing, and the producer is held when too much waits."""
+    notes: list[str] = []
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.throttle(lambda: notes.append("pause"), lambda: notes.append("resume"))
+    sent = Sent(stream)
+    sent.flow.pause()
+    for _ in range(3):
+        stream.append(b"x" * HIGH_WATER_BYTES)
+    assert (sent.pieces, notes) == ([], ["pause"])
+    stream.close(last=b"y")
+    sent.flow.resume()
+    assert notes == ["pause", "resume"]
+    assert sent.text.count(b"x") == 3 * HIGH_WATER_BYTES
+    assert sent.text.endswith(b"xy\r\n0\r\n\r\n")
+    sent.flow.resume()
+    assert sent.text.endswith(b"xy\r\n0\r\n\r\n")
+
+
+async def test_events_are_written_in_the_callers_dialect() -> None:
+    """Events go through the encoder one by one, in order; one that writes nothing makes no chunk."""
+    stream = Stream(None)
+
+    def encode(event: Event) -> bytes:
+        return event.text.encode() if isinstance(event, TextDelta) else b""
+
+    sent = Sent(stream, encode=encode)
+    stream.append(TextDelta(text=""))
+    assert sent.pieces == []
+    stream.append(TextDelta(text="a"))
+    stream.close(last=TextDelta(text="b"))
+    assert sent.pieces == [b"HEAD|1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"]
+
+
+async def test_a_broken_encoder_is_told_to_whoever_waits() -> None:
+    """A fault in writing is not the producer's: it goes to the connection, and nothing more is written."""
+    stream = Stream(None)
+
+    def encode(_event: Event) -> bytes:
+        raise ValueError("no words")
+
+    sent = Sent(stream, encode=encode)
+    stream.append(TextDelta(text="a"))
+    stream.append(TextDelta(text="b"))
+    stream.close()
+    with pytest.raises(ValueError, match="no words"):
+        sent.flow.ended.result()
+    assert sent.pieces == []
+
+
+async def test_nothing_is_written_after_leaving() -> None:
+    """Once the caller has left, frames are taken by nobody and hold nobody."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    sent = Sent(stream)
+    sent.flow.leave()
+    stream.append(b"late")
+    stream.close()
+    assert sent.pieces == []
+    assert not sent.flow.ended.done()
