@@ -77,7 +77,7 @@ class NarthexError(Exception):
     status: int = 500
     type: ClassVar[str] = "server_error"
     request_id: str | None = None
-    """Under which the server's log has the request; set by the clients on errors that a server sent."""
+    """Under which the server's log has the request; set by the engine, and by the clients on what a server sent."""
 
     def __init__(
         self,

@@ -183,3 +183,15 @@ def test_an_answer_that_outlasts_the_stop_is_cut_visibly(tmp_path: Path, upstrea
         body = client.response()[2]
     assert b"[DONE]" not in body
     assert json.loads(body.rstrip().rpartition(b"data: ")[2])["error"]["code"] == "overloaded"
+
+
+def test_one_connection_too_many_is_refused(tmp_path: Path) -> None:
+    """Beyond the limit a connection is answered 503 and told when to come back; those before it stay served."""
+    with running(tmp_path, server={"max_connections": 1}) as gateway, RawClient(gateway.port) as first:
+        first.send(HEALTH)
+        assert first.response()[0] == 200
+        with RawClient(gateway.port) as second:
+            status, headers, _ = second.response()
+            assert (status, headers["retry-after"]) == (503, "1")
+        first.send(HEALTH)
+        assert first.response()[0] == 200

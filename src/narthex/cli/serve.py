@@ -133,7 +133,8 @@ def welcome_lines(address: str, loaded: Loaded) -> Iterator[str]:
     yield f"  Settings   {loaded.file or 'the defaults; `narthex config init` begins a file'}"
     yield from ("", "  Try")
     yield f"    curl -s {address}/api/generate{header} \\"
-    yield """      -H 'content-type: application/json' -d '{"prompt": "Name three colours."}'"""
+    model = "" if settings.default_model else '"model": "provider/model", '
+    yield f"""      -H 'content-type: application/json' -d '{{{model}"prompt": "Name three colours."}}'"""
     yield from ("", "  Ctrl-C stops.", "")
 
 

@@ -88,7 +88,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 
 def _render(request: Request, error: NarthexError) -> Response:
-    request_id = request.scope["narthex.request_id"]
+    request_id = error.request_id or request.scope["narthex.request_id"]
     body = error_body(request.scope["narthex.dialect"], error, request_id)
     headers = {name.decode(): value.decode() for name, value in retry_headers(error)}
     return Response(

@@ -24,7 +24,8 @@ from narthex.http.access import Access
 from narthex.http.deadlines import Phase, Sweeper
 from narthex.http.heads import KnownHead, known_head
 from narthex.http.outflow import Outflow
-from narthex.http.surfaces import STATUS_LINES, SURFACES, Surface, error_body, error_frames, retry_headers
+from narthex.http.surfaces import SURFACES, Surface, error_frames
+from narthex.http.written import CommonLines, error_answer, stream_head, whole_answer
 from narthex.pipeline.exchange import Exchange, new_request_id
 from narthex.pipeline.gateway import Engine
 from narthex.streams.stream import Stream
@@ -42,17 +43,6 @@ _CLOSING: Final = Phase.CLOSING
 
 _MAX_NEW_HEADS: Final = 16
 """Heads learned on one connection: where each is new (a trace ID in it), learning would be in vain."""
-
-_JSON_HEAD: Final = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b"
-)
-_STREAM_HEAD: Final = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-store, no-transform\r\n"
-    b"x-accel-buffering: no\r\n%bx-request-id: %b\r\n%btransfer-encoding: chunked\r\n\r\n"
-)
-
-_ANTHROPIC_ID: Final = b"request-id: %b\r\n"
-"""Where Anthropic's SDK looks for the request ID: https://docs.anthropic.com/en/api/errors#request-id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +82,14 @@ class LaneProtocol(HttpToolsProtocol):
 
     lane: ClassVar[Lane]
     parser: httptools.HttpRequestParser
-    _headers_seen: ClassVar[list[tuple[bytes, bytes]] | None] = None
-    """uvicorn's headers of every answer (the date), made anew every second."""
-    _headers_written: ClassVar[bytes] = b""
-    """The same as bytes."""
+    _lines: ClassVar = CommonLines()
 
     # -- connection ------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection under watch."""
         super().connection_made(transport)
+        self.url = b""
         self.phase = _HEAD
         self.since = self.lane.sweeper.now
         self.stalled_since: float | None = None
@@ -226,7 +214,7 @@ class LaneProtocol(HttpToolsProtocol):
             return
         self._body_bytes += len(body)
         if self._body_bytes > self.lane.max_body_bytes:
-            raise self._too_large()
+            raise _too_large(self.lane.max_body_bytes)
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
@@ -269,7 +257,7 @@ class LaneProtocol(HttpToolsProtocol):
         self.lane.access.check(headers)
         length = headers.get(b"content-length")
         if length is not None and int(length) > self.lane.max_body_bytes:
-            raise self._too_large()
+            raise _too_large(self.lane.max_body_bytes)
         if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._surface = surface
@@ -297,16 +285,12 @@ class LaneProtocol(HttpToolsProtocol):
         try:
             self.lane.access.check(known.headers)
             if len(body) > self.lane.max_body_bytes:
-                raise self._too_large()
+                raise _too_large(self.lane.max_body_bytes)
         except NarthexError as error:
             self._refuse(error)
             return
         self._enter(keep_alive=True)
         self._start(known.surface, body, known.headers)
-
-    def _too_large(self) -> BodyTooLarge:
-        limit = self.lane.max_body_bytes
-        return BodyTooLarge(f"the request body is larger than {limit} bytes, the limit set by `server.max_body_bytes`")
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -319,15 +303,14 @@ class LaneProtocol(HttpToolsProtocol):
     async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
         task = self._serving
         try:
-            answer = await self.lane.engine.handle(exchange)
-            if answer.whole:
-                body = answer.body
-                head = (self._common(cycle), exchange.id.encode(), _ours(exchange), len(body), body)
-                self.transport.write(_JSON_HEAD % head)
-            else:
-                await self._stream(exchange, cycle, answer)
-        except NarthexError as error:
-            self.transport.write(self._error(exchange.dialect, error, exchange.id, cycle))
+            try:
+                answer = await self.lane.engine.handle(exchange)
+                if answer.whole:
+                    self.transport.write(whole_answer(exchange, self._common(cycle), answer.body))
+                else:
+                    await self._stream(exchange, cycle, answer)
+            except NarthexError as error:
+                self.transport.write(error_answer(exchange.dialect, error, exchange.id, self._common(cycle)))
         except asyncio.CancelledError:
             self.transport.close()
             raise
@@ -352,7 +335,7 @@ class LaneProtocol(HttpToolsProtocol):
         encode = (
             None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
         )
-        head = _STREAM_HEAD % (self._common(cycle), exchange.id.encode(), _ours(exchange))
+        head = stream_head(exchange, self._common(cycle))
         self._outflow = outflow = Outflow(answer, self.transport.write, head=head, encode=encode, last_words=last_words)
         try:
             await outflow.ended
@@ -378,7 +361,8 @@ class LaneProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         dialect = Dialect.ANTHROPIC_MESSAGES if self.url.startswith(b"/v1/messages") else Dialect.OPENAI_CHAT
-        self.transport.write(self._error(dialect, error, new_request_id(), _LaneCycle(keep_alive=False)))
+        common = self._common(_LaneCycle(keep_alive=False))
+        self.transport.write(error_answer(dialect, error, new_request_id(), common))
         self._surface = None
         # The client may still be sending: closing now would reset the connection and take the answer with it.
         self.phase = _CLOSING
@@ -386,39 +370,9 @@ class LaneProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
-    def _error(self, dialect: Dialect, error: NarthexError, request_id: str, cycle: _LaneCycle) -> bytes:
-        body = error_body(dialect, error, request_id)
-        extra = b"".join(b"%b: %b\r\n" % pair for pair in retry_headers(error))
-        if dialect is Dialect.ANTHROPIC_MESSAGES:
-            extra += _ANTHROPIC_ID % request_id.encode()
-        return b"%bcontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
-            STATUS_LINES[error.status],
-            self._common(cycle),
-            request_id.encode(),
-            extra,
-            len(body),
-            body,
-        )
-
     def _common(self, cycle: _LaneCycle) -> bytes:
-        """Return the header lines of every answer."""
-        headers = self.server_state.default_headers
-        if headers is not self._headers_seen:
-            LaneProtocol._headers_seen = headers
-            LaneProtocol._headers_written = b"".join(b"%b: %b\r\n" % pair for pair in headers)
-        written = self._headers_written
-        return written if cycle.keep_alive else written + b"connection: close\r\n"
+        return self._lines.of(self.server_state.default_headers, keep_alive=cycle.keep_alive)
 
 
-def _ours(exchange: Exchange) -> bytes:
-    """Return the header lines that tell what became of the call."""
-    target = exchange.target
-    lines = b"" if target is None else b"x-narthex-model: %b\r\n" % target.header
-    usage = exchange.usage
-    if usage is not None and usage.estimated and not exchange.streaming:
-        lines += b"x-narthex-usage: estimated\r\n"
-    if exchange.dropped:
-        lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
-    if exchange.dialect is Dialect.ANTHROPIC_MESSAGES:
-        lines += _ANTHROPIC_ID % exchange.id.encode()
-    return lines
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the request body is larger than {limit} bytes, the limit set by `server.max_body_bytes`")

@@ -67,6 +67,7 @@ class Engine:
         try:
             await self._chain(exchange)
         except NarthexError as error:
+            error.request_id = exchange.id
             settlement.end(exchange, error)
             raise
         except asyncio.CancelledError:
@@ -75,6 +76,7 @@ class Engine:
         except Exception as error:
             logger.exception("request %s broke", exchange.id)
             failure = InternalError()
+            failure.request_id = exchange.id
             settlement.end(exchange, failure)
             raise failure from error
         answer = exchange.answer

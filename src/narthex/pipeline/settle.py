@@ -5,18 +5,29 @@ from __future__ import annotations
 import time
 from time import monotonic
 
+import msgspec
+
 from narthex.errors import NarthexError, ProviderError
+from narthex.pipeline.estimates import estimate
 from narthex.pipeline.exchange import Exchange
-from narthex.streams.stream import Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
-from narthex.types.usage import Usage
 
 MAX_NAME = 256
 """Characters of a model's name that are written down."""
-BYTES_PER_TOKEN = 4
-"""What a token is taken for where the provider reports no usage: an estimate, and marked as one."""
-_NOTHING = Usage()
+
+
+class _NoUsage(msgspec.Struct, frozen=True):
+    """Of a call that consumed nothing, or nothing that is known."""
+
+    input_tokens: None = None
+    output_tokens: None = None
+    cache_read_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+_NO_USAGE = _NoUsage()
 
 
 class Settlement:
@@ -37,7 +48,7 @@ class Settlement:
         duration_s = monotonic() - exchange.received_at
         usage, target = exchange.usage, exchange.target
         if exchange.answer is not None and (usage is None or error is not None):
-            exchange.usage = usage = _estimate(exchange, exchange.answer)
+            exchange.usage = usage = estimate(exchange, exchange.answer)
         metrics = self._metrics
         metrics.active -= 1
         series = metrics.series(
@@ -54,11 +65,9 @@ class Settlement:
             self._log.append(self._line(exchange, error, int(duration_s * 1_000_000)))
 
     def _line(self, exchange: Exchange, error: NarthexError | None, duration_us: int) -> RequestLine:
-        target, caller = exchange.target, exchange.caller
-        told = exchange.usage
-        usage = told or _NOTHING
+        """By position, in the order of the fields: names would cost as much again as the line itself."""
+        target, caller, usage = exchange.target, exchange.caller, exchange.usage or _NO_USAGE
         first_s = exchange.first_frame_at - exchange.received_at
-        # By position, in the order of the fields: names would cost as much again as the line itself.
         return RequestLine(
             exchange.received_at + self._clock_offset,
             exchange.id,
@@ -73,8 +82,8 @@ class Settlement:
             "ok" if error is None else error.code,
             duration_us,
             int(first_s * 1_000_000) if first_s > 0 else None,
-            None if told is None else told.input_tokens,
-            None if told is None else told.output_tokens,
+            usage.input_tokens,
+            usage.output_tokens,
             usage.cache_read_tokens,
             usage.reasoning_tokens,
             usage.estimated,
@@ -86,19 +95,3 @@ class Settlement:
 
 def _failure(error: NarthexError) -> str | None:
     return error.failure.value if isinstance(error, ProviderError) else None
-
-
-def _estimate(exchange: Exchange, answer: Stream) -> Usage:
-    """Return what the call may have consumed, where the provider said nothing or its answer was cut."""
-    told = exchange.usage
-    read = len(exchange.body) // BYTES_PER_TOKEN if told is None else told.input_tokens
-    written = answer.frames_total if answer.dialect is None else answer.events_total
-    if answer.whole:
-        written = answer.bytes_total // BYTES_PER_TOKEN
-    return Usage(
-        input_tokens=read,
-        output_tokens=written if told is None else max(written, told.output_tokens),
-        cache_read_tokens=0 if told is None else told.cache_read_tokens,
-        cache_write_tokens=0 if told is None else told.cache_write_tokens,
-        estimated=True,
-    )

@@ -22,7 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """`provider/model`."""
     header: bytes
-    """The same, for a response header."""
+    """The header line of an answer that tells it."""
     model: str
     """The provider's own name for it."""
     provider: Provider
@@ -142,7 +142,12 @@ class Catalog:
         implementation, timeouts = self._providers[provider]
         name = f"{provider}/{model}"
         return Target(
-            name=name, header=name.encode(), model=model, provider=implementation, timeouts=timeouts, facts=facts
+            name=name,
+            header=b"x-narthex-model: %b\r\n" % name.encode(),
+            model=model,
+            provider=implementation,
+            timeouts=timeouts,
+            facts=facts,
         )
 
     def _not_found(self, name: str) -> str:

@@ -1,0 +1,68 @@
+"""Estimates count what was said, not what it was wrapped in, and never take away from what was told."""
+
+from __future__ import annotations
+
+import pytest
+
+from narthex.pipeline.estimates import estimate
+from narthex.pipeline.exchange import Exchange
+from narthex.streams.stream import Stream
+from narthex.testing.wires import openai_answer
+from narthex.types.dialects import Dialect, Operation
+from narthex.types.events import TextDelta
+from narthex.types.messages import Message, Text
+from narthex.types.requests import ChatRequest
+from narthex.types.usage import Usage
+
+
+def call(body: bytes = b"x" * 400, *, operation: Operation = Operation.CHAT) -> Exchange:
+    """Return a call of a hundred tokens."""
+    return Exchange(Dialect.OPENAI_CHAT, body, {}, operation)
+
+
+@pytest.mark.parametrize("said", ["a", "word " * 40])
+def test_a_whole_answer_is_what_it_says(said: str) -> None:
+    """The envelope of an answer costs nothing."""
+    counted = estimate(call(), Stream.of(openai_answer(said), Dialect.OPENAI_CHAT))
+    assert counted == Usage(input_tokens=100, output_tokens=-(-len(said) // 4), estimated=True)
+
+
+def test_an_answer_that_cannot_be_read_is_counted_by_its_size() -> None:
+    """Better too much than nothing."""
+    assert estimate(call(), Stream.of(b"?" * 40, Dialect.OPENAI_CHAT)).output_tokens == 10
+
+
+def test_a_stream_is_counted_by_its_events() -> None:
+    """Each event is about a token, in bytes as in the inner vocabulary."""
+    passing = Stream(Dialect.OPENAI_CHAT)
+    passing.append(b"three events")
+    passing.events_total = 3
+    assert estimate(call(), passing).output_tokens == 3
+    inner = Stream(None)
+    inner.append(TextDelta(text="a"))
+    inner.append(TextDelta(text="b"))
+    assert estimate(call(), inner).output_tokens == 2
+
+
+def test_a_call_without_a_body_is_counted_by_its_messages() -> None:
+    """What is asked in-process costs as much as what comes over the network."""
+    request = ChatRequest(model="m", messages=(Message(role="user", parts=(Text(text="word " * 80),)),))
+    exchange = Exchange(Dialect.NATIVE, b"", {}, request=request)
+    assert 100 <= estimate(exchange, Stream(None)).input_tokens <= 120
+
+
+def test_what_was_told_is_kept() -> None:
+    """A cut answer keeps the provider's counts, and has at least what was delivered."""
+    exchange = call()
+    exchange.usage = Usage(input_tokens=7, output_tokens=1, cache_read_tokens=5, cache_write_tokens=2)
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(b"x")
+    stream.events_total = 9
+    expected = Usage(input_tokens=7, output_tokens=9, cache_read_tokens=5, cache_write_tokens=2, estimated=True)
+    assert estimate(exchange, stream) == expected
+
+
+def test_vectors_write_no_tokens() -> None:
+    """An answer of vectors is read, not written."""
+    exchange = call(operation=Operation.EMBED)
+    assert estimate(exchange, Stream.of(b"[]" * 500, Dialect.OPENAI_EMBEDDINGS)).output_tokens == 0
