@@ -35,6 +35,9 @@ WAIT_S: Final = 10.0
 QUIET_S: Final = 0.02
 """How long a client listens for what else may come, before it says that it has nothing more to send."""
 
+PATIENCE: Final = {"header_timeout_s": 86_400, "body_timeout_s": 86_400, "keep_alive_s": 86_400}
+"""Nothing ends by a limit of time, so that the good connection outlives the longest run."""
+
 ANTHROPIC_PATHS: Final = ("/v1/messages", "/v1/models")
 """Paths whose errors may be told in Anthropic's shape: the second only to callers that speak it."""
 
@@ -315,7 +318,7 @@ def fuzzed(data_dir: Path, **changes: object) -> Iterator[Fuzzed]:
                 "up": {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"]},
             },
             "default_model": "demo/m",
-            "server": {"max_body_bytes": 1_048_576},
+            "server": {"max_body_bytes": 1_048_576, **PATIENCE},
         }
         with running(data_dir, **{**settings, **changes}) as gateway:
             logging.getLogger().addHandler(watch)
