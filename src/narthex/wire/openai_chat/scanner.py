@@ -131,10 +131,7 @@ class OpenAIChatScanner:
         while start < size:
             for template in templates:
                 frames, end = template.run_of(block, start)
-                if not frames:
-                    end = template.end_of(block, start)
-                    frames = 1
-                if end > 0:
+                if frames:
                     break
             else:
                 break

@@ -9,16 +9,20 @@ what makes watching a stream cheaper than the network it comes from.
 from __future__ import annotations
 
 import re
+from itertools import repeat
 
 _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|arguments|text|obfuscation)": ?"((?:[^"\\]|\\.)*)"')
 _INSIDE = re.compile(rb'(?:[^"\\]|\\.)*')
 _BACKSLASH = 0x5C
+_FRAME_END = b"\n\n"
+_without_head = bytes.removeprefix
+_without_tail = bytes.removesuffix
 
 
 class Template:
     """The bytes of a frame between what is said."""
 
-    __slots__ = ("_head_size", "_joint", "_tail", "_tail_size", "head", "tails")
+    __slots__ = ("_fixed_size", "_line_end", "head", "tails")
 
     def __init__(self, head: bytes, tails: tuple[bytes, ...]) -> None:
         """Keep the bytes.
@@ -29,30 +33,49 @@ class Template:
         """
         self.head = head
         self.tails = tails
-        self._joint = tails[0] + head if len(tails) == 1 else b""
-        self._head_size = len(head)
-        self._tail = tails[-1]
-        self._tail_size = len(tails[-1])
+        self._line_end = tails[0].removesuffix(_FRAME_END) if len(tails) == 1 else b""
+        self._fixed_size = len(head) + len(self._line_end)
 
     def frames_of(self, block: bytes) -> int:
-        """Return of how many frames that fit the whole block consists, or 0 if that is not seen at a glance.
+        """Return of how many frames that fit the whole block consists, or 0 if that is not seen at a glance."""
+        if not self._line_end or not block.startswith(self.head) or not block.endswith(self.tails[0]):
+            return 0
+        frames = block[:-2].split(_FRAME_END)
+        return len(frames) if self._all_fit(frames) else 0
 
-        Between the first head and the last tail stands what is said, with a joint between two frames. With a quotation
-        mark in place of each joint it must hold no other, no line end, and no escape that a quotation mark could be
-        part of: then each of its pieces is the inside of a JSON string.
+    def run_of(self, block: bytes, start: int) -> tuple[int, int]:
+        """Return how many frames from `start` on fit, one after the other, and where the last of them ends.
+
+        A run that is longer is found only if there are at least two; where kinds of frames take turns, looking far
+        ahead at each would be in vain.
         """
-        joint = self._joint
-        ends = len(block) - self._tail_size
-        if ends < self._head_size or not joint or not block.startswith(self.head) or not block.endswith(self._tail):
-            return 0
-        inside = block[self._head_size : ends]
-        said = inside.replace(joint, b'"')
-        joints = (len(inside) - len(said)) // (len(joint) - 1)
-        if said.count(b'"') != joints or b"\n" in said or b"\r" in said:
-            return 0
-        if b"\\" in said and (b'\\"' in said or b"\\\\" in said or said.endswith(b"\\")):
-            return 0
-        return joints + 1
+        end = self.end_of(block, start)
+        if end < 0:
+            return 0, start
+        if not self._line_end or not block.startswith(self.head, end):
+            return 1, end
+        frames = block[end:].split(_FRAME_END)
+        while frames and not (frames[-1].startswith(self.head) and frames[-1].endswith(self._line_end)):
+            frames.pop()
+        if not frames or not self._all_fit(frames):
+            return 1, end
+        return len(frames) + 1, end + sum(map(len, frames)) + len(_FRAME_END) * len(frames)
+
+    def _all_fit(self, frames: list[bytes]) -> bool:
+        """Tell whether each frame is the head, the inside of a JSON string on one line, and the tail.
+
+        All of them are looked over in a few calls, however many they are.
+        """
+        count = len(frames)
+        said = list(map(_without_tail, map(_without_head, frames, repeat(self.head)), repeat(self._line_end)))
+        together = b'"'.join(said)
+        if sum(map(len, frames)) - count * self._fixed_size != len(together) - count + 1:
+            return False
+        if b"\n" in together or b"\r" in together:
+            return False
+        if b"\\" not in together:
+            return together.count(b'"') == count - 1
+        return all(_INSIDE.fullmatch(one) for one in said if b'"' in one or b"\\" in one)
 
     def end_of(self, block: bytes, start: int) -> int:
         """Return where the frame at `start` ends if it fits, or -1."""
@@ -71,24 +94,6 @@ class Template:
             end = quote + len(tail)
         return end
 
-    def run_of(self, block: bytes, start: int) -> tuple[int, int]:
-        """Return how many frames from `start` on fit, one after the other, and where the last of them ends.
-
-        Between two frames that fit stands the end of one and the head of the next: what is left when the block is cut
-        at these joints is what is said, all of it looked over in a few searches.
-        """
-        first = start + len(self.head)
-        if not self._joint or len(block) < first + len(self._joint) or not block.startswith(self.head, start):
-            return 0, start
-        said = (block[first:] if first else block).split(self._joint)
-        last = said.pop()
-        if not said or not _are_strings(said):
-            return 0, start
-        end = len(block) - len(last)
-        final = self.end_of(block, end - len(self.head))
-        # The head of a frame that does not fit belongs to that frame, not to this run.
-        return (len(said) + 1, final) if final > 0 else (len(said), end - len(self.head))
-
 
 def template_of(frame: bytes) -> Template | None:
     """Make a template of a frame that was read as valid JSON, or None if it is not a single line or says nothing."""
@@ -101,16 +106,6 @@ def template_of(frame: bytes) -> Template | None:
     ends = [start for start, _ in cuts[1:]] + [len(frame)]
     tails = tuple(frame[start:end] for start, end in zip(starts, ends, strict=True))
     return Template(frame[: cuts[0][0]], tails)
-
-
-def _are_strings(said: list[bytes]) -> bool:
-    """Tell whether each of these is the inside of a JSON string on one line."""
-    together = b"".join(said)
-    if b"\n" in together or b"\r" in together:
-        return False
-    if b'"' not in together and b"\\" not in together:
-        return True
-    return all(_INSIDE.fullmatch(one) for one in said if b'"' in one or b"\\" in one)
 
 
 def _end_of_string(block: bytes, start: int, tail: bytes) -> int:
