@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.http.heads import KnownHead, known_head
+from narthex.http.heads import KnownHead, known_head, without_offer
 from narthex.http.surfaces import SURFACES
 
-SURFACE = SURFACES[b"/v1/chat/completions"]
+URL = b"/v1/chat/completions"
 LINES = [b"POST /v1/chat/completions HTTP/1.1", b"Host: x", b"Content-Length: %d", b"Authorization: Bearer sk-1"]
 
 
@@ -26,7 +26,7 @@ def headers_of(lines: list[bytes]) -> dict[bytes, bytes]:
 
 def learned(body: bytes = b"{}", lines: list[bytes] = LINES) -> KnownHead:
     """Learn a head that must be learned."""
-    known = known_head(request(body, lines), SURFACE, headers_of(lines))
+    known = known_head(request(body, lines), URL, headers_of(lines))
     assert known is not None
     return known
 
@@ -71,17 +71,32 @@ def test_a_length_that_is_not_digits_is_unknown(digits: bytes) -> None:
 def test_heads_that_are_not_plain_are_not_learned(line: bytes) -> None:
     """Other framings, and a length given twice, are read anew each time."""
     lines = [*LINES, line]
-    assert known_head(request(b"{}", lines), SURFACE, headers_of(lines)) is None
+    assert known_head(request(b"{}", lines), URL, headers_of(lines)) is None
 
 
 def test_a_head_without_its_whole_body_is_not_learned() -> None:
     """Neither half a request nor two at once teach anything."""
     headers = headers_of(LINES)
-    assert known_head(request(b"{}", length=3), SURFACE, headers) is None
-    assert known_head(request(b"{}") + request(b"{}"), SURFACE, headers) is None
-    assert known_head(request(b"{}", [LINES[0], LINES[1]]), SURFACE, {}) is None
+    assert known_head(request(b"{}", length=3), URL, headers) is None
+    assert known_head(request(b"{}") + request(b"{}"), URL, headers) is None
+    assert known_head(request(b"{}", [LINES[0], LINES[1]]), URL, {}) is None
 
 
 def test_the_length_is_not_among_its_headers() -> None:
     """The length of one request says nothing about the next."""
     assert learned().headers == {b"host": b"x", b"authorization": b"Bearer sk-1"}
+
+
+def test_only_model_routes_are_learned() -> None:
+    """What another route would answer is never taken for a model's."""
+    assert known_head(request(b"{}"), b"/health", headers_of(LINES)) is None
+    assert learned().surface is SURFACES[URL]
+
+
+def test_an_offer_is_left_out_of_a_head() -> None:
+    """A head without its offer asks for the same, and says whether the connection is kept."""
+    headers = [(b"host", b"x"), (b"upgrade", b"h2c"), (b"connection", b"upgrade"), (b"http2-settings", b"AA")]
+    kept = without_offer(b"GET", b"/health", headers, keep_alive=True)
+    assert kept == b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    closed = without_offer(b"GET", b"/health", headers, keep_alive=False)
+    assert closed == b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"

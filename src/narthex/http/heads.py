@@ -1,16 +1,17 @@
-"""Request heads that come again: an SDK writes the same one for every call, but for the length of the body."""
+"""Request heads: those that come again, as an SDK writes them for every call, and those that offer an upgrade."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from narthex.http.surfaces import Surface
+from narthex.http.surfaces import SURFACES, Surface
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: ?([0-9]{1,9})(?=\r\n)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 _MAX_DIGITS: Final = 9
+_OFFER: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
 class KnownHead:
@@ -56,18 +57,27 @@ class KnownHead:
         return None
 
 
-def known_head(data: bytes, surface: Surface, headers: Mapping[bytes, bytes]) -> KnownHead | None:
+def known_head(data: bytes, url: bytes, headers: Mapping[bytes, bytes]) -> KnownHead | None:
     """Return the head of a request that was read as one whole, or None if it is not of the plain kind.
 
     Args:
         data: The request, from its first byte to the last of its body.
-        surface: The model route that it asked for.
+        url: That it asked for.
         headers: As the parser read them.
     """
-    if b"transfer-encoding" in headers or b"expect" in headers:
+    surface = SURFACES.get(url.partition(b"?")[0])
+    if surface is None or b"transfer-encoding" in headers or b"expect" in headers:
         return None
     head = data[: data.find(_END) + len(_END)]
     lengths = list(_LENGTH.finditer(head))
     if len(lengths) != 1 or int(lengths[0][1]) != len(data) - len(head):
         return None
     return KnownHead(head[: lengths[0].start(1)], head[lengths[0].end(1) :], surface, headers)
+
+
+def without_offer(method: bytes, url: bytes, headers: Iterable[tuple[bytes, bytes]], *, keep_alive: bool) -> bytes:
+    """Write a head again without its offer to speak another protocol, of which nothing came but the offer."""
+    kept = [pair for pair in headers if pair[0] not in _OFFER]
+    if not keep_alive:
+        kept.append((b"connection", b"close"))
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, url, b"".join(b"%b: %b\r\n" % pair for pair in kept))

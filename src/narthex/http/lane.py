@@ -22,15 +22,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout
 from narthex.http.access import Access
 from narthex.http.deadlines import Phase, Sweeper
-from narthex.http.heads import KnownHead, known_head
-from narthex.http.outflow import Outflow
-from narthex.http.surfaces import SURFACES, Surface, error_frames
+from narthex.http.heads import KnownHead, known_head, without_offer
+from narthex.http.outflow import Outflow, flow
+from narthex.http.surfaces import SURFACES, Surface
 from narthex.http.written import CommonLines, error_answer, stream_head, whole_answer
 from narthex.pipeline.exchange import Exchange, new_request_id
 from narthex.pipeline.gateway import Engine
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect
-from narthex.wire.registry import CHAT_WIRES
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +40,7 @@ _SERVING: Final = Phase.SERVING
 _IDLE: Final = Phase.IDLE
 _CLOSING: Final = Phase.CLOSING
 
+_LINES: Final = CommonLines()
 _MAX_NEW_HEADS: Final = 16
 """Heads learned on one connection: where each is new (a trace ID in it), learning would be in vain."""
 
@@ -82,8 +82,7 @@ class LaneProtocol(HttpToolsProtocol):
 
     lane: ClassVar[Lane]
     parser: httptools.HttpRequestParser
-    _lines: ClassVar = CommonLines()
-
+    _parts: list[bytes]
     # -- connection ------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -93,16 +92,13 @@ class LaneProtocol(HttpToolsProtocol):
         self.phase = _HEAD
         self.since = self.lane.sweeper.now
         self.stalled_since: float | None = None
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = self._new_heads = 0
         self._surface: Surface | None = None
-        self._parts: list[bytes] = []
-        self._body_bytes = 0
-        self._lane_headers: dict[bytes, bytes] = {}
         self._lane_cycle = _LaneCycle()
         self._serving: asyncio.Task[None] | None = None
         self._outflow: Outflow | None = None
         self._known: KnownHead | None = None
-        self._new_heads = 0
+        self._offered = False
         if len(self.connections) > self.lane.max_connections:
             self._refuse(Overloaded("too many connections; try again in a moment", retry_after_s=1))
 
@@ -136,8 +132,11 @@ class LaneProtocol(HttpToolsProtocol):
             return
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(InvalidRequest("this server does not upgrade connections on that route"))
+        except httptools.HttpParserUpgrade as offer:
+            if not self._offered:
+                self._refuse(InvalidRequest("this server is no proxy"))
+                return
+            self._pass_over(data[offer.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, NarthexError) else InvalidRequest(f"this is not HTTP/1.1: {error}"))
@@ -146,6 +145,15 @@ class LaneProtocol(HttpToolsProtocol):
                 self._refuse(InvalidRequest(f"the request head is larger than {self.lane.max_header_bytes} bytes"))
             elif begins and self._serving is not None:
                 self._learn(data)
+
+    def _pass_over(self, rest: bytes) -> None:
+        """Read a request that offers another protocol again, without the offer: the parser leaves its body unread."""
+        parser = self.parser
+        head = without_offer(parser.get_method(), self.url, self.headers, keep_alive=parser.should_keep_alive())
+        self._offered = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(head + rest)
 
     def expire(self, phase: Phase) -> None:
         """End the connection: its time in `phase` is over."""
@@ -182,13 +190,19 @@ class LaneProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
-        self.headers.append((name.lower(), value))
+        if self.phase is not _BODY:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
+        self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._offered:
+            return
         self.phase = _BODY
         self.since = self.lane.sweeper.now
         self._head_bytes = 0
+        if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
+            raise InvalidRequest("a request of HTTP/1.1 names one Host")
         surface = SURFACES.get(self.url if b"?" not in self.url else self.url.partition(b"?")[0])
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if (
@@ -219,6 +233,8 @@ class LaneProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Serve a request that is complete."""
+        if self._offered:
+            return
         surface = self._surface
         if surface is None:
             if self.phase is not _CLOSING:
@@ -277,8 +293,7 @@ class LaneProtocol(HttpToolsProtocol):
         """Keep the head of a request that was read as one whole; a client whose heads all differ is left alone."""
         if self._new_heads < _MAX_NEW_HEADS and self._lane_cycle.keep_alive:
             self._new_heads += 1
-            surface = SURFACES[self.url.partition(b"?")[0]]
-            self._known = known_head(data, surface, self._lane_headers)
+            self._known = known_head(data, self.url, self._lane_headers)
 
     def _again(self, known: KnownHead, body: bytes) -> None:
         """Serve a request whose head is known."""
@@ -306,11 +321,11 @@ class LaneProtocol(HttpToolsProtocol):
             try:
                 answer = await self.lane.engine.handle(exchange)
                 if answer.whole:
-                    self.transport.write(whole_answer(exchange, self._common(cycle), answer.body))
+                    self.transport.write(whole_answer(exchange, _common(self, cycle), answer.body))
                 else:
                     await self._stream(exchange, cycle, answer)
             except NarthexError as error:
-                self.transport.write(error_answer(exchange.dialect, error, exchange.id, self._common(cycle)))
+                self.transport.write(error_answer(exchange.dialect, error, exchange.id, _common(self, cycle)))
         except asyncio.CancelledError:
             self.transport.close()
             raise
@@ -328,23 +343,15 @@ class LaneProtocol(HttpToolsProtocol):
 
     async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
         """Write frames as they come, to the end of the answer or to the error that it ends with."""
-
-        def last_words(error: NarthexError) -> bytes:
-            return error_frames(exchange.dialect, error, exchange.id)
-
-        encode = (
-            None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
-        )
-        head = stream_head(exchange, self._common(cycle))
-        self._outflow = outflow = Outflow(answer, self.transport.write, head=head, encode=encode, last_words=last_words)
+        head = stream_head(exchange, _common(self, cycle))
+        self._outflow = outflow = flow(exchange, answer, self.transport.write, head)
         try:
             await outflow.ended
         except BaseException as error:
-            outflow.leave()
             answer.cancel()
             if isinstance(error, asyncio.CancelledError) and not self.transport.is_closing():
-                data = last_words(Overloaded("this server stops; the answer is not whole"))
-                self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+                outflow.break_off(Overloaded("this server stops; the answer is not whole"))
+            outflow.leave()
             raise
         finally:
             self._outflow = None
@@ -355,13 +362,13 @@ class LaneProtocol(HttpToolsProtocol):
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete and self._surface is None:
-            if self.phase is not _BODY or getattr(cycle, "response_started", True):
+            if self.phase is not _BODY or self.pipeline or getattr(cycle, "response_started", True):
                 self.transport.abort()
                 return
             cycle.disconnected = True
             cycle.message_event.set()
         dialect = Dialect.ANTHROPIC_MESSAGES if self.url.startswith(b"/v1/messages") else Dialect.OPENAI_CHAT
-        common = self._common(_LaneCycle(keep_alive=False))
+        common = _common(self, _LaneCycle(keep_alive=False))
         self.transport.write(error_answer(dialect, error, new_request_id(), common))
         self._surface = None
         # The client may still be sending: closing now would reset the connection and take the answer with it.
@@ -370,8 +377,10 @@ class LaneProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
-    def _common(self, cycle: _LaneCycle) -> bytes:
-        return self._lines.of(self.server_state.default_headers, keep_alive=cycle.keep_alive)
+
+def _common(connection: LaneProtocol, cycle: _LaneCycle) -> bytes:
+    """Return the header lines of every answer."""
+    return _LINES.of(connection.server_state.default_headers, keep_alive=cycle.keep_alive)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

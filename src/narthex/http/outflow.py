@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import cast
 
 from narthex.errors import NarthexError
+from narthex.http.surfaces import error_frames
+from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.types.events import Event
+from narthex.wire.registry import CHAT_WIRES
 
 
 class Outflow:
@@ -61,6 +64,12 @@ class Outflow:
         self._blocked = False
         self._push()
 
+    def break_off(self, error: NarthexError) -> None:
+        """End the answer with an error, whatever is still to come of it."""
+        self.leave()
+        data = self._last_words(error)
+        self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data))
+
     def leave(self) -> None:
         """Write nothing more."""
         self._blocked = True
@@ -93,3 +102,15 @@ class Outflow:
         self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data) if data else self._head + b"0\r\n\r\n")
         self._reader.leave()
         self.ended.set_result(None)
+
+
+def flow(exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes) -> Outflow:
+    """Let the answer to a call flow into its connection, in the dialect of its caller."""
+
+    def last_words(error: NarthexError) -> bytes:
+        return error_frames(exchange.dialect, error, exchange.id)
+
+    encode = (
+        None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+    )
+    return Outflow(answer, write, head=head, encode=encode, last_words=last_words)

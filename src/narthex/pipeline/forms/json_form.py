@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NoReturn
 
 import jsonschema_rs
 import orjson
@@ -54,13 +55,18 @@ def check_schema(value: object, schema: dict[str, object]) -> str | None:
         ValueError: The schema itself is not valid.
     """
     try:
-        validator = jsonschema_rs.validator_for(schema)
+        validator = jsonschema_rs.validator_for(schema, retriever=_refuse)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         raise ValueError(str(error).partition("\n")[0]) from error
     for problem in validator.iter_errors(value):
         path = ".".join(str(part) for part in problem.instance_path)
         return f"{path or 'the value'}: {problem.message}"
     return None
+
+
+def _refuse(uri: str) -> NoReturn:
+    """Fetch nothing: a caller's schema may name any address that this server can reach, and any file on it."""
+    raise ValueError(f"references must stand inside the schema, not at {uri[:100]!r}")
 
 
 def _start(text: str) -> int:
