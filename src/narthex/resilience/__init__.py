@@ -1,0 +1,14 @@
+"""What keeps calls whole when providers fail: decisions, limits and counters, each on its own, without I/O.
+
+decisions     what a failure means for the call: again here, elsewhere, a larger window, or the truth
+backoff       how long to wait before the same target is asked again
+budget        how many retries all calls together may make
+breakers      which targets are left alone for now, and how they come back
+cooling       which of a provider's keys may be used now
+concurrency   how many calls a target bears at once, and who waits for a place
+latency       how fast a target usually is, and how many calls may be hedged
+idempotency   the same request twice is one call
+recovery      what failed, what was rescued and by which way, what was lost
+
+A policy is a frozen value; a clock is a function that returns seconds, and chance is a `random.Random`.
+"""
