@@ -26,7 +26,7 @@ def test_names_are_those_of_the_fields() -> None:
         if name != "limits":
             assert type(adapter.validate_python({"fault": name})) is kind
     assert set(SCENARIOS) >= WIRE_ONLY
-    assert len(SCENARIOS) == 24
+    assert len(SCENARIOS) == 36
 
 
 def test_values_travel_as_tables() -> None:
@@ -60,9 +60,17 @@ def test_directives_fill_fields_in_order_or_by_name() -> None:
     assert scenario_from_directive("disconnect", "") == Disconnect()
 
 
+def test_a_rhythm_is_said_by_name_where_it_is_taken() -> None:
+    """`every`, `probability` and `times` belong to scripts; a prompt cannot say them."""
+    said = scenario_from_directive("fail", "503 times=2", with_occasion=True)
+    assert said == Fail(status=503, times=2)
+    with pytest.raises(BadDirective, match="not 'times'"):
+        scenario_from_directive("fail", "503 times=2")
+
+
 def test_unknown_directives_list_the_known() -> None:
     """A name that is no scenario is answered with those there are."""
-    with pytest.raises(BadDirective, match="there are break_tool_call"):
+    with pytest.raises(BadDirective, match="there are bad_framing"):
         scenario_from_directive("nonsense", "")
 
 

@@ -79,6 +79,7 @@ class Flap(Occasion):
 
     fault: Literal["flap"] = "flap"
     period_s: float = Field(default=10.0, gt=0, le=86_400)
+    starts: Literal["up", "down"] = "up"
 
 
 class ContextOverflow(Occasion):
@@ -168,6 +169,13 @@ class WrongUsage(Occasion):
     factor: float = Field(default=10.0, ge=0, le=1_000_000)
 
 
+class ContentFilter(Occasion):
+    """Stops in the middle and says that its filter was tripped."""
+
+    fault: Literal["content_filter"] = "content_filter"
+    after_chunks: Chunks = 3
+
+
 class BreakToolCall(Occasion):
     """Spoils the tool call: its arguments are no JSON, or the tool was never offered."""
 
@@ -202,6 +210,78 @@ class HalfClose(Occasion):
     after_chunks: Chunks = 3
 
 
+class Empty(Occasion):
+    """Answers 200, and nothing else."""
+
+    fault: Literal["empty"] = "empty"
+
+
+class MalformedEvent(Occasion):
+    """Sends one event that is no JSON, and goes on well."""
+
+    fault: Literal["malformed_event"] = "malformed_event"
+    after_chunks: Chunks = 3
+
+
+class CutEvent(Occasion):
+    """Closes the connection in the middle of an event."""
+
+    fault: Literal["cut_event"] = "cut_event"
+    after_chunks: Chunks = 3
+
+
+class NoDone(Occasion):
+    """Finishes without the closing mark, and holds the connection for some seconds, or for good."""
+
+    fault: Literal["no_done"] = "no_done"
+    seconds: Seconds | None = 0.0
+
+
+class Unstreamed(Occasion):
+    """Answers whole where a stream was asked for."""
+
+    fault: Literal["unstreamed"] = "unstreamed"
+
+
+class WrongLength(Occasion):
+    """Announces a longer body than it sends."""
+
+    fault: Literal["wrong_length"] = "wrong_length"
+    missing_bytes: int = Field(default=64, ge=1, le=1_000_000)
+
+
+class BadFraming(Occasion):
+    """Breaks the framing of the body in the middle: a chunk whose size is no number."""
+
+    fault: Literal["bad_framing"] = "bad_framing"
+    after_chunks: Chunks = 3
+
+
+class Redirect(Occasion):
+    """Sends the caller elsewhere."""
+
+    fault: Literal["redirect"] = "redirect"
+    location: str = Field(default="http://127.0.0.1:9/v1", pattern=r"^[!-~]+$")
+
+
+class StaleConnection(Occasion):
+    """Closes a kept connection, unanswered, when the next request comes on it."""
+
+    fault: Literal["stale_connection"] = "stale_connection"
+
+
+class Reset(Occasion):
+    """Resets each connection as soon as it is made."""
+
+    fault: Literal["reset"] = "reset"
+
+
+class ConnectTimeout(Occasion):
+    """Lets callers wait for the connection."""
+
+    fault: Literal["connect_timeout"] = "connect_timeout"
+
+
 class TlsError(Occasion):
     """Breaks the TLS handshake."""
 
@@ -232,11 +312,23 @@ Scenario = Annotated[
     | DuplicateChunk
     | HugeChunk
     | WrongUsage
+    | ContentFilter
     | BreakToolCall
     | SlowHeaders
     | SplitUtf8
     | WrongContentType
     | HalfClose
+    | Empty
+    | MalformedEvent
+    | CutEvent
+    | NoDone
+    | Unstreamed
+    | WrongLength
+    | BadFraming
+    | Redirect
+    | StaleConnection
+    | Reset
+    | ConnectTimeout
     | TlsError
     | DnsError,
     Field(discriminator="fault"),
@@ -255,7 +347,25 @@ SCENARIOS: dict[str, type[Occasion]] = {kind.model_fields["fault"].default: kind
 """Scenarios by name."""
 
 WIRE_ONLY: frozenset[str] = frozenset(
-    {"slow_headers", "split_utf8", "wrong_content_type", "half_close", "tls_error", "dns_error"}
+    {
+        "slow_headers",
+        "split_utf8",
+        "wrong_content_type",
+        "half_close",
+        "empty",
+        "malformed_event",
+        "cut_event",
+        "no_done",
+        "unstreamed",
+        "wrong_length",
+        "bad_framing",
+        "redirect",
+        "stale_connection",
+        "reset",
+        "connect_timeout",
+        "tls_error",
+        "dns_error",
+    }
 )
 """Scenarios that only a socket can show."""
 
@@ -280,10 +390,15 @@ def without_directives(text: str, names: frozenset[str]) -> str:
     return _DIRECTIVE.sub(lambda match: "" if match[1] in names else match[0], text).strip()
 
 
-def scenario_from_directive(name: str, arguments: str) -> Scenario:
+def scenario_from_directive(name: str, arguments: str, *, with_occasion: bool = False) -> Scenario:
     """Build a scenario from a directive such as `fail 503` or `stall seconds=2 after_chunks=1`.
 
     Words without `=` fill the scenario's own fields in the order they are declared.
+
+    Args:
+        name: Of the scenario.
+        arguments: The words behind it.
+        with_occasion: Whether `every`, `probability` and `times` may be said too, by name.
 
     Raises:
         BadDirective: No such scenario, too many words, or a value that it does not take.
@@ -292,21 +407,26 @@ def scenario_from_directive(name: str, arguments: str) -> Scenario:
     if kind is None:
         raise BadDirective(f"no scenario {name!r}; there are {', '.join(sorted(SCENARIOS))}")
     own = [field for field in kind.model_fields if field not in _WHEN]
-    fields = list(own)
-    values: dict[str, object] = {"fault": name}
-    for word in arguments.split():
-        key, equals, value = word.partition("=")
-        if not equals:
-            if not fields:
-                raise BadDirective(f"[[{name}]] takes no further {word!r}")
-            key, value = fields[0], word
-        if key not in own:
-            raise BadDirective(f"[[{name}]] takes {', '.join(own) or 'nothing'}, not {key!r}")
-        values[key] = value
-        fields = [field for field in fields if field != key]
+    more = sorted(Occasion.model_fields) if with_occasion else []
     try:
-        return _ADAPTER.validate_python(values)
+        return _ADAPTER.validate_python({"fault": name, **_values(name, arguments, own, more)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"][1:]) or name
         raise BadDirective(f"[[{name}]] {where}: {first['msg']}") from error
+
+
+def _values(name: str, arguments: str, own: list[str], more: list[str]) -> dict[str, str]:
+    """Read the words of a directive: bare ones fill `own` in order, and by name `more` may be said too."""
+    values: dict[str, str] = {}
+    for word in arguments.split():
+        free = [field for field in own if field not in values]
+        key, equals, value = word.partition("=")
+        if not equals:
+            if not free:
+                raise BadDirective(f"[[{name}]] takes no further {word!r}")
+            key, value = free[0], word
+        if key not in (*own, *more):
+            raise BadDirective(f"[[{name}]] takes {', '.join([*own, *more]) or 'nothing'}, not {key!r}")
+        values[key] = value
+    return values

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from narthex.providers.scripted.instances import instance
 from narthex.providers.scripted.schemas import KEYWORDS, Schema, UnsupportedSchema
-from narthex.providers.scripted.texts import random_for
+from narthex.testing.chance import random_for
 
 SCHEMAS: list[dict[str, object] | bool] = [
     True,

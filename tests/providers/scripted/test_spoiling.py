@@ -12,6 +12,7 @@ from narthex.providers.scripted.spoiling import altered, altered_pace, played
 from narthex.providers.scripted.steps import FOREVER, Pace, Step, events_of
 from narthex.testing.scenarios import (
     BreakToolCall,
+    ContentFilter,
     Corrupt,
     Disconnect,
     Drip,
@@ -131,6 +132,15 @@ def test_pieces_come_twice_or_huge() -> None:
     """One piece is repeated, or one of the length asked comes first."""
     assert _text(_played(DuplicateChunk(after_chunks=2))) == "one two two three"
     assert len(_text(_played(HugeChunk(characters=8_000)))) == 8_000 + len("one two three")
+
+
+def test_a_filter_cuts_the_text_and_says_so() -> None:
+    """Behind so many pieces nothing more is said, and the finish names the filter."""
+    steps = _played(ContentFilter(after_chunks=2))
+    assert _text(steps) == "one two"
+    reasons = [step.event.reason for step in steps if isinstance(step.event, Finished)]
+    assert reasons == [FinishReason.CONTENT_FILTER]
+    assert isinstance(steps[-1].event, Ended)
 
 
 def test_scenarios_combine() -> None:

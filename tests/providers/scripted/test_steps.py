@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from narthex.errors import InternalError
 from narthex.providers.scripted.steps import Pace, Step, events_of, paced, spoiled
-from narthex.providers.scripted.texts import random_for
+from narthex.testing.chance import random_for
 from narthex.types.answers import ChatAnswer, Choice, FinishReason
 from narthex.types.events import Ended, Finished, Started, TextDelta
 from narthex.types.folding import fold

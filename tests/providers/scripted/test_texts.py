@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.providers.scripted.texts import chunks, count_tokens, fill, pseudo_text, random_for, split_tokens
+from narthex.providers.scripted.texts import chunks, count_tokens, fill, pseudo_text, split_tokens
+from narthex.testing.chance import random_for
 
 
 @given(st.text())
@@ -19,12 +20,6 @@ def test_tokens_join_to_the_text(text: str) -> None:
 def test_pseudo_text_has_the_length_asked(tokens: int, seed: int) -> None:
     """A text of so many tokens counts as so many tokens."""
     assert count_tokens(pseudo_text(random_for(seed), tokens)) == tokens
-
-
-def test_chance_is_the_same_everywhere() -> None:
-    """The same facts give the same chance in every process and release."""
-    assert random_for(7, "abc", 0).getrandbits(64) == 0x7014B7687A9C565F
-    assert random_for(7, "abc", 1).getrandbits(64) != random_for(7, "abc", 0).getrandbits(64)
 
 
 @given(st.lists(st.text(min_size=1)), st.integers(min_value=1, max_value=9))

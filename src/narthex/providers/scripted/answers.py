@@ -16,7 +16,8 @@ from narthex.providers.scripted.instances import instance
 from narthex.providers.scripted.options import Rule, ScriptOptions, ToolCallScript, When
 from narthex.providers.scripted.prompts import Prompt, input_tokens
 from narthex.providers.scripted.schemas import UnsupportedSchema
-from narthex.providers.scripted.texts import count_tokens, fill, pseudo_text, random_for, split_tokens
+from narthex.providers.scripted.texts import count_tokens, fill, pseudo_text, split_tokens
+from narthex.testing.chance import random_for
 from narthex.types.answers import ChatAnswer, Choice, FinishReason
 from narthex.types.messages import Message, Part, Reasoning, Refusal, Text, ToolCall
 from narthex.types.requests import ChatRequest, Tool

@@ -18,13 +18,15 @@ from narthex.errors import (
 from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, Timeouts, TokenCounting, VectorsReply
 from narthex.providers.scripted.answers import Composer, Wishes, rule_for
 from narthex.providers.scripted.directives import read_directives
-from narthex.providers.scripted.faults import Occasions, limited, refusal, too_long
+from narthex.providers.scripted.faults import limited, refusal, too_long
 from narthex.providers.scripted.options import read_options
 from narthex.providers.scripted.prompts import input_tokens, read_prompt
 from narthex.providers.scripted.spoiling import altered, altered_pace, played
 from narthex.providers.scripted.steps import Pace, Step, events_of, paced
-from narthex.providers.scripted.texts import count_tokens, random_for
+from narthex.providers.scripted.texts import count_tokens
 from narthex.providers.scripted.vectors import embed
+from narthex.testing.chance import random_for
+from narthex.testing.occasions import Occasions
 from narthex.testing.scenarios import Delay, Limits, Scenario, Truncate, WrongUsage
 from narthex.types.catalog import Capability, ModelFacts
 from narthex.types.dialects import Dialect

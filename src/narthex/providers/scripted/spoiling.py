@@ -11,6 +11,7 @@ from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderUnre
 from narthex.providers.scripted.steps import FOREVER, Pace, Step, spoiled
 from narthex.testing.scenarios import (
     BreakToolCall,
+    ContentFilter,
     Corrupt,
     Disconnect,
     Drip,
@@ -23,8 +24,8 @@ from narthex.testing.scenarios import (
     Truncate,
     WrongUsage,
 )
-from narthex.types.answers import ChatAnswer, Choice
-from narthex.types.events import Failed, TextDelta
+from narthex.types.answers import ChatAnswer, Choice, FinishReason
+from narthex.types.events import Failed, Finished, TextDelta
 from narthex.types.messages import Part, ToolCall
 from narthex.types.usage import Usage
 
@@ -96,10 +97,19 @@ def _play(scenario: Scenario, steps: Iterator[Step], provider: str) -> Iterator[
         case StreamError():
             failed = Failed(message=scenario.message, code=scenario.code, kind="server_error")
             return spoiled(steps, scenario.after_chunks, [Step(failed)], ends=True)
+        case _:
+            return _reworked(scenario, steps)
+
+
+def _reworked(scenario: Scenario, steps: Iterator[Step]) -> Iterator[Step]:
+    """Play what changes an answer without ending it early."""
+    match scenario:
         case HugeChunk():
             return spoiled(steps, 0, [Step(TextDelta(text="narthex " * (scenario.characters // 8)))], ends=False)
         case DuplicateChunk():
             return _duplicated(steps, scenario.after_chunks)
+        case ContentFilter():
+            return _filtered(steps, scenario.after_chunks)
         case _:
             return steps
 
@@ -125,4 +135,14 @@ def _duplicated(steps: Iterable[Step], after_chunks: int) -> Iterator[Step]:
         yield step
         seen += step.is_content
         if step.is_content and seen == max(1, after_chunks):
+            yield step
+
+
+def _filtered(steps: Iterable[Step], after_chunks: int) -> Iterator[Step]:
+    seen = 0
+    for step in steps:
+        seen += step.is_content
+        if isinstance(step.event, Finished):
+            yield replace(step, event=msgspec.structs.replace(step.event, reason=FinishReason.CONTENT_FILTER))
+        elif not step.is_content or seen <= after_chunks:
             yield step

@@ -9,7 +9,8 @@ from random import Random
 from typing import assert_never
 
 from narthex.errors import NarthexError
-from narthex.providers.scripted.texts import chunks, random_for, split_tokens
+from narthex.providers.scripted.texts import chunks, split_tokens
+from narthex.testing.chance import random_for
 from narthex.types.answers import ChatAnswer, Choice, TokenLogprob
 from narthex.types.events import (
     Ended,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from random import Random
@@ -22,12 +21,6 @@ _EXACT_CHARACTERS = 65_536
 """Longer texts are counted by their length, so that counting costs no more than about a millisecond."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-
-def random_for(*facts: object) -> Random:
-    """Return a source of chance that is the same for the same facts, in every process and on every machine."""
-    digest = hashlib.blake2b("\x1f".join(map(str, facts)).encode("utf-8", "surrogatepass"), digest_size=16)
-    return Random(int.from_bytes(digest.digest(), "big"))  # noqa: S311 - repeatable on purpose
 
 
 def split_tokens(text: str) -> list[str]:
