@@ -4,6 +4,7 @@ decisions     what a failure means for the call: again here, elsewhere, a larger
 backoff       how long to wait before the same target is asked again
 budget        how many retries all calls together may make
 breakers      which targets are left alone for now, and how they come back
+windows       what happened to a target lately
 cooling       which of a provider's keys may be used now
 concurrency   how many calls a target bears at once, and who waits for a place
 latency       how fast a target usually is, and how many calls may be hedged
