@@ -1,0 +1,13 @@
+"""Which model serves a call, and who is next in line: pure decisions, each with its reason.
+
+virtual      plain names that stand for several models, and chains of fallbacks
+candidates   a model that may serve a call, and why it stands where it stands
+figures      what is known of models at this moment: calls in flight, latency
+strategies   the orders in which members of a virtual model can be put
+balancing    tiers, draining and slow start around a strategy
+facts        what is known of a call
+conditions   which calls a rule is about
+rules        rules over calls: send elsewhere, split by percentage, shadow
+plan         the whole decision, explained; made by the router
+windows      the candidates left for a call that is too long for one of them
+"""
