@@ -202,6 +202,23 @@ def test_a_lost_probe_shuts_nobody_out() -> None:
         assert not bench.breaker.allow()
 
 
+@pytest.mark.parametrize("well", [0, 1])
+def test_a_lost_probe_that_returns_makes_no_further_place(well: int) -> None:
+    """More probes out than a step has, because one was thought lost, never let more through than the step needs."""
+    bench = Bench(BreakerPolicy(jitter=0.0, ramp=(2, 8)))
+    bench.open()
+    bench.wait(OPEN_S)
+    turns = [bench.breaker.allow() for _ in range(2)]
+    bench.wait(OPEN_S)
+    turns.append(bench.breaker.allow())
+    assert all(turns)
+    for turn in turns[well:]:
+        bench.breaker.abandoned(turn)
+    for turn in turns[:well]:
+        bench.breaker.succeeded(1.0, turn)
+    assert sum(bool(bench.breaker.allow()) for _ in range(10)) == 2 - well
+
+
 def test_calls_from_before_say_nothing_about_now() -> None:
     """What began before the breaker opened is no probe: neither its failure nor its success moves the breaker."""
     bench = Bench()
