@@ -1,0 +1,165 @@
+"""From what is known of a call to its plan: rules, then virtual models, then fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from narthex.routing.balancing import Balancer
+from narthex.routing.candidates import Candidate
+from narthex.routing.conditions import Means
+from narthex.routing.facts import Facts
+from narthex.routing.plan import Plan
+from narthex.routing.rules import Decision, Rule, Rules
+from narthex.routing.strategies import Key, Surroundings
+from narthex.routing.virtual import FallbackTable, VirtualModel
+
+MAX_REMEMBERED: Final = 4_096
+"""Names of which the way is remembered."""
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stands behind a name: the name itself or its members, then its fallbacks."""
+
+    target: str
+    heads: tuple[str | Balancer, ...]
+    """Models, and virtual models with what puts their members in order; the first serves first."""
+    fixed: tuple[Candidate, ...] | None
+    """The candidates, where no virtual model is among them."""
+
+    @property
+    def strategy(self) -> str:
+        head = self.heads[0]
+        return head.model.strategy if isinstance(head, Balancer) else ""
+
+
+class Router:
+    """Decides who serves a call.
+
+    It knows names only: whether a model is there is said by who holds the catalog. For a model without rules and
+    virtual models on its way, the plan is made once.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        around: Surroundings,
+        *,
+        models: Sequence[VirtualModel] = (),
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
+        rules: Sequence[Rule] = (),
+    ) -> None:
+        """Take in definitions that have passed `virtual.check` and `rules.check`.
+
+        Args:
+            means: Decides conditions; its `canonical` follows aliases and the empty name to the default model.
+            around: What balancing looks at.
+            models: The virtual models.
+            fallbacks: Names or `*`, to the names that serve when those could not.
+            rules: In their order.
+        """
+        self._means = means
+        self._fallbacks = {name: tuple(names) for name, names in (fallbacks or {}).items()}
+        self._rules = Rules(rules, means)
+        self._balancers = {model.name: Balancer(model, around) for model in models}
+        self.forget()
+
+    def adopt(self, other: Router) -> None:
+        """Decide as the other router does, at once."""
+        self._means, self._fallbacks, self._rules = other._means, other._fallbacks, other._rules
+        self._balancers = other._balancers
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the ways that are remembered; to be called when names have come to stand for something else."""
+        models = [balancer.model for balancer in self._balancers.values()]
+        self._table = FallbackTable(self._fallbacks, models, canonical=self._means.canonical)
+        self._lines: dict[str, _Line] = {}
+        self._ready: dict[str, Plan] = {}
+
+    @property
+    def virtual_models(self) -> tuple[VirtualModel, ...]:
+        """The virtual models, in the order of the configuration."""
+        return tuple(balancer.model for balancer in self._balancers.values())
+
+    def ready(self, model: str) -> Plan | None:
+        """Return the plan that is already made for every call for `model`: nothing about the call need be known.
+
+        None says that it is not made yet, or depends on the call.
+        """
+        return self._ready.get(model)
+
+    def plan(self, facts: Facts) -> Plan:
+        """Return who serves the call, and who is next in line."""
+        plan = self._ready.get(facts.model)
+        if plan is not None:
+            return plan
+        decision = self._rules.decide(facts)
+        if decision is None:
+            return self._unruled(facts)
+        return self._ruled(facts, decision)
+
+    def _unruled(self, facts: Facts) -> Plan:
+        asked = facts.model
+        line = self._line(asked)
+        candidates = line.fixed or self._candidates(line, facts.key)
+        if not asked and line.fixed:
+            candidates = (msgspec.structs.replace(candidates[0], why="default"), *candidates[1:])
+        plan = Plan(asked=asked, candidates=candidates, target=line.target, strategy=line.strategy)
+        if line.fixed is not None and not self._rules:
+            if len(self._ready) >= MAX_REMEMBERED:
+                self._ready.clear()
+            self._ready[asked] = plan
+        return plan
+
+    def _ruled(self, facts: Facts, decision: Decision) -> Plan:
+        line = self._line(facts.model if decision.model is None else decision.model)
+        candidates = line.fixed or self._candidates(line, facts.key)
+        if decision.model is not None and line.fixed:
+            candidates = (msgspec.structs.replace(candidates[0], why="ruled"), *candidates[1:])
+        return Plan(
+            asked=facts.model,
+            candidates=candidates,
+            target=line.target,
+            rule=decision.rule,
+            percentage=decision.percentage,
+            shadow=decision.shadow,
+            strategy=line.strategy,
+        )
+
+    def _line(self, name: str) -> _Line:
+        line = self._lines.get(name)
+        if line is None:
+            if len(self._lines) >= MAX_REMEMBERED:
+                self._lines.clear()
+            line = self._lines[name] = self._drawn_up(name)
+        return line
+
+    def _drawn_up(self, name: str) -> _Line:
+        target = self._means.canonical(name)
+        names = (target, *self._table.chain(target))
+        fixed = None
+        if self._balancers.keys().isdisjoint(names):
+            rest = (Candidate(name=following, why="fallback", fallback=True) for following in names[1:])
+            fixed = (Candidate(name=target, why="asked"), *rest)
+        return _Line(target=target, heads=tuple(self._balancers.get(one, one) for one in names), fixed=fixed)
+
+    def _candidates(self, line: _Line, key: Key) -> tuple[Candidate, ...]:
+        """Return everybody in line, each once and where it stands first; who is not available stands last."""
+        first = line.heads[0]
+        if len(line.heads) == 1 and isinstance(first, Balancer):
+            return tuple(first.order(key))
+        found: dict[str, Candidate] = {}
+        for place, head in enumerate(line.heads):
+            if isinstance(head, Balancer):
+                for candidate in head.order(key, fallback=place > 0):
+                    found.setdefault(candidate.name, candidate)
+            elif head not in found:
+                found[head] = Candidate(name=head, why="fallback" if place else "asked", fallback=place > 0)
+        return tuple(sorted(found.values(), key=_is_last_resort))
+
+
+def _is_last_resort(candidate: Candidate) -> bool:
+    return candidate.why == "unavailable"
