@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from narthex.routing.facts import Facts, Modality, why_no_tag
 from narthex.routing.virtual import Canonical, Contradiction, Path
+from narthex.types.dialects import Operation
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
@@ -38,8 +39,10 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """Conditions, all of which must hold; none at all means every call."""
+    """Conditions, all of which must hold; none at all means every chat, and every count of its tokens."""
 
+    operations: tuple[Operation, ...] = (Operation.CHAT, Operation.COUNT_TOKENS)
+    """What is asked; vectors must be named, since those of another model are of no use."""
     models: tuple[str, ...] = ()
     """The model asked for is one of these; `*` stands for any characters."""
     tags: tuple[str, ...] = ()
@@ -97,6 +100,7 @@ def conditions(when: When, means: Means, *, name: str) -> tuple[Condition, ...]:
 
 def _known(when: When, means: Means) -> Iterator[Condition]:
     """Yield conditions on what is known of every call."""
+    yield lambda facts: facts.operation in when.operations
     if when.streaming is not None:
         yield lambda facts: facts.streaming is when.streaming
     if when.models:
@@ -189,6 +193,8 @@ def _key(facts: Facts, by: By) -> str:
 
 def check_when(path: Path, when: When) -> Iterator[Contradiction]:
     """Yield what cannot hold in the conditions of a rule that stand at `path`."""
+    if not when.operations:
+        yield (*path, "operations"), "there are none; name at least one, or leave it out"
     for index, tag in enumerate(when.tags):
         if reason := why_no_tag(tag):
             yield (*path, "tags", index), f'"{tag}" {reason}'

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from narthex.errors import InvalidRequest
+from narthex.types.dialects import Operation
 
 Modality = Literal["image", "audio", "file"]
 """What a call carries beside text."""
@@ -47,6 +48,7 @@ class Facts:
         "_tools",
         "caller",
         "model",
+        "operation",
         "streaming",
         "tags",
         "tenant",
@@ -56,6 +58,7 @@ class Facts:
         self,
         model: str,
         *,
+        operation: Operation = Operation.CHAT,
         tags: frozenset[str] = NONE,
         streaming: bool = False,
         caller: str = "",
@@ -69,6 +72,7 @@ class Facts:
 
         Args:
             model: As asked for; empty for the default model.
+            operation: What is asked.
             tags: From the header `x-narthex-tags`.
             streaming: Whether the answer is wanted as it comes.
             caller: Name of the key that calls.
@@ -79,6 +83,7 @@ class Facts:
             key: Tells by what its conversation is known: an ID, or its first messages; empty if by nothing.
         """
         self.model = model
+        self.operation = operation
         self.tags = tags
         self.streaming = streaming
         self.caller = caller

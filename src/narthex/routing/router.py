@@ -15,9 +15,12 @@ from narthex.routing.plan import Plan
 from narthex.routing.rules import Decision, Rule, Rules
 from narthex.routing.strategies import Key, Surroundings
 from narthex.routing.virtual import FallbackTable, VirtualModel
+from narthex.types.dialects import Operation
 
 MAX_REMEMBERED: Final = 4_096
 """Names of which the way is remembered."""
+
+_EMBED: Final = Operation.EMBED
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ class Router:
         """Forget the ways that are remembered; to be called when names have come to stand for something else."""
         models = [balancer.model for balancer in self._balancers.values()]
         self._table = FallbackTable(self._fallbacks, models, canonical=self._means.canonical)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[tuple[str, bool], _Line] = {}
         self._ready: dict[str, Plan] = {}
 
     @property
@@ -85,7 +88,7 @@ class Router:
         return tuple(balancer.model for balancer in self._balancers.values())
 
     def ready(self, model: str) -> Plan | None:
-        """Return the plan that is already made for every call for `model`: nothing about the call need be known.
+        """Return the plan that is already made for every chat with `model`: nothing about the call need be known.
 
         None says that it is not made yet, or depends on the call.
         """
@@ -94,7 +97,7 @@ class Router:
     def plan(self, facts: Facts) -> Plan:
         """Return who serves the call, and who is next in line."""
         plan = self._ready.get(facts.model)
-        if plan is not None:
+        if plan is not None and facts.operation is not _EMBED:
             return plan
         decision = self._rules.decide(facts)
         if decision is None:
@@ -103,19 +106,19 @@ class Router:
 
     def _unruled(self, facts: Facts) -> Plan:
         asked = facts.model
-        line = self._line(asked)
+        line = self._line(asked, facts.operation)
         candidates = line.fixed or self._candidates(line, facts.key)
         if not asked and line.fixed:
             candidates = (msgspec.structs.replace(candidates[0], why="default"), *candidates[1:])
         plan = Plan(asked=asked, candidates=candidates, target=line.target, strategy=line.strategy)
-        if line.fixed is not None and not self._rules:
+        if line.fixed is not None and not self._rules and facts.operation is not _EMBED:
             if len(self._ready) >= MAX_REMEMBERED:
                 self._ready.clear()
             self._ready[asked] = plan
         return plan
 
     def _ruled(self, facts: Facts, decision: Decision) -> Plan:
-        line = self._line(facts.model if decision.model is None else decision.model)
+        line = self._line(facts.model if decision.model is None else decision.model, facts.operation)
         candidates = line.fixed or self._candidates(line, facts.key)
         if decision.model is not None and line.fixed:
             candidates = (msgspec.structs.replace(candidates[0], why="ruled"), *candidates[1:])
@@ -129,17 +132,19 @@ class Router:
             strategy=line.strategy,
         )
 
-    def _line(self, name: str) -> _Line:
-        line = self._lines.get(name)
+    def _line(self, name: str, operation: Operation) -> _Line:
+        # The general list is for chats: vectors of another model fit nothing that was made with this one.
+        general = operation is not _EMBED
+        line = self._lines.get((name, general))
         if line is None:
             if len(self._lines) >= MAX_REMEMBERED:
                 self._lines.clear()
-            line = self._lines[name] = self._drawn_up(name)
+            line = self._lines[name, general] = self._drawn_up(name, general=general)
         return line
 
-    def _drawn_up(self, name: str) -> _Line:
+    def _drawn_up(self, name: str, *, general: bool) -> _Line:
         target = self._means.canonical(name)
-        names = (target, *self._table.chain(target))
+        names = (target, *self._table.chain(target, general=general))
         fixed = None
         if self._balancers.keys().isdisjoint(names):
             rest = (Candidate(name=following, why="fallback", fallback=True) for following in names[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from narthex.routing.conditions import By, Condition, Means, When, check_when, conditions, share
@@ -118,10 +118,19 @@ def check(rules: Sequence[Rule], *, unknown: Unknown, path: Path = ("rules",)) -
         if rule.name in names:
             yield (*place, "name"), f'a second rule named "{rule.name}"; rename one'
         names.add(rule.name)
-        if rule.when == EVERY_CALL and index + 1 < len(rules):
-            yield place, f'"{rule.name}" is about every call, so no rule after it is ever asked; put it last'
+        if (earlier := _before(rule, rules[:index])) is not None:
+            yield place, f'"{rule.name}" is never asked: "{earlier}" before it is about every call; put that one last'
         yield from check_when((*place, "when"), rule.when)
         yield from _check_outcome(place, rule, unknown)
+
+
+def _before(rule: Rule, earlier: Sequence[Rule]) -> str | None:
+    """Return the rule that leaves nothing for this one; None if some call may come to it."""
+    for other in earlier:
+        covers = set(rule.when.operations) <= set(other.when.operations)
+        if covers and replace(other.when, operations=EVERY_CALL.operations) == EVERY_CALL:
+            return other.name
+    return None
 
 
 def _check_outcome(path: Path, rule: Rule, unknown: Unknown) -> Iterator[Contradiction]:

@@ -77,11 +77,16 @@ class FallbackTable:
         self._lists = _lists(fallbacks, models, canonical)
         self._canonical = canonical
 
-    def chain(self, name: str) -> tuple[str, ...]:
-        """Return all names behind `name` by their canonical names, in order, each once and never `name` itself."""
+    def chain(self, name: str, *, general: bool = True) -> tuple[str, ...]:
+        """Return all names behind `name` by their canonical names, in order, each once and never `name` itself.
+
+        Args:
+            name: Who is to serve.
+            general: Whether the list `*` may hold for it; not for vectors, which another model does not understand.
+        """
         name = self._canonical(name)
         chain: dict[str, None] = {}
-        waiting = deque(self._lists.get(name, self._lists.get(EVERY, ())))
+        waiting = deque(self._lists.get(name, self._lists.get(EVERY, ()) if general else ()))
         while waiting:
             following = waiting.popleft()
             if following != name and following not in chain:
