@@ -6,7 +6,8 @@ budget        how many retries all calls together may make
 breakers      which targets are left alone for now, and how they come back
 windows       what happened to a target lately
 cooling       which of a provider's keys may be used now
-concurrency   how many calls a target bears at once, and who waits for a place
+concurrency   how many calls a target bears at once
+queueing      who waits for such a place
 latency       how fast a target usually is, and how many calls may be hedged
 idempotency   the same request twice is one call
 recovery      what failed, what was rescued and by which way, what was lost
