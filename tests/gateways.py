@@ -83,8 +83,14 @@ class RunningGateway:
 
 
 def settings_for(data_dir: Path, **changes: object) -> Settings:
-    """Return settings of a server on a free port with nothing found in the environment and no embedded model."""
+    """Return settings of a server on a free port with nothing found in the environment and no embedded model.
+
+    Failures are told as they come: most tests are about what is told. `recovering()` is the server as it is delivered.
+    """
     values: dict[str, object] = {
+        "retries": {"retries": 0},
+        "rescue": "off",
+        "breakers": {"consecutive_failures": 1_000_000, "minimum_calls": 1_000_000},
         "data_dir": data_dir,
         "server": {"port": 0, "graceful_timeout_s": 5},
         "embedded": {"enabled": False},
@@ -95,6 +101,15 @@ def settings_for(data_dir: Path, **changes: object) -> Settings:
         merged = {**before, **change} if isinstance(before, dict) and isinstance(change, Mapping) else change
         values[name] = merged
     return Settings.model_validate(values)
+
+
+@contextmanager
+def recovering(data_dir: Path, **changes: object) -> Iterator[RunningGateway]:
+    """Run a server that goes on past failures, as one does without any setting."""
+    delivered = {name: Settings.model_fields[name].default for name in ("rescue", "breakers")}
+    quick = {"retries": 2, "base_s": 0.01, "cap_s": 0.05}
+    with running(data_dir, **{"retries": quick, **delivered, **changes}) as gateway:
+        yield gateway
 
 
 @contextmanager

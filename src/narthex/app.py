@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from narthex import __version__
+from narthex.config.checks import EVERY
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
 from narthex.config.settings import ProviderSettings, Settings, TimeoutSettings
@@ -24,8 +25,10 @@ from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
 from narthex.pipeline.chain import default_stages
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
+from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
@@ -35,6 +38,11 @@ from narthex.providers.remote import RemoteProvider, RemoteSettings
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.providers.survey import Survey
 from narthex.providers.transport.origin import Origin
+from narthex.resilience.backoff import Backoff
+from narthex.resilience.breakers import BreakerBoard, BreakerPolicy
+from narthex.resilience.budget import BudgetPolicy, RetryBudget
+from narthex.resilience.decisions import Policy
+from narthex.routing.virtual import FallbackTable
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
 from narthex.tenancy.keys import LOCAL, Keyring
@@ -91,8 +99,14 @@ class Gateway:
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
+        self.recovery = _recovery(settings, self.catalog)
         stages = default_stages(
-            keyring=self.keyring, doorkeeper=self.doorkeeper, catalog=self.catalog, spawn=self._tasks.spawn
+            keyring=self.keyring,
+            doorkeeper=self.doorkeeper,
+            catalog=self.catalog,
+            spawn=self._tasks.spawn,
+            recovery=self.recovery,
+            rescue=settings.rescue,
         )
         self.engine = Engine(stages, Settlement(self.metrics, log))
         return self
@@ -186,13 +200,14 @@ class Gateway:
         Providers, aliases, keys and limits of calls change at once; what the server is bound to (address, TLS, data
         folder, embedded model, logs) changes at the next start, and the log says so.
         """
-        for section in ("server", "data_dir", "embedded", "log"):
+        for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers"):
             if getattr(settings, section) != getattr(self.settings, section):
                 logger.warning("a change of `%s` takes effect at the next start", section)
         before = dict(self._remotes)
         catalog = await self._catalog(settings)
         self.catalog.adopt(catalog)
         self.keyring.adopt(_keyring(settings))
+        self.recovery.adopt(_recovery(settings, self.catalog))
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]
@@ -257,6 +272,35 @@ class Gateway:
         if self.embedded is None:
             return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
         return self.embedded.status()
+
+
+def _recovery(settings: Settings, catalog: Catalog) -> Recovery:
+    retries, breakers = settings.retries, settings.breakers
+    own = {name: listed for name, listed in settings.fallbacks.items() if name != EVERY}
+    return Recovery(
+        chain=Fallbacks(
+            catalog,
+            FallbackTable(own, canonical=catalog.canonical),
+            FallbackTable(settings.fallbacks, canonical=catalog.canonical),
+        ),
+        policy=Policy(
+            retries=retries.retries, patience_s=retries.patience_s, filtered_elsewhere=retries.filtered_elsewhere
+        ),
+        backoff=Backoff(base_s=retries.base_s, cap_s=retries.cap_s),
+        budget=RetryBudget(BudgetPolicy(ratio=retries.budget_percent / 100)),
+        board=BreakerBoard(
+            BreakerPolicy(
+                consecutive_failures=breakers.consecutive_failures,
+                failure_rate=breakers.failure_percent / 100,
+                slow_rate=breakers.slow_percent / 100,
+                slow_call_s=breakers.slow_call_s,
+                minimum_calls=breakers.minimum_calls,
+                window_s=breakers.window_s,
+                open_s=breakers.open_s,
+                open_cap_s=breakers.open_cap_s,
+            )
+        ),
+    )
 
 
 def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> None:

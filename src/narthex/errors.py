@@ -76,6 +76,8 @@ class NarthexError(Exception):
     code: ClassVar[str] = "error"
     status: int = 500
     type: ClassVar[str] = "server_error"
+    attempts: str | None = None
+    """What was tried before this was told, as in the header `x-narthex-attempts`; set by the engine."""
     request_id: str | None = None
     """Under which the server's log has the request; set by the engine, and by the clients on what a server sent."""
 

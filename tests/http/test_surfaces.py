@@ -21,7 +21,7 @@ from narthex.http.surfaces import (
     dialect_of,
     error_body,
     error_frames,
-    retry_headers,
+    error_headers,
 )
 from narthex.testing.acts import whole
 from narthex.testing.upstream import ScriptedUpstream
@@ -140,13 +140,13 @@ def test_status_lines_name_what_http_names() -> None:
 )
 def test_when_to_try_again(seconds: float | None, told: dict[bytes, bytes]) -> None:
     """Whole seconds are rounded up, so that nobody comes too early; milliseconds are told beside them."""
-    assert dict(retry_headers(Overloaded(retry_after_s=seconds))) == told
+    assert dict(error_headers(Overloaded(retry_after_s=seconds))) == told
 
 
 @given(st.floats(min_value=0, max_value=sys.float_info.max) | st.just(float("inf")))
 def test_any_wait_can_be_told(seconds: float) -> None:
     """Whatever wait a provider asks for, the headers are short numbers, and never less than a wait that makes sense."""
-    headers = dict(retry_headers(Overloaded(retry_after_s=seconds)))
+    headers = dict(error_headers(Overloaded(retry_after_s=seconds)))
     assert all(value.isdigit() and len(value) < 15 for value in headers.values())
     assert int(headers[b"retry-after"]) >= min(seconds, LONGEST_WAIT_S)
     assert int(headers[b"retry-after-ms"]) <= seconds * 1_000

@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from narthex.errors import NarthexError
 from narthex.pipeline.chain import default_stages
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import Engine, TaskKeeper
+from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
-from narthex.providers.catalog import Catalog
+from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, StreamReply, Timeouts, WholeReply
+from narthex.resilience.decisions import Policy
 from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -29,6 +32,9 @@ INNER: frozenset[Dialect] = frozenset()
 
 CHAT = {"model": "up/m", "messages": [{"role": "user", "content": "Hi"}]}
 MESSAGE = {**CHAT, "max_tokens": 50}
+
+
+T = TypeVar("T")
 
 
 class Double:
@@ -74,12 +80,30 @@ class House:
         self.catalog = Catalog(
             [(provider, Timeouts()) for provider in providers], aliases=aliases, default_model=default_model
         )
+        self.recovery = Recovery(chain=self._others, policy=Policy(retries=0), sleep=self._pause)
+        self.pauses: list[float] = []
+        self.fallbacks: tuple[str, ...] = ()
         stages = default_stages(
-            keyring=Keyring(keys), doorkeeper=self.doorkeeper, catalog=self.catalog, spawn=self.tasks.spawn
+            keyring=Keyring(keys),
+            doorkeeper=self.doorkeeper,
+            catalog=self.catalog,
+            spawn=self.tasks.spawn,
+            recovery=self.recovery,
         )
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
+        self._stages = stages
         self.engine = Engine(stages, Settlement(self.metrics, self._log))
+
+    def stage(self, kind: type[T]) -> T:
+        """Return the stage of this kind."""
+        return next(stage for stage in self._stages if isinstance(stage, kind))
+
+    def _others(self, _exchange: Exchange) -> list[Target]:
+        return [self.catalog.resolve(name) for name in self.fallbacks]
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
     @property
     def lines(self) -> list[RequestLine]:

@@ -8,6 +8,7 @@ from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import TaskKeeper
+from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
 from narthex.tenancy.keys import Keyring
@@ -60,5 +61,11 @@ async def test_a_refusal_ends_the_way() -> None:
 
 async def test_the_way_of_every_call() -> None:
     """The built-in stages stand in their order, identity first and the provider last."""
-    stages = default_stages(keyring=Keyring([]), doorkeeper=Doorkeeper(), catalog=Catalog([]), spawn=TaskKeeper().spawn)
+    stages = default_stages(
+        keyring=Keyring([]),
+        doorkeeper=Doorkeeper(),
+        catalog=Catalog([]),
+        spawn=TaskKeeper().spawn,
+        recovery=Recovery(chain=lambda _exchange: ()),
+    )
     assert [type(stage).__name__ for stage in stages] == ["Identify", "Admit", "Route", "Attempt"]

@@ -58,9 +58,7 @@ async def produced(dialect: Dialect, reply: StreamReply, *, passing: bool) -> tu
     made, stream = call(), Stream(dialect if passing else None)
     wire = CHAT_WIRES[dialect]
     sink: Sink = (
-        PassingSink(made, reply, stream, wire.scanner())
-        if passing
-        else TranslatingSink(made, reply, stream, wire.parser())
+        PassingSink(made, reply, stream, wire) if passing else TranslatingSink(made, reply, stream, wire.parser())
     )
     await produce(made, reply, stream, sink)
     assert stream.closed
@@ -199,6 +197,12 @@ async def test_a_fault_of_ours_closes_the_stream_too() -> None:
             raise ZeroDivisionError(data)
 
         def close(self) -> None:
+            """Nothing."""
+
+        def pass_on(self, frames: bytes) -> None:
+            """Nothing."""
+
+        def delivered(self) -> None:
             """Nothing."""
 
     with pytest.raises(ZeroDivisionError):

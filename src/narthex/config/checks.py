@@ -17,6 +17,8 @@ from narthex.types.vendors import VENDORS
 
 EMBEDDED = "local"
 """The provider name of the model inside."""
+EVERY = "*"
+"""The name in `fallbacks` that stands for every model without a list of its own."""
 MIN_KEY_CHARACTERS = 16
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -41,6 +43,8 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield from _provider(name, provider)
     yield from _aliases(settings)
     yield from _default_model(settings)
+    yield from _fallbacks(settings)
+    yield from _pauses(settings)
     yield from _files(settings)
 
 
@@ -195,6 +199,54 @@ def _default_model(settings: Settings) -> Iterator[Contradiction]:
     # The default of the default needs no embedded model: without one, a call must name its model.
     if settings.default_model != Settings.model_fields["default_model"].default:
         yield from _target(("default_model",), settings.default_model, settings)
+
+
+def _fallbacks(settings: Settings) -> Iterator[Contradiction]:
+    for name, listed in settings.fallbacks.items():
+        if name != EVERY:
+            yield from _target(("fallbacks", name), name, settings)
+        for index, target in enumerate(listed):
+            yield from _target(("fallbacks", name, index), target, settings)
+            if _meant(target, settings) == _meant(name, settings):
+                message = f'"{target}" falls back to itself; remove it'
+                yield Contradiction(path=("fallbacks", name, index), message=message)
+            elif _leads_back(target, name, settings):
+                message = f'"{target}" leads back to "{name}"; remove one of the two, so that every chain has an end'
+                yield Contradiction(path=("fallbacks", name, index), message=message)
+
+
+def _meant(name: str, settings: Settings) -> str:
+    """Return the model that a name stands for."""
+    seen = {name}
+    while (following := settings.aliases.get(name)) is not None and following not in seen:
+        seen.add(following)
+        name = following
+    return name
+
+
+def _leads_back(start: str, name: str, settings: Settings) -> bool:
+    """Tell whether the fallbacks of `start`, and theirs, come to `name`."""
+    lists = {
+        _meant(one, settings): [_meant(other, settings) for other in listed]
+        for one, listed in settings.fallbacks.items()
+    }
+    aim, waiting, seen = _meant(name, settings), [_meant(start, settings)], set[str]()
+    while waiting:
+        here = waiting.pop()
+        if here == aim:
+            return True
+        if here not in seen:
+            seen.add(here)
+            waiting += [_meant(one, settings) for one in lists.get(here, ())]
+    return False
+
+
+def _pauses(settings: Settings) -> Iterator[Contradiction]:
+    for section, least, most in (("retries", "base_s", "cap_s"), ("breakers", "open_s", "open_cap_s")):
+        values = getattr(settings, section)
+        if getattr(values, least) > getattr(values, most):
+            message = f"longer than `{most}`, {getattr(values, most):g} s; raise that, or lower this"
+            yield Contradiction(path=(section, least), message=message, depends=((section, most),))
 
 
 def _files(settings: Settings) -> Iterator[Contradiction]:

@@ -64,6 +64,47 @@ class TimeoutSettings(Section):
     total_s: Seconds = Field(default=600.0, description="For the whole call, in seconds.")
 
 
+class RetrySettings(Section):
+    """What is done when an attempt fails, before the caller hears of it."""
+
+    retries: int = Field(default=2, ge=0, le=10, description="How often the same model is asked again.")
+    base_s: Seconds = Field(
+        default=0.25, description="Longest pause before the first retry, in seconds; it doubles with each further one."
+    )
+    cap_s: Seconds = Field(default=8.0, description="Longest pause that is chosen here, in seconds.")
+    patience_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=600,
+        description="Longest pause that a provider may ask for, in seconds; who asks for more is left.",
+    )
+    budget_percent: float = Field(
+        default=10.0, ge=0, le=100, description="Retries that successes allow, of all calls: the most load they add."
+    )
+    filtered_elsewhere: bool = Field(
+        default=False, description="Whether an answer that a content filter withheld is asked for elsewhere."
+    )
+
+
+class BreakerSettings(Section):
+    """When a model that fails is left alone, and for how long."""
+
+    consecutive_failures: int = Field(default=5, ge=1, description="Failures in a row that open the breaker at once.")
+    failure_percent: float = Field(
+        default=50.0, gt=0, le=100, description="Part of the calls within the window that may fail."
+    )
+    slow_percent: float = Field(
+        default=80.0, gt=0, le=100, description="Part of the calls within the window that may be slow."
+    )
+    slow_call_s: Seconds = Field(
+        default=60.0, description="From when on a call is slow, in seconds; of a stream the time to its first frame."
+    )
+    minimum_calls: int = Field(default=10, ge=1, description="Calls within the window before parts of them count.")
+    window_s: Seconds = Field(default=30.0, description="Length of the window, in seconds.")
+    open_s: Seconds = Field(default=5.0, description="Longest first time alone, in seconds; it doubles each time.")
+    open_cap_s: Seconds = Field(default=60.0, description="Longest time alone, in seconds.")
+
+
 class ProviderSettings(Section):
     """A provider: an address, its key and what it serves."""
 
@@ -135,6 +176,15 @@ class Settings(Section):
     providers: dict[Name, ProviderSettings] = Field(default={}, description="Providers by name.")
     aliases: dict[Name, str] = Field(default={}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
     default_model: str = Field(default="local/smollm2", description="Model or alias used where a call names none.")
+    fallbacks: dict[str, tuple[str, ...]] = Field(
+        default={}, description='Who serves when a model could not: `"openai/gpt-4o" = ["groq/llama"]`; `"*"` for any.'
+    )
+    retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
+    breakers: BreakerSettings = Field(default=BreakerSettings(), description="When a model that fails is left alone.")
+    rescue: Literal["continue", "restart", "off"] = Field(
+        default="continue",
+        description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
+    )
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")
     discovery: DiscoverySettings = Field(

@@ -60,7 +60,8 @@ class Access:
             (b"access-control-allow-origin", origin),
             (
                 b"access-control-expose-headers",
-                b"x-request-id, request-id, x-narthex-model, x-narthex-dropped, x-narthex-usage, retry-after",
+                b"x-request-id, request-id, x-narthex-model, x-narthex-attempts, x-narthex-dropped, "
+                b"x-narthex-usage, retry-after",
             ),
             (b"vary", b"origin"),
         ]

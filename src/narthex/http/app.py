@@ -17,7 +17,7 @@ from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.system import system_routes
 from narthex.http.services import Services
-from narthex.http.surfaces import error_body, retry_headers
+from narthex.http.surfaces import error_body, error_headers
 
 
 def build_app(services: Services) -> ASGIApp:
@@ -90,7 +90,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 def _render(request: Request, error: NarthexError) -> Response:
     request_id = error.request_id or request.scope["narthex.request_id"]
     body = error_body(request.scope["narthex.dialect"], error, request_id)
-    headers = {name.decode(): value.decode() for name, value in retry_headers(error)}
+    headers = {name.decode(): value.decode() for name, value in error_headers(error)}
     return Response(
         body, status_code=error.status, media_type="application/json", headers={"x-request-id": request_id, **headers}
     )

@@ -13,7 +13,7 @@ from narthex.errors import BodyTooLarge, InternalError, NarthexError, RouteNotFo
 from narthex.http.access import Access
 from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
-from narthex.http.surfaces import dialect_of, error_body, retry_headers
+from narthex.http.surfaces import dialect_of, error_body, error_headers
 from narthex.pipeline.exchange import new_request_id
 from narthex.types.dialects import Dialect
 
@@ -126,7 +126,7 @@ class _Visit:
         if self._started:
             return
         body = error_body(self._dialect, error, self.request_id)
-        await self.answer(error.status, body, [(b"content-type", b"application/json"), *retry_headers(error)])
+        await self.answer(error.status, body, [(b"content-type", b"application/json"), *error_headers(error)])
 
     async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer whole."""

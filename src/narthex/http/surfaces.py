@@ -61,9 +61,10 @@ def _wire(dialect: Dialect) -> ChatWire:
     return CHAT_WIRES.get(dialect) or CHAT_WIRES[Dialect.OPENAI_CHAT]
 
 
-def retry_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
-    """Return the headers that say when trying again makes sense."""
+def error_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say what was tried, and when trying again makes sense."""
+    told = [] if error.attempts is None else [(b"x-narthex-attempts", error.attempts.encode())]
     if error.retry_after_s is None:
-        return []
+        return told
     seconds = min(max(0.0, error.retry_after_s), LONGEST_WAIT_S)
-    return [(b"retry-after", b"%d" % math.ceil(seconds)), (b"retry-after-ms", b"%d" % (seconds * 1000))]
+    return [*told, (b"retry-after", b"%d" % math.ceil(seconds)), (b"retry-after-ms", b"%d" % (seconds * 1000))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from narthex.errors import NarthexError
-from narthex.http.surfaces import STATUS_LINES, error_body, retry_headers
+from narthex.http.surfaces import STATUS_LINES, error_body, error_headers
 from narthex.pipeline.exchange import Exchange
 from narthex.types.dialects import Dialect
 
@@ -49,7 +49,7 @@ def stream_head(exchange: Exchange, common: bytes) -> bytes:
 def error_answer(dialect: Dialect, error: NarthexError, request_id: str, common: bytes) -> bytes:
     """Return an answer that tells an error in the caller's dialect."""
     body = error_body(dialect, error, request_id)
-    extra = b"".join(b"%b: %b\r\n" % pair for pair in retry_headers(error))
+    extra = b"".join(b"%b: %b\r\n" % pair for pair in error_headers(error))
     if dialect is _ANTHROPIC:
         extra += _ANTHROPIC_ID % request_id.encode()
     return b"%bcontent-type: application/json\r\n%bx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
@@ -71,6 +71,8 @@ def _told(exchange: Exchange) -> bytes:
         lines += b"x-narthex-usage: estimated\r\n"
     if exchange.dropped:
         lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
+    if exchange.attempts:
+        lines += b"x-narthex-attempts: %b\r\n" % exchange.story.encode()
     if exchange.dialect is _ANTHROPIC:
         lines += _ANTHROPIC_ID % exchange.id.encode()
     return lines

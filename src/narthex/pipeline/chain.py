@@ -8,6 +8,8 @@ from typing import cast
 
 from narthex.pipeline.contract import Check, Next, Stage
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
 from narthex.pipeline.stages.identify import Identify
@@ -16,13 +18,21 @@ from narthex.providers.catalog import Catalog
 from narthex.tenancy.keys import Keyring
 
 
-def default_stages(*, keyring: Keyring, doorkeeper: Doorkeeper, catalog: Catalog, spawn: Spawn) -> list[Check | Stage]:
+def default_stages(
+    *,
+    keyring: Keyring,
+    doorkeeper: Doorkeeper,
+    catalog: Catalog,
+    spawn: Spawn,
+    recovery: Recovery,
+    rescue: Mode = "continue",
+) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
         Identify(keyring),
         Admit(doorkeeper),
         Route(catalog),
-        Attempt(spawn),
+        Attempt(spawn, recovery, rescue=rescue),
     ]
 
 

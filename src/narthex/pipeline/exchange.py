@@ -47,6 +47,24 @@ class Head(msgspec.Struct):
 _decode_head = msgspec.json.Decoder(Head).decode
 
 
+class Tried(msgspec.Struct, frozen=True, gc=False):
+    """An attempt at a call whose first attempt was not its last."""
+
+    target: str
+    """`provider/model`."""
+    way: str
+    """`first`, `retry`, `fallback`, or how a stream was brought to its end."""
+    duration_us: int
+    failure: str | None
+    """Class of the failure; None if the attempt succeeded."""
+
+    @classmethod
+    def of(cls, target: Target, way: str, begun: float, error: NarthexError | None) -> Tried:
+        """Return the attempt that began then, in seconds of the monotonic clock, and ends now."""
+        failure = None if error is None else str(getattr(error, "failure", error.code))
+        return cls(target.name, way, int((monotonic() - begun) * 1_000_000), failure)
+
+
 class Exchange:
     """One call on its way through the house."""
 
@@ -74,6 +92,8 @@ class Exchange:
     """The model in the provider's words."""
     error: NarthexError | None = None
     """Why there is no whole answer."""
+    attempts: tuple[Tried, ...] = ()
+    """What was tried, in order; empty if the first attempt succeeded."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(
@@ -115,6 +135,15 @@ class Exchange:
         if isinstance(request, ChatRequest):
             self.streaming = request.stream
             self.usage_wanted = request.include_usage
+
+    @property
+    def story(self) -> str:
+        """What was tried, in order, in one line: `a/m first overloaded, b/n fallback ok`; empty if all went well."""
+        return ", ".join(f"{one.target} {one.way} {one.failure or 'ok'}" for one in self.attempts)
+
+    def note_attempt(self, tried: Tried) -> None:
+        """Add an attempt to those that were made."""
+        self.attempts = (*self.attempts, tried)
 
     def read_head(self) -> None:
         """Read from the body what must be known to send it on.

@@ -67,7 +67,7 @@ class Engine:
         try:
             await self._chain(exchange)
         except NarthexError as error:
-            error.request_id = exchange.id
+            error.request_id, error.attempts = exchange.id, exchange.story or None
             settlement.end(exchange, error)
             raise
         except asyncio.CancelledError:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -26,14 +26,14 @@ from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import StreamReply
 from narthex.streams.stream import Stream
 from narthex.types.events import Ended, Event, Failed, Started, UsageReported
-from narthex.wire.contract import (
-    MalformedStream,
-    StreamFailed,
-    StreamParser,
-    StreamScanner,
-    TruncatedStream,
-)
+from narthex.wire.contract import BrokenStream, ChatWire, StreamFailed, StreamParser, TruncatedStream
 from narthex.wire.failures import provider_error
+
+MAX_KEPT_BYTES: Final = 4_194_304
+"""Largest part of an answer that is kept so that it can be continued elsewhere."""
+
+Rescue = Callable[[Exchange, Stream, NarthexError, Sequence[Event]], Awaitable[None]]
+"""Brings a stream that broke to an end, good or bad: the call, the stream, why it broke, what was delivered."""
 
 
 class Sink(Protocol):
@@ -50,15 +50,27 @@ class Sink(Protocol):
         """Take note of the end of the response; raises `BrokenStream` if it is not the end of the answer."""
         ...
 
+    def pass_on(self, frames: bytes) -> None:
+        """Put frames on our stream that came before a failure."""
+        ...
+
+    def delivered(self) -> Sequence[Event] | None:
+        """Return what was put on our stream so far; None if that is too much to be kept."""
+        ...
+
 
 class PassingSink:
     """Passes frames on as they are, scanned for what must be known of them."""
 
-    def __init__(self, exchange: Exchange, reply: StreamReply, stream: Stream, scanner: StreamScanner) -> None:
+    def __init__(
+        self, exchange: Exchange, reply: StreamReply, stream: Stream, wire: ChatWire, *, hide_usage: bool = False
+    ) -> None:
         self._exchange = exchange
         self._reply = reply
         self._stream = stream
-        self._scanner = scanner
+        self._wire = wire
+        self._scanner = wire.scanner(hide_usage=hide_usage)
+        self._passed: list[bytes] = []
         self.ended = False
 
     def feed(self, data: bytes) -> None:
@@ -74,6 +86,7 @@ class PassingSink:
             self._reply.hurry()
         elif frames:
             stream.append(frames)
+            self._passed.append(frames)
 
     def close(self) -> None:
         """Pass on what is left, if it is the end."""
@@ -82,7 +95,18 @@ class PassingSink:
         finally:
             self._note()
         if frames:
-            self._stream.append(frames)
+            self.pass_on(frames)
+
+    def pass_on(self, frames: bytes) -> None:
+        """Put frames on our stream."""
+        self._stream.append(frames)
+        self._passed.append(frames)
+
+    def delivered(self) -> Sequence[Event] | None:
+        """Return the events in the frames that were passed on."""
+        if self._stream.bytes_total > MAX_KEPT_BYTES:
+            return None
+        return self._wire.parser().feed(b"".join(self._passed))
 
     def _note(self) -> None:
         scanner = self._scanner
@@ -98,11 +122,13 @@ class TranslatingSink:
         self._reply = reply
         self._stream = stream
         self._parser = parser
+        self._delivered: list[Event] = []
         self.ended = False
 
     def feed(self, data: bytes) -> None:
         """Append the events that this completes."""
         for event in self._parser.feed(data):
+            self._delivered.append(event)
             if note(self._exchange, self._stream, event):
                 self.ended = True
                 self._reply.hurry()
@@ -111,6 +137,13 @@ class TranslatingSink:
         """Append the events that the end completes."""
         for event in self._parser.close():
             self.ended = note(self._exchange, self._stream, event) or self.ended
+
+    def pass_on(self, frames: bytes) -> None:
+        """Do nothing: events are passed on as they are read."""
+
+    def delivered(self) -> Sequence[Event] | None:
+        """Return the events that were passed on."""
+        return self._delivered if self._stream.bytes_total <= MAX_KEPT_BYTES else None
 
 
 def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
@@ -135,52 +168,92 @@ def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
     return False
 
 
-async def produce(exchange: Exchange, reply: StreamReply, stream: Stream, sink: Sink) -> None:
-    """Carry a provider's streamed reply into our stream, to its end or to an error."""
-    provider = _name(exchange)
+async def produce(
+    exchange: Exchange, reply: StreamReply, stream: Stream, sink: Sink, rescue: Rescue | None = None
+) -> None:
+    """Carry a provider's streamed reply into our stream, to its end, to a rescue, or to an error."""
     try:
-        await reply.pump(sink.feed)
-        if not sink.ended:
-            sink.close()
-        stream.close()
+        error = await _carry(reply, stream, sink, _name(exchange))
+        await _conclude(exchange, stream, error, rescue, sink.delivered)
     except asyncio.CancelledError:
         stream.close(Cancelled())
         raise
-    except StreamFailed as failed:
-        if failed.frames:
-            stream.append(failed.frames)
-        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=None, provider=provider))
-    except TruncatedStream as error:
-        stream.close(truncated(provider, str(error)))
-    except MalformedStream as error:
-        stream.close(_malformed(provider, str(error)))
-    except ProviderError as error:
-        stream.close(_after_all(sink, error))
     except Exception as error:
         stream.close(InternalError(f"the answer could not be read: {type(error).__name__}"))
         raise
 
 
-async def relay(exchange: Exchange, events: AsyncIterator[Event], stream: Stream, go_on: asyncio.Event) -> None:
-    """Carry a provider's events into our stream, to their end or to an error; waits whenever `go_on` is not set."""
-    provider = _name(exchange)
+async def relay(
+    exchange: Exchange,
+    events: AsyncIterator[Event],
+    stream: Stream,
+    go_on: asyncio.Event,
+    rescue: Rescue | None = None,
+) -> None:
+    """Carry a provider's events into our stream, to their end, to a rescue, or to an error.
+
+    Waits whenever `go_on` is not set.
+    """
+    delivered: list[Event] = []
+    try:
+        error = await _carry_events(exchange, events, stream, go_on, delivered)
+        await _conclude(exchange, stream, error, rescue, lambda: delivered)
+    except asyncio.CancelledError:
+        stream.close(Cancelled())
+        raise
+    except Exception as error:
+        stream.close(InternalError(f"the provider broke: {type(error).__name__}"))
+        raise
+
+
+async def _carry(reply: StreamReply, stream: Stream, sink: Sink, provider: str) -> NarthexError | None:
+    """Feed the sink to the end of the response; return why that is not the end of the answer, if it is not."""
+    try:
+        await reply.pump(sink.feed)
+        if not sink.ended:
+            sink.close()
+    except StreamFailed as failed:
+        if failed.frames:
+            sink.pass_on(failed.frames)
+        return broken(provider, failed)
+    except BrokenStream as error:
+        return broken(provider, error)
+    except ProviderError as error:
+        return _after_all(sink, error)
+    return None
+
+
+async def _carry_events(
+    exchange: Exchange, events: AsyncIterator[Event], stream: Stream, go_on: asyncio.Event, delivered: list[Event]
+) -> NarthexError | None:
     try:
         async with closing(events):
             async for event in events:
                 await go_on.wait()
+                delivered.append(event)
                 if note(exchange, stream, event):
-                    return
-        stream.close(truncated(provider, "the provider stopped"))
-    except asyncio.CancelledError:
-        stream.close(Cancelled())
-        raise
+                    return None
     except StreamFailed as failed:
-        stream.close(provider_error(failed.message, code=failed.code, kind=failed.kind, status=None, provider=provider))
+        return broken(_name(exchange), failed)
     except NarthexError as error:
-        stream.close(error)
-    except Exception as error:
-        stream.close(InternalError(f"the provider broke: {type(error).__name__}"))
-        raise
+        return error
+    return truncated(_name(exchange), "the provider stopped")
+
+
+async def _conclude(
+    exchange: Exchange,
+    stream: Stream,
+    error: NarthexError | None,
+    rescue: Rescue | None,
+    delivered: Callable[[], Sequence[Event] | None],
+) -> None:
+    """End the stream; one that broke after something was delivered may be brought to a good end yet."""
+    if error is not None and rescue is not None and stream.frames_total and not stream.closed:
+        events = delivered()
+        if events is not None:
+            await rescue(exchange, stream, error, events)
+            return
+    stream.close(error)
 
 
 @asynccontextmanager
@@ -202,7 +275,7 @@ def _after_all(sink: Sink, error: ProviderError) -> NarthexError | None:
         sink.close()
     except StreamFailed:
         return error
-    except (TruncatedStream, MalformedStream):
+    except BrokenStream:
         if error.failure is Failure.TRUNCATED:
             return truncated(error.provider, error.message)
         return error
@@ -219,6 +292,11 @@ def truncated(provider: str, why: str) -> TruncatedAnswer:
     return TruncatedAnswer(message, provider=provider, failure=Failure.TRUNCATED, retryable=True)
 
 
-def _malformed(provider: str, why: str) -> MalformedAnswer:
-    message = f"{provider}: what it streamed is not an answer: {why}" if why else None
+def broken(provider: str, error: BrokenStream) -> ProviderError:
+    """Return the error of a stream that did not end as an answer ends."""
+    if isinstance(error, StreamFailed):
+        return provider_error(error.message, code=error.code, kind=error.kind, status=None, provider=provider)
+    if isinstance(error, TruncatedStream):
+        return truncated(provider, str(error))
+    message = f"{provider}: what it streamed is not an answer: {error}" if str(error) else None
     return MalformedAnswer(message, provider=provider, failure=Failure.MALFORMED, retryable=True)

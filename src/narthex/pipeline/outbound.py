@@ -13,6 +13,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Call, Timeouts
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.requests import ChatRequest
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
 from narthex.wire.splice import add_field, replace_model
@@ -57,7 +58,12 @@ def outbound(exchange: Exchange, target: Target) -> Outbound:
         return _passing(exchange, target)
     if exchange.operation is Operation.EMBED:
         return _embedding(exchange, target)
-    request = exchange.chat_request()
+    return translated(exchange, target, exchange.chat_request())
+
+
+def translated(exchange: Exchange, target: Target, request: ChatRequest) -> Outbound:
+    """Write a request in the inner vocabulary for a target, whatever it speaks; raises as `outbound` does."""
+    dialects = target.provider.dialects
     dialect = next((one for one in dialects if one in CHAT_WIRES), None)
     if dialect is None:
         if dialects:

@@ -96,7 +96,7 @@ class Catalog:
 
     def aliases_of(self, name: str) -> list[str]:
         """Return the aliases that lead to the model `provider/model`."""
-        return sorted(alias for alias in self.aliases if self._follow(alias) == name)
+        return sorted(alias for alias in self.aliases if self.canonical(alias) == name)
 
     def resolve(self, name: str) -> Target:
         """Return where a call for the model `name` goes; the empty name is the default model.
@@ -110,7 +110,7 @@ class Catalog:
             return target
         if not name and not self.default_model:
             raise InvalidRequest("name a model: `GET /v1/models` lists those there are", param="model")
-        target = self._find(self._follow(name or self.default_model))
+        target = self._find(self.canonical(name or self.default_model))
         if target is None:
             raise ModelNotFound(self._not_found(name or self.default_model), param="model")
         if len(self._targets) >= MAX_REMEMBERED:
@@ -118,7 +118,8 @@ class Catalog:
         self._targets[name] = target
         return target
 
-    def _follow(self, name: str) -> str:
+    def canonical(self, name: str) -> str:
+        """Return what a name stands for: an alias is followed to its end."""
         for _ in range(len(self.aliases) + 1):
             if name not in self.aliases:
                 break

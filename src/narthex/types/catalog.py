@@ -7,8 +7,19 @@ from typing import Literal
 import msgspec
 
 Capability = Literal[
-    "chat", "embeddings", "streaming", "tools", "json_schema", "vision", "audio", "files", "reasoning", "logprobs"
+    "chat",
+    "embeddings",
+    "streaming",
+    "tools",
+    "json_schema",
+    "vision",
+    "audio",
+    "files",
+    "reasoning",
+    "logprobs",
+    "prefill",
 ]
+"""`prefill`: it goes on by itself where the last message is its own and not complete."""
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):

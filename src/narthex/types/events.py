@@ -84,6 +84,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     reason: FinishReason
     choice: int = 0
     stop_sequence: str | None = None
+    told: dict[str, object] | None = None
+    """What the gateway adds to say how the answer came about; written as `narthex` in the frame of the end."""
 
 
 class UsageReported(msgspec.Struct, frozen=True, kw_only=True, tag="usage"):

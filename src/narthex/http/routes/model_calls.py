@@ -87,6 +87,8 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
         headers["x-narthex-model"] = exchange.target.name
     if exchange.dropped:
         headers["x-narthex-dropped"] = ", ".join(exchange.dropped)
+    if exchange.attempts:
+        headers["x-narthex-attempts"] = exchange.story
     if whole and exchange.usage is not None and exchange.usage.estimated:
         headers["x-narthex-usage"] = "estimated"
     return headers

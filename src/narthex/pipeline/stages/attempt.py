@@ -18,6 +18,8 @@ from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, produce, relay
 from narthex.pipeline.outbound import Outbound, outbound
+from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.rescue import Mode, Rescuer
 from narthex.providers.catalog import Target
 from narthex.providers.contract import EventsReply, StreamReply, VectorsReply, WholeReply
 from narthex.streams.stream import Stream
@@ -37,15 +39,19 @@ Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
 
 
 class Attempt:
-    """Make one attempt at the exchange's target; the last stage, which calls nobody on."""
+    """Make attempts at the exchange's target, and at others if it fails; the last stage, which calls nobody on."""
 
-    def __init__(self, spawn: Spawn) -> None:
+    def __init__(self, spawn: Spawn, recovery: Recovery, *, rescue: Mode = "continue") -> None:
         self._spawn = spawn
+        self._recovery = recovery
+        self._rescue = Rescuer(recovery, mode=rescue)
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> None:
         """Set `exchange.answer`."""
-        target = exchange.target
-        assert target is not None
+        await self._recovery.carry(exchange, self._once)
+        exchange.first_frame_at = time.monotonic()
+
+    async def _once(self, exchange: Exchange, target: Target) -> None:
         if exchange.operation is _COUNT_TOKENS and exchange.dialect not in target.provider.dialects:
             await count_tokens(exchange, target)
             return
@@ -60,7 +66,6 @@ class Attempt:
                 await self._events(exchange, reply)
             case VectorsReply():
                 self._vectors(exchange, target, reply)
-        exchange.first_frame_at = time.monotonic()
 
     # -- bytes, whole ----------------------------------------------------------------------------------------------
 
@@ -99,12 +104,12 @@ class Attempt:
         sink: Sink
         if out.passing:
             stream = Stream(exchange.dialect)
-            sink = PassingSink(exchange, reply, stream, wire.scanner(hide_usage=out.hide_usage))
+            sink = PassingSink(exchange, reply, stream, wire, hide_usage=out.hide_usage)
         else:
             stream = Stream(None)
             sink = TranslatingSink(exchange, reply, stream, wire.parser())
         stream.throttle(reply.pause, reply.resume)
-        await self._open(exchange, stream, produce(exchange, reply, stream, sink))
+        await self._open(exchange, stream, produce(exchange, reply, stream, sink, self._rescue))
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -114,7 +119,7 @@ class Attempt:
             throttle = asyncio.Event()
             throttle.set()
             stream.throttle(throttle.clear, throttle.set)
-            await self._open(exchange, stream, relay(exchange, reply.events, stream, throttle))
+            await self._open(exchange, stream, relay(exchange, reply.events, stream, throttle, self._rescue))
             return
         deliver(exchange, await gather(exchange, reply.events))
 

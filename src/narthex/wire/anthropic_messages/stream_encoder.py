@@ -99,7 +99,8 @@ class MessagesEncoder:
         reason = stop_reason(self._finished.reason, refused=self._refused)
         delta: Json = {"stop_reason": reason, "stop_sequence": self._finished.stop_sequence}
         usage: Json = {"output_tokens": 0} if self._usage is None else written_usage(self._usage)
-        return self._blocks.close() + _frame("message_delta", delta=delta, usage=usage) + _MESSAGE_STOP
+        told: Json = {} if self._finished.told is None else {"narthex": self._finished.told}
+        return self._blocks.close() + _frame("message_delta", delta=delta, usage=usage, **told) + _MESSAGE_STOP
 
 
 def _frame(kind: str, **fields: object) -> bytes:

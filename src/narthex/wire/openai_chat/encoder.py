@@ -137,7 +137,10 @@ class OpenAIChatEncoder:
         if event.stop_sequence is not None:
             finish += b',"stop_reason":' + _dumps(event.stop_sequence)
         begin = b"" if event.choice in self._begun else self._begin(event.choice)
-        return begin + self._chunk(event.choice, b"{}", finish=finish)
+        chunk = self._chunk(event.choice, b"{}", finish=finish)
+        if event.told is not None:
+            chunk = chunk.removesuffix(b"}\n\n") + b',"narthex":' + _dumps(event.told) + b"}\n\n"
+        return begin + chunk
 
     def _usage(self, event: UsageReported) -> bytes:
         return self._prefix + b'],"usage":' + _dumps(usage_body(event.usage)) + b"}\n\n"

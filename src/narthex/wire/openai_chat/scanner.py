@@ -153,9 +153,11 @@ class OpenAIChatScanner:
             return None
         if is_done(event.data):
             self._completion.note_done()
-            if self._completion.finished:
-                self.complete = True
-                self._close_up()
+            if not self._completion.finished:
+                # Some servers write it whatever happened. Passed on, it would make a cut answer a whole one.
+                return _HIDDEN
+            self.complete = True
+            self._close_up()
             return None
         chunk = read_answer(event.data)
         failed = read_failure(chunk, event)

@@ -1,0 +1,201 @@
+"""What is tried next when an attempt has failed: the same target again, another one, or nothing.
+
+What a failure means stands in `narthex.resilience.decisions`; here it is carried out, within the call's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from narthex.errors import Failure, NarthexError, ProviderOverloaded
+from narthex.pipeline.exchange import Exchange, Tried
+from narthex.providers.catalog import Target
+from narthex.resilience.backoff import Backoff
+from narthex.resilience.breakers import Breaker, BreakerBoard
+from narthex.resilience.budget import RetryBudget
+from narthex.resilience.decisions import Decision, Policy, decide, rule_of
+
+Chain = Callable[[Exchange], Sequence[Target]]
+"""Returns whom else a call may go to, best first."""
+Attempt = Callable[[Exchange, Target], Awaitable[None]]
+"""Makes one attempt, and sets the exchange's answer."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Recovery:
+    """Carries calls past the failures of their targets."""
+
+    chain: Chain
+    policy: Policy = field(default_factory=Policy)
+    backoff: Backoff = field(default_factory=Backoff)
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    board: BreakerBoard = field(default_factory=BreakerBoard)
+    # Jitter is no secret.
+    chance: random.Random = field(default_factory=random.Random)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def carry(self, exchange: Exchange, attempt: Attempt) -> None:
+        """Make attempts until one succeeds or no other is worth it.
+
+        Raises:
+            NarthexError: The last attempt failed with this.
+        """
+        target = exchange.target
+        assert target is not None
+        breaker = self.board.breaker(target.name)
+        turn = breaker.allow()
+        begun = monotonic()
+        try:
+            if not turn:
+                raise _left_alone(target, breaker)
+            await attempt(exchange, target)
+        except NarthexError as error:
+            if turn:
+                self.note(target, error, turn)
+            exchange.note_attempt(Tried.of(target, "first", begun, error))
+            await _Course(self, exchange, attempt, target).follow(error)
+        except BaseException:
+            breaker.abandoned(turn)
+            raise
+        else:
+            breaker.succeeded(monotonic() - begun, turn)
+            self.budget.succeeded()
+
+    def adopt(self, other: Recovery) -> None:
+        """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
+        self.chain, self.policy, self.backoff = other.chain, other.policy, other.backoff
+
+    def note(self, target: Target, error: NarthexError, turn: int = 0) -> None:
+        """Count a failure against the target, if it is the target's fault."""
+        breaker = self.board.breaker(target.name)
+        if rule_of(error).breaks:
+            breaker.failed(turn)
+        else:
+            breaker.abandoned(turn)
+
+    def helpers(self, exchange: Exchange, error: NarthexError) -> Iterator[Target]:
+        """Yield who may give the rest of an answer that broke: the same target only if it is not silent."""
+        broke = exchange.target
+        assert broke is not None
+        deadline = _deadline(exchange, broke)
+        decision = decide(error, policy=self.policy, remaining_s=deadline - monotonic())
+        if decision is Decision.TRUTH:
+            return
+        others = [target for target in self.chain(exchange) if target.name != broke.name]
+        again = [broke] if decision is Decision.RETRY_HERE and self.budget.take() else []
+        for target in (*again, *others):
+            remaining_s = deadline - monotonic()
+            if remaining_s <= 0:
+                return
+            if self.board.breaker(target.name).available():
+                exchange.total_s = remaining_s
+                yield target
+
+
+class _Course:
+    """One call's way on, after its first attempt has failed."""
+
+    def __init__(self, recovery: Recovery, exchange: Exchange, attempt: Attempt, target: Target) -> None:
+        self._recovery = recovery
+        self._exchange = exchange
+        self._attempt = attempt
+        self._target = target
+        self._deadline = _deadline(exchange, target)
+        self._tried = {target.name}
+        self._retries = 0
+
+    async def follow(self, error: NarthexError) -> None:
+        """Make further attempts; raises the error of the last one if none succeeds."""
+        failure: NarthexError | None = error
+        while failure is not None:
+            error = failure
+            target = await self._next(error)
+            begun = monotonic()
+            if target is None or begun >= self._deadline:
+                raise error
+            way = "retry" if target is self._target else "fallback"
+            self._retries = self._retries + 1 if way == "retry" else 0
+            self._target = target
+            self._tried.add(target.name)
+            failure = await self._try(target, self._deadline - begun)
+            self._exchange.note_attempt(Tried.of(target, way, begun, failure))
+
+    async def _next(self, error: NarthexError) -> Target | None:
+        """Return whom to ask now, after the pause that is due; None if nobody is left who could help."""
+        remaining_s = self._deadline - monotonic()
+        decision = decide(error, policy=self._recovery.policy, retries=self._retries, remaining_s=remaining_s)
+        if decision is Decision.TRUTH or remaining_s <= 0:
+            return None
+        if decision is Decision.RETRY_HERE and await self._paused(error, remaining_s):
+            return self._target
+        return self._other(larger=decision is Decision.LARGER_WINDOW)
+
+    async def _paused(self, error: NarthexError, remaining_s: float) -> bool:
+        """Wait as long as is due before the same target is asked again; False if it is better left."""
+        recovery = self._recovery
+        if not recovery.board.breaker(self._target.name).available() or not recovery.budget.take():
+            return False
+        pause_s = recovery.backoff.pause_s(
+            self._retries, chance=recovery.chance, retry_after_s=error.retry_after_s, remaining_s=remaining_s
+        )
+        if pause_s is None:
+            return False
+        await recovery.sleep(pause_s)
+        return True
+
+    def _other(self, *, larger: bool) -> Target | None:
+        """Return the next target that was not asked yet; if `larger`, one whose window is not known to be as small."""
+        least = _window(self._target) if larger else 0
+        for other in self._recovery.chain(self._exchange):
+            fits = not least or not _window(other) or _window(other) > least
+            if other.name not in self._tried and fits and self._recovery.board.breaker(other.name).available():
+                return other
+        return None
+
+    async def _try(self, target: Target, remaining_s: float) -> NarthexError | None:
+        """Make one more attempt; return why it failed, if it did."""
+        recovery, exchange = self._recovery, self._exchange
+        breaker = recovery.board.breaker(target.name)
+        turn = breaker.allow()
+        if not turn:
+            return _left_alone(target, breaker)
+        exchange.target, exchange.dropped, exchange.total_s = target, (), remaining_s
+        begun = monotonic()
+        try:
+            await self._attempt(exchange, target)
+        except NarthexError as error:
+            recovery.note(target, error, turn)
+            return error
+        except BaseException:
+            breaker.abandoned(turn)
+            raise
+        breaker.succeeded(monotonic() - begun, turn)
+        recovery.budget.succeeded()
+        return None
+
+
+def _deadline(exchange: Exchange, target: Target) -> float:
+    """Return when the whole call must be over, in seconds of the monotonic clock."""
+    total_s = exchange.total_s
+    return exchange.received_at + (target.timeouts.total_s if total_s is None else total_s)
+
+
+def _window(target: Target) -> int:
+    """Return the context window of a target, in tokens; 0 if it is not known."""
+    return (target.facts.context_tokens or 0) if target.facts is not None else 0
+
+
+def _left_alone(target: Target, breaker: Breaker) -> ProviderOverloaded:
+    """Return the error of a call to a target whose breaker is open."""
+    wait_s = breaker.report().next_probe_in_s
+    return ProviderOverloaded(
+        f"{target.name} failed repeatedly and is left alone for now; try again later or configure `fallbacks` for it",
+        provider=target.provider.name,
+        failure=Failure.OVERLOADED,
+        retryable=True,
+        retry_after_s=wait_s,
+    )

@@ -1,0 +1,186 @@
+"""A stream that broke after something was delivered, brought to a good end: continued, or begun again and joined.
+
+The caller keeps reading the same stream. What it has received is never taken back: either the rest is joined to it so
+that it reads as one answer, or the stream ends in the error that it would have ended in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from narthex.errors import Failure, MalformedAnswer, NarthexError
+from narthex.pipeline.exchange import Exchange, Tried
+from narthex.pipeline.following import follow
+from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.splicing import Seam, SeamMismatch, Transcript, Way, continuing, joined_usage
+from narthex.providers.catalog import Target
+from narthex.streams.stream import Stream
+from narthex.types.dialects import Operation
+from narthex.types.events import (
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from narthex.wire.registry import CHAT_WIRES
+
+Mode = Literal["continue", "restart", "off"]
+"""What is done about a stream that breaks in the middle."""
+
+
+class Rescuer:
+    """Brings broken streams to an end."""
+
+    def __init__(self, recovery: Recovery, *, mode: Mode) -> None:
+        """Take what every rescue goes by.
+
+        Args:
+            recovery: Knows whom to ask, and keeps the books of targets.
+            mode: Whether a model is asked to go on where the answer was cut, or for all of it again.
+        """
+        self._recovery = recovery
+        self.mode = mode
+
+    async def __call__(self, exchange: Exchange, stream: Stream, error: NarthexError, events: Sequence[Event]) -> None:
+        """Bring a stream to its end, which is `error` if nobody could help; see `inbound.Rescue`."""
+        assert exchange.target is not None
+        self._recovery.note(exchange.target, error)
+        exchange.note_attempt(Tried.of(exchange.target, "first", exchange.received_at, error))
+        transcript = Transcript(events)
+        if self._may_be_rescued(exchange, transcript):
+            continuation = _Continuation(exchange, stream, transcript, events)
+            for target in self._recovery.helpers(exchange, error):
+                if await self._helped(continuation, target, error):
+                    return
+                if not transcript.can_be_continued:
+                    break
+        stream.close(error)
+
+    async def _helped(self, continuation: _Continuation, target: Target, error: NarthexError) -> bool:
+        """Have a target give the rest; False if it could not, and the stream is still open."""
+        begun = time.monotonic()
+        try:
+            await continuation.follow(target, self._way(target, continuation.transcript), error)
+        except SeamMismatch:
+            failure: NarthexError = MalformedAnswer(
+                f"{target.name} began another answer than the one that was cut",
+                provider=target.provider.name,
+                failure=Failure.MALFORMED,
+            )
+        except NarthexError as why:
+            failure = why
+            self._recovery.note(target, why)
+        else:
+            return True
+        continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
+        return False
+
+    def _may_be_rescued(self, exchange: Exchange, transcript: Transcript) -> bool:
+        if self.mode == "off" or exchange.operation is not Operation.CHAT or not transcript.can_be_continued:
+            return False
+        try:
+            request = exchange.chat_request()
+        except NarthexError:
+            return False
+        return request.n in {None, 1} and not (transcript.text and request.logprobs)
+
+    def _way(self, target: Target, transcript: Transcript) -> Way:
+        if self.mode == "restart" or not transcript.text.strip():
+            return "restart"
+        return "prefill" if target.facts is not None and "prefill" in target.facts.capabilities else "told"
+
+
+class _Continuation:
+    """The rest of one answer, written into the stream behind what was delivered."""
+
+    def __init__(self, exchange: Exchange, stream: Stream, transcript: Transcript, events: Sequence[Event]) -> None:
+        self.exchange = exchange
+        self.transcript = transcript
+        self._stream = stream
+        self._encode = _primed(exchange, events) if stream.dialect is not None else None
+        parts = [event.part for event in events if isinstance(event, TextDelta | ReasoningDelta)]
+        self._parts = 1 + max(parts, default=-1)
+        self._text_part = next((event.part for event in events if isinstance(event, TextDelta)), self._parts)
+        self._before = exchange.usage
+        self._delivered = sum(isinstance(event, TextDelta | ReasoningDelta) for event in events)
+        self._told: dict[str, object] = {}
+        self._seam = Seam("", "restart")
+        self.way: Way = "restart"
+
+    async def follow(self, target: Target, way: Way, why: NarthexError) -> None:
+        """Have a target give the rest; raises as `following.follow` does, and `SeamMismatch`."""
+        exchange, said = self.exchange, self.transcript.text
+        self.way = way
+        self._target, self._begun = target, time.monotonic()
+        self._seam = Seam(said, way)
+        self._told = {"rescued": way, "model": target.name, "after": getattr(why, "failure", why.code)}
+        request = exchange.chat_request()
+        if way != "restart":
+            request = continuing(request, said, prefill=way == "prefill")
+        exchange.target = target
+        await follow(exchange, target, request, self._take)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Started():
+                self.exchange.model_answered = event.model
+                if self.transcript.started is None:
+                    self._emit(event)
+            case TextDelta():
+                self._say(self._seam.feed(event.text))
+            case ReasoningDelta():
+                # Thoughts are not joined: those of the first attempt led to what was said.
+                if not self.transcript.text and not self.transcript.reasoned:
+                    self._emit(event)
+            case ToolCallStarted() | ToolCallDelta() | RefusalDelta():
+                self._say(self._seam.close())
+                self._emit(msgspec.structs.replace(event, part=event.part + self._parts))
+            case Finished() | UsageReported() | Ended():
+                self._end(event)
+            case Failed():
+                raise AssertionError("failures are raised before they come here")
+
+    def _end(self, event: Finished | UsageReported | Ended) -> None:
+        match event:
+            case Finished():
+                self._say(self._seam.close())
+                self._emit(msgspec.structs.replace(event, told=self._told))
+            case UsageReported():
+                joined = joined_usage(self._before, self._delivered, event.usage)
+                self.exchange.usage = joined.usage
+                self._emit(joined)
+            case Ended():
+                # Before the stream closes: whoever settles then finds it.
+                self.exchange.note_attempt(Tried.of(self._target, self.way, self._begun, None))
+                self._emit(event, last=True)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._emit(TextDelta(text=text, part=self._text_part))
+
+    def _emit(self, event: Event, *, last: bool = False) -> None:
+        self.transcript.add(event)
+        frame = event if self._encode is None else self._encode(event)
+        if last:
+            self._stream.close(last=frame or None)
+        elif frame:
+            self._stream.append(frame)
+
+
+def _primed(exchange: Exchange, events: Sequence[Event]) -> Callable[[Event], bytes]:
+    """Return a writer of the caller's dialect that has written these events already."""
+    encode = CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
+    for event in events:
+        encode(event)
+    return encode

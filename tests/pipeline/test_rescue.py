@@ -1,0 +1,229 @@
+"""A stream that breaks in the middle comes to its end all the same, as one answer, or ends in its error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from narthex.errors import Failure, ProviderError, ProviderTimeout, ProviderUnreachable, TruncatedAnswer
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.rescue import Mode
+from narthex.pipeline.stages.attempt import Attempt
+from narthex.providers.contract import Reply
+from narthex.resilience.decisions import Policy
+from narthex.streams.stream import Frame, Stream
+from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames, tool_call
+from narthex.types.catalog import ModelFacts
+from narthex.types.dialects import Dialect
+from narthex.types.events import Ended, Event, Started, TextDelta
+from narthex.types.requests import ChatRequest
+from narthex.wire.registry import CHAT_WIRES
+from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, MESSAGE, Double, House, exchange, read, streamed, told, whole
+
+POEM = "the owl and the pussycat went to sea in a beautiful pea green boat"
+CUT = ProviderUnreachable(provider="up", failure=Failure.TRUNCATED)
+STALL = ProviderTimeout(provider="up", failure=Failure.STALL)
+FRAMES = openai_frames(POEM)
+
+
+def house(*providers: Double, mode: Mode = "continue") -> House:
+    """Return an engine with fallbacks."""
+    made = House(*providers)
+    made.fallbacks = tuple(f"{one.name}/m" for one in providers[1:])
+    made.recovery.policy = Policy(retries=1)
+    return made
+
+
+async def answered(running: House, made: Exchange) -> tuple[Stream, str, list[Frame]]:
+    """Return the answer's stream at its end, what a caller has read of it, and its frames."""
+    stream = await running.engine.handle(made)
+    frames = await read(stream)
+    raw = b"".join(frame for frame in frames if isinstance(frame, bytes))
+    inner = [one for one in frames if not isinstance(one, bytes)]
+    events = CHAT_WIRES[made.dialect].parser().feed(raw) if raw else inner
+    return stream, said(events), frames
+
+
+def said(events: list[Event]) -> str:
+    """Return the text in these events."""
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def asked() -> Exchange:
+    """Return a call for a stream."""
+    return exchange({**CHAT, "stream": True})
+
+
+def rest(cut: int) -> str:
+    """Return what is missing after so many frames."""
+    return POEM[len(said(CHAT_WIRES[Dialect.OPENAI_CHAT].parser().feed(b"".join(FRAMES[:cut])))) :]
+
+
+@pytest.mark.parametrize("cut", range(1, len(FRAMES) - 2))
+@pytest.mark.parametrize("again", ["rest", "whole"])
+async def test_a_cut_stream_is_one_answer(cut: int, again: str) -> None:
+    """Wherever it is cut, and whether the model goes on or begins again, the caller reads it once, to its end."""
+    missing = rest(cut) if again == "rest" else POEM
+    up = Double(streamed(FRAMES[:cut], error=CUT), streamed(openai_frames(missing)))
+    made = asked()
+    stream, text, frames = await answered(house(up), made)
+    assert stream.error is None
+    assert text == POEM
+    assert str(frames[-1]).count("[DONE]") == 1
+    assert [one.failure for one in made.attempts] == ["truncated", None]
+
+
+@pytest.mark.parametrize("cut", range(2, len(FRAMES) - 2))
+async def test_a_caller_sees_one_answer_with_one_id(cut: int) -> None:
+    """All chunks are of one answer, and its end says that it was brought to it by another model."""
+    up = Double(streamed(FRAMES[:cut], error=STALL))
+    other = Double(streamed(anthropic_frames(rest(cut))), name="b", dialects=ANTHROPIC)
+    stream, text, frames = await answered(house(up, other), asked())
+    assert (stream.error, text) == (None, POEM)
+    raw = b"".join(frame for frame in frames if isinstance(frame, bytes))
+    chunks = [json.loads(line[6:]) for line in raw.split(b"\n\n") if line.startswith(b"data: {")]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    ends = [chunk for chunk in chunks if chunk["choices"] and chunk["choices"][0]["finish_reason"]]
+    assert len(ends) == 1
+    assert ends[0]["narthex"] == {"rescued": "told", "model": "b/m", "after": "stall"}
+
+
+async def test_a_silent_model_is_not_asked_for_the_rest() -> None:
+    """After a stall the next model goes on; the silent one hears nothing more."""
+    up, other = Double(streamed(FRAMES[:4], error=STALL)), Double(streamed(openai_frames(rest(4))), name="b")
+    assert (await answered(house(up, other), asked()))[1] == POEM
+    assert (len(up.calls), len(other.calls)) == (1, 1)
+
+
+async def test_a_model_is_told_to_go_on() -> None:
+    """It is given what was said and what to do about it; one with a prefill is given its own words alone."""
+    other = Double(streamed(openai_frames(rest(4))), streamed(openai_frames(rest(4))), name="b")
+    running = house(Double(*[streamed(FRAMES[:4], error=STALL)] * 2), other)
+    await answered(running, asked())
+    messages = json.loads(other.calls[0].body)["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    assert POEM.startswith(messages[1]["content"])
+    able = ModelFacts(id="m", provider="b", capabilities=frozenset({"chat", "prefill"}))
+    running.catalog.learn("b", [able], closed=True)
+    await answered(running, asked())
+    assert [one["role"] for one in json.loads(other.calls[1].body)["messages"]] == ["user", "assistant"]
+
+
+async def test_anthropic_streams_are_rescued_too() -> None:
+    """The same on the other wire, its blocks opened and closed once each."""
+    frames = anthropic_frames(POEM)
+    up = Double(streamed(frames[:6], error=CUT), streamed(anthropic_frames(POEM)), dialects=ANTHROPIC)
+    made = exchange({**MESSAGE, "stream": True}, dialect=Dialect.ANTHROPIC_MESSAGES)
+    stream, text, received = await answered(house(up), made)
+    assert (stream.error, text) == (None, POEM)
+    raw = b"".join(frame for frame in received if isinstance(frame, bytes))
+    for kind in ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"):
+        assert raw.count(b"event: " + kind.encode()) == 1
+    assert b'"narthex":{"rescued":' in raw
+
+
+async def test_events_are_rescued_as_well() -> None:
+    """A provider that speaks the inner vocabulary is no exception."""
+    begun: list[Event] = [Started(id="a", model="m", created_at=1), TextDelta(text="the owl ")]
+    up = Double(told(*begun, error=STALL), dialects=INNER)
+    other = Double(streamed(openai_frames(POEM)), name="b")
+    stream, text, frames = await answered(house(up, other), asked())
+    assert (stream.error, text) == (None, POEM)
+    assert isinstance(frames[-1], Ended)
+
+
+async def test_a_rescue_that_breaks_is_rescued() -> None:
+    """The second attempt may fail as well; the third goes on from all that was delivered."""
+    up = Double(streamed(FRAMES[:3], error=STALL))
+    second = Double(streamed(openai_frames(rest(3))[:3], error=STALL), name="b")
+    third = Double(streamed(openai_frames(POEM)), name="c")
+    assert (await answered(house(up, second, third), asked()))[1] == POEM
+
+
+TOOLS = openai_frames("", tool_calls=[tool_call("f", {"a": 1})])
+
+
+@pytest.mark.parametrize("frames", [TOOLS[:2], TOOLS[:3]])
+async def test_a_tool_call_is_never_joined(frames: list[bytes]) -> None:
+    """What a caller may have acted on already cannot be told otherwise."""
+    other = Double(streamed(FRAMES), name="b")
+    stream, _, _ = await answered(house(Double(streamed(frames, error=STALL)), other), asked())
+    assert stream.error is STALL
+    assert other.calls == []
+
+
+@pytest.mark.parametrize("reply", [streamed(openai_frames("another story altogether")), whole(b"no"), STALL])
+async def test_what_cannot_be_rescued_ends_in_its_error(reply: Reply | ProviderError) -> None:
+    """If nobody tells the same story on, the stream ends as it broke: what was delivered, then why it is not all."""
+    running = house(Double(streamed(FRAMES[:5], error=STALL)), Double(reply, name="b"))
+    stage = running.stage(Attempt)
+    stage._rescue.mode = "restart"
+    stream, text, _ = await answered(running, asked())
+    assert stream.error is STALL
+    assert POEM.startswith(text)
+
+
+async def test_nothing_is_rescued_where_that_is_off() -> None:
+    """With `rescue = "off"` a stream that breaks is a broken stream."""
+    other = Double(streamed(FRAMES), name="b")
+    running = house(Double(streamed(FRAMES[:4], error=CUT)), other)
+    running.stage(Attempt)._rescue.mode = "off"
+    stream, _, _ = await answered(running, asked())
+    assert isinstance(stream.error, TruncatedAnswer)
+    assert other.calls == []
+
+
+@pytest.mark.parametrize("wish", [{"n": 2}, {"logprobs": True}])
+async def test_answers_of_several_parts_are_not_joined(wish: dict[str, object]) -> None:
+    """Several choices, and probabilities of every token, cannot be told on by another model."""
+    other = Double(streamed(FRAMES), name="b")
+    running = house(Double(streamed(FRAMES[:4], error=CUT)), other)
+    stream, _, _ = await answered(running, exchange({**CHAT, "stream": True, **wish}))
+    assert isinstance(stream.error, TruncatedAnswer)
+
+
+async def test_done_without_an_end_is_not_passed_on() -> None:
+    """A provider that says `[DONE]` too early is cut, not whole: the caller sees only the real end."""
+    done = b"data: [DONE]\n\n"
+    up = Double(streamed([*FRAMES[:4], done]), streamed(openai_frames(POEM)))
+    stream, text, frames = await answered(house(up), asked())
+    assert (stream.error, text) == (None, POEM)
+    assert b"".join(frame for frame in frames if isinstance(frame, bytes)).count(done) == 1
+
+
+async def test_the_usage_is_of_both_attempts_and_marked() -> None:
+    """What was consumed twice is counted twice, as an estimate."""
+    up = Double(streamed(FRAMES[:6], error=CUT), streamed(openai_frames(rest(6))))
+    made = asked()
+    await answered(house(up), made)
+    assert made.usage is not None
+    assert made.usage.estimated
+    assert made.usage.output_tokens > len(openai_frames(rest(6))) - 5
+
+
+@pytest.mark.parametrize("repeated", [0, 7, 12, 30])
+@pytest.mark.parametrize("cut", range(1, len(FRAMES) - 3))
+async def test_any_overlap_is_joined(cut: int, repeated: int) -> None:
+    """However much of what was said a model says again, it is read once."""
+    missing = rest(cut)
+    start = len(POEM) - len(missing)
+    again = POEM[max(0, start - repeated) :] if repeated > 6 else missing
+    up = Double(streamed(FRAMES[:cut], error=STALL))
+    other = Double(streamed(openai_frames(again)), name="b")
+    assert (await answered(house(up, other), asked()))[1] == POEM
+
+
+async def test_a_whole_answer_serves_for_the_rest() -> None:
+    """A fallback that does not stream is as good."""
+    other = Double(whole(openai_answer(POEM)), name="b")
+    assert (await answered(house(Double(streamed(FRAMES[:4], error=STALL)), other), asked()))[1] == POEM
+
+
+async def test_in_process_calls_are_rescued() -> None:
+    """A call without a wire has events joined."""
+    request = ChatRequest(model="up/m", messages=asked().chat_request().messages, stream=True)
+    made = Exchange(Dialect.NATIVE, b"", {}, request=request)
+    running = house(Double(streamed(FRAMES[:4], error=STALL)), Double(streamed(openai_frames(POEM)), name="b"))
+    frames = await read(await running.engine.handle(made))
+    assert said([one for one in frames if not isinstance(one, bytes)]) == POEM
