@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from typing import get_args
 
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.routing.balancing import Balancer, no_key
+from narthex.routing.figures import Figures
+from narthex.routing.strategies import Surroundings
 from narthex.routing.virtual import Member, Strategy
 from tests.routing.surroundings import Scene, virtual
 
@@ -113,6 +116,43 @@ def test_the_only_member_is_never_held_back() -> None:
     scene.live.down = {"p/b"}
     balancer = Balancer(virtual("order", "p/a", "p/b", slow_start_s=100), scene.around)
     assert {balancer.order()[0].name for _ in range(50)} == {"p/a"}
+
+
+def test_a_slow_target_hardly_matters() -> None:
+    """Of four targets one is ten times slower: it gets at most a twentieth, and the slowest hundredth is as without it.
+
+    A minute of calls at random moments is played through with the figures that they leave behind.
+    """
+    served, waits = played({"p/0": 1.0, "p/1": 0.1, "p/2": 0.1, "p/3": 0.1})
+    _, healthy = played({"p/1": 0.1, "p/2": 0.1, "p/3": 0.1})
+    assert served["p/0"] <= sum(served.values()) / 20
+    assert min(served[f"p/{number}"] for number in (1, 2, 3)) >= sum(served.values()) / 5
+    assert waits[len(waits) * 99 // 100] <= 1.5 * healthy[len(healthy) * 99 // 100]
+
+
+def played(answer_s: dict[str, float]) -> tuple[Counter[str], list[float]]:
+    """Play a minute of calls; return who served how many, and how long callers waited, the shortest first."""
+    scene = Scene()
+    figures = Figures(lambda: scene.now, fade_s=10.0)
+    around = Surroundings(live=figures, clock=lambda: scene.now, random=scene.random)
+    balancer = Balancer(virtual("latency", *answer_s), around)
+    served: Counter[str] = Counter()
+    waits: list[float] = []
+    under_way: list[tuple[float, str, float]] = []
+    end = scene.now + 60
+    while scene.now < end:
+        scene.now += scene.random.expovariate(40)
+        while under_way and under_way[0][0] <= scene.now:
+            _, name, wait = heapq.heappop(under_way)
+            figures.observe(name, wait)
+            figures.end(name)
+        name = balancer.order()[0].name
+        wait = answer_s[name] * scene.random.uniform(0.8, 1.2)
+        figures.begin(name)
+        heapq.heappush(under_way, (scene.now + wait, name, wait))
+        served[name] += 1
+        waits.append(wait)
+    return served, sorted(waits)
 
 
 def test_no_key_is_no_key() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +44,8 @@ def test_costly_facts_are_found_out_once() -> None:
 
 def test_modalities_are_found_out_once() -> None:
     """What a call carries beside text is looked up once."""
-    found: Iterator[frozenset[Modality]] = iter([frozenset({"image"})])
+    images: frozenset[Modality] = frozenset({"image"})
+    found = iter([images])
     facts = Facts("fast", modalities=lambda: next(found))
     assert facts.modalities() == facts.modalities() == {"image"}
 

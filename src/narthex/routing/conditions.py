@@ -115,8 +115,18 @@ def _known(when: When, means: Means) -> Iterator[Condition]:
 
 def _models(patterns: Sequence[str], canonical: Canonical) -> Condition:
     """Compare the name as asked for, and the one it stands for."""
-    matches = re.compile("|".join(".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns), re.DOTALL)
-    return lambda facts: bool(matches.fullmatch(facts.model) or matches.fullmatch(canonical(facts.model)))
+    names = frozenset(pattern for pattern in patterns if "*" not in pattern)
+    loose = [".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns if "*" in pattern]
+    matches = re.compile("|".join(loose), re.DOTALL).fullmatch if loose else None
+
+    def holds(facts: Facts) -> bool:
+        asked = facts.model
+        meant = canonical(asked)
+        if asked in names or meant in names:
+            return True
+        return matches is not None and bool(matches(asked) or (meant != asked and matches(meant)))
+
+    return holds
 
 
 def _tags(tags: frozenset[str]) -> Condition:

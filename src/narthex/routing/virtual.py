@@ -131,7 +131,7 @@ def check(
         path = (*models_at, model.name)
         yield from _model(path, model, names, unknown)
         yield from _list((*path, "fallbacks"), model.fallbacks, why_unknown)
-    places = {model.name: (*models_at, model.name, "fallbacks") for model in models if model.fallbacks}
+    places: dict[str, Path] = {model.name: (*models_at, model.name, "fallbacks") for model in models if model.fallbacks}
     for name, listed in fallbacks.items():
         path = (*fallbacks_at, name)
         if name != EVERY and (reason := why_unknown(name)):
@@ -167,6 +167,8 @@ def _model(path: Path, model: VirtualModel, names: set[str], unknown: Unknown) -
 def _member(path: Path, member: Member, names: set[str], unknown: Unknown) -> Iterator[Contradiction]:
     if member.model in names:
         yield (*path, "model"), f'"{member.model}" is a virtual model itself; list its members, or name it a fallback'
+    elif "/" not in member.model:
+        yield (*path, "model"), f'"{member.model}" is no `provider/model`; members are not named by aliases'
     elif reason := unknown(member.model):
         yield (*path, "model"), reason
     if not 0 <= member.weight < math.inf:
@@ -214,4 +216,4 @@ def _walked(name: str, last: str, came_from: Mapping[str, str]) -> tuple[str, ..
     while last != name:
         way.append(last)
         last = came_from[last]
-    return (*reversed([*way, name]),) if len(way) > 1 else (name, name)
+    return (*reversed([*way, name]),)
