@@ -16,7 +16,7 @@ from narthex import __version__
 from narthex.config.checks import EVERY
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
-from narthex.config.settings import ProviderSettings, Settings, TimeoutSettings
+from narthex.config.settings import BreakerSettings, ProviderSettings, Settings, TimeoutSettings
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
 from narthex.errors import ConfigError, NarthexError
@@ -24,6 +24,7 @@ from narthex.http.access import Access
 from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
 from narthex.pipeline.chain import default_stages
+from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
@@ -100,16 +101,18 @@ class Gateway:
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
         self.recovery = _recovery(settings, self.catalog)
-        stages = default_stages(
+        self.engine = Engine(self._stages(), Settlement(self.metrics, log))
+        return self
+
+    def _stages(self) -> list[Check | Stage]:
+        return default_stages(
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
             catalog=self.catalog,
             spawn=self._tasks.spawn,
             recovery=self.recovery,
-            rescue=settings.rescue,
+            rescue=self.settings.rescue,
         )
-        self.engine = Engine(stages, Settlement(self.metrics, log))
-        return self
 
     def _open_log(self, folder: Path) -> RequestLog | None:
         settings = self.settings.log
@@ -275,7 +278,7 @@ class Gateway:
 
 
 def _recovery(settings: Settings, catalog: Catalog) -> Recovery:
-    retries, breakers = settings.retries, settings.breakers
+    retries = settings.retries
     own = {name: listed for name, listed in settings.fallbacks.items() if name != EVERY}
     return Recovery(
         chain=Fallbacks(
@@ -288,18 +291,20 @@ def _recovery(settings: Settings, catalog: Catalog) -> Recovery:
         ),
         backoff=Backoff(base_s=retries.base_s, cap_s=retries.cap_s),
         budget=RetryBudget(BudgetPolicy(ratio=retries.budget_percent / 100)),
-        board=BreakerBoard(
-            BreakerPolicy(
-                consecutive_failures=breakers.consecutive_failures,
-                failure_rate=breakers.failure_percent / 100,
-                slow_rate=breakers.slow_percent / 100,
-                slow_call_s=breakers.slow_call_s,
-                minimum_calls=breakers.minimum_calls,
-                window_s=breakers.window_s,
-                open_s=breakers.open_s,
-                open_cap_s=breakers.open_cap_s,
-            )
-        ),
+        board=BreakerBoard(_breaker_policy(settings.breakers)),
+    )
+
+
+def _breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
+    return BreakerPolicy(
+        consecutive_failures=breakers.consecutive_failures,
+        failure_rate=breakers.failure_percent / 100,
+        slow_rate=breakers.slow_percent / 100,
+        slow_call_s=breakers.slow_call_s,
+        minimum_calls=breakers.minimum_calls,
+        window_s=breakers.window_s,
+        open_s=breakers.open_s,
+        open_cap_s=breakers.open_cap_s,
     )
 
 
