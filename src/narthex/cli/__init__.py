@@ -1,6 +1,6 @@
 """The command line: one file per command, each loaded only when it is called.
 
-serve, run, models, config, doctor, version, completion     the commands
+serve, run, models, config, doctor, mock, faults, version, completion     the commands
 group        finds them, and turns errors into one line and an exit code
 exits        the exit codes
 door         the one way from here to a server, near or in this process
@@ -41,6 +41,8 @@ COMMANDS = {
     "models": "List the models, or install the embedded ones.",
     "config": "Check, show and start the configuration.",
     "doctor": "Say what is wrong with this set-up, and how to mend it.",
+    "mock": "Serve a provider that misbehaves on demand.",
+    "faults": "Run every fault against a gateway, and print a scorecard.",
     "version": "Print the version.",
     "completion": "Print a script that completes commands in a shell.",
 }

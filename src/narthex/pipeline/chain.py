@@ -41,7 +41,7 @@ def compose(stages: Sequence[Check | Stage]) -> Next:
     chain: Next = _unanswered
     checks: list[Check] = []
     for stage in reversed(stages):
-        if inspect.iscoroutinefunction(type(stage).__call__):
+        if "call_next" in inspect.signature(type(stage).__call__).parameters:
             chain = _through(cast("Stage", stage), _past(checks, chain))
             checks = []
         else:

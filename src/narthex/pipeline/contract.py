@@ -33,7 +33,7 @@ class Stage(Protocol):
     of the chain has set. It is blind to its neighbours and keeps no state of an exchange but on the exchange.
     """
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Do the duty and, unless the call is answered, `await call_next(exchange)`.
 
         Raises:

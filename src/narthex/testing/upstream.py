@@ -83,6 +83,8 @@ class ScriptedUpstream:
         reply: str = "Hello from upstream.",
         models: tuple[str, ...] = ("gpt-test", "claude-test"),
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         """Prepare, without listening yet.
 
@@ -91,6 +93,8 @@ class ScriptedUpstream:
             reply: What the healthy provider says.
             models: What it lists.
             tls: Server side of TLS, if it shall speak that.
+            host: Address to bind.
+            port: Port to bind; 0 takes a free one.
         """
         self.responder = responder or HealthyProvider(reply, models)
         self.requests: list[ReceivedRequest] = []
@@ -100,7 +104,8 @@ class ScriptedUpstream:
         """Of these, closed again by either side."""
         self.abandoned = 0
         """Answers whose client left before they were complete."""
-        self.port = 0
+        self.host = host
+        self.port = port
         self._tls = tls
         self._queue: deque[Answer] = deque()
         self._changed = threading.Condition()
@@ -112,7 +117,8 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         """Its address, without a path."""
-        return f"{'https' if self._tls else 'http'}://{'localhost' if self._tls else '127.0.0.1'}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self._tls else 'http'}://{'localhost' if self._tls else host}:{self.port}"
 
     def play(self, *answers: Answer) -> None:
         """Put up answers for the next requests, one each, in order."""
@@ -128,6 +134,9 @@ class ScriptedUpstream:
             self.requests.append(request)
             self._changed.notify_all()
         return self._queue.popleft() if self._queue else self.responder(request)
+
+    def answered(self, request: ReceivedRequest, *, sent_bytes: int, is_left: bool) -> None:
+        """Hear how an answer ended: what was written of it, and whether the client left before its end."""
 
     def note(self, *, opened: int = 0, closed: int = 0, abandoned: int = 0) -> None:
         """Count what happened to connections."""
@@ -168,11 +177,15 @@ class ScriptedUpstream:
         """Listen.
 
         Raises:
+            OSError: The address is taken, or is not one of this machine.
             TimeoutError: The thread did not come up.
         """
+        listener = bound_socket(self.host, self.port)
+        listener.listen(1_024)
+        self.port = listener.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(ready)), name="scripted-upstream", daemon=True
+            target=lambda: asyncio.run(self._serve(listener, ready)), name="scripted-upstream", daemon=True
         )
         self._thread.start()
         if not ready.wait(_START_TIMEOUT_S):
@@ -186,12 +199,11 @@ class ScriptedUpstream:
             self._thread.join()
         self._loop = self._stop = self._thread = None
 
-    async def _serve(self, ready: threading.Event) -> None:
+    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         connections: set[_Connection] = set()
-        server = await self._loop.create_server(lambda: _Connection(self, connections), "127.0.0.1", 0, ssl=self._tls)
-        self.port = server.sockets[0].getsockname()[1]
+        server = await self._loop.create_server(lambda: _Connection(self, connections), sock=listener, ssl=self._tls)
         ready.set()
         await self._stop.wait()
         server.close()
@@ -224,6 +236,23 @@ class ScriptedUpstream:
     ) -> None:
         """Stop."""
         await asyncio.to_thread(self.stop)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address, and does not listen yet.
+
+    Raises:
+        OSError: The address is taken, or is not one of this machine.
+    """
+    # The protocol is named because asyncio turns off the collecting of small writes only where it is.
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 class _Connection(asyncio.Protocol):
@@ -315,14 +344,27 @@ class _Connection(asyncio.Protocol):
     async def _play_all(self) -> None:
         while self._waiting and not self._gone.is_set():
             request = self._waiting.popleft()
-            for act in self._upstream.answer_to(request):
-                if not await self._act(act):
-                    if not isinstance(act, Close | Reset):
-                        self._upstream.note(abandoned=1)
-                    return
+            if not await self._play(request):
+                return
             if request.headers.get("connection", "").lower() == "close":
                 await self._act(Close())
         self._player = None
+
+    async def _play(self, request: ReceivedRequest) -> bool:
+        """Act on one request; return whether the connection still stands."""
+        sent_bytes, stands, act = 0, True, None
+        try:
+            for act in self._upstream.answer_to(request):
+                stands = await self._act(act)
+                sent_bytes += len(act.data) if isinstance(act, Send) else 0
+                if not stands:
+                    break
+        finally:
+            is_left = not stands and not isinstance(act, Close | Reset)
+            self._upstream.answered(request, sent_bytes=sent_bytes, is_left=is_left)
+        if is_left:
+            self._upstream.note(abandoned=1)
+        return stands
 
     async def _act(self, act: Act) -> bool:
         """Do one act; return whether the connection still stands."""

@@ -46,10 +46,9 @@ class Attempt:
         self._recovery = recovery
         self._rescue = Rescuer(recovery, mode=rescue)
 
-    async def __call__(self, exchange: Exchange, call_next: Next) -> None:
-        """Set `exchange.answer`."""
-        await self._recovery.carry(exchange, self._once)
-        exchange.first_frame_at = time.monotonic()
+    def __call__(self, exchange: Exchange, call_next: Next) -> Coroutine[object, object, None]:
+        """Set `exchange.answer`; the coroutine is that of the recovery, for one less to go through in every call."""
+        return self._recovery.carry(exchange, self._once)
 
     async def _once(self, exchange: Exchange, target: Target) -> None:
         if exchange.operation is _COUNT_TOKENS and exchange.dialect not in target.provider.dialects:
@@ -66,6 +65,7 @@ class Attempt:
                 await self._events(exchange, reply)
             case VectorsReply():
                 self._vectors(exchange, target, reply)
+        exchange.first_frame_at = time.monotonic()
 
     # -- bytes, whole ----------------------------------------------------------------------------------------------
 
