@@ -217,6 +217,46 @@ async def test_a_hopeless_deadline_is_told_at_once() -> None:
     assert limit.report().waiting == 0
 
 
+async def test_those_ahead_are_waited_for_too() -> None:
+    """What a call must expect grows with those before it, and only with those."""
+    limit, clock = limited(fixed(1))
+    permit = taken(limit)
+    clock.set(clock() + 10.0)
+    permit.succeeded()
+    held = taken(limit)
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(limit.acquire())
+        await settled()
+        with pytest.raises(Overloaded, match="expected to become free"):
+            await limit.acquire(deadline_s=clock() + 15.0)
+        urgent = tasks.create_task(limit.acquire(priority=1, deadline_s=clock() + 15.0))
+        await settled()
+        held.release()
+        (await urgent).release()
+        (await first).release()
+
+
+async def test_a_served_call_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a call's waiting outlives it, however far off its deadline is."""
+    limit, clock = limited(fixed(1))
+    held = taken(limit)
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    call_later = loop.call_later
+
+    def watched(*arguments: object) -> asyncio.TimerHandle:
+        timers.append(call_later(*arguments))  # type: ignore[arg-type]  # passed on as they came
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", watched)
+    waiting = asyncio.ensure_future(limit.acquire(deadline_s=clock() + 1000))
+    await settled()
+    assert [timer.cancelled() for timer in timers] == [False]
+    held.release()
+    (await waiting).release()
+    assert [timer.cancelled() for timer in timers] == [True]
+
+
 async def test_waiting_ends_at_the_deadline() -> None:
     """A call that got no place in time is told so, and stands in line no longer."""
     limit = AdaptiveLimit(fixed(1))

@@ -241,7 +241,7 @@ class AdaptiveLimit:
         self._places = int(self._limit)
 
     def _fall(self, in_flight: int) -> None:
-        """Take the limit below the number of calls that were too many; those of a quiet target count as half the limit."""
+        """Take the limit below the number of calls that were too many, which is taken for half the limit at least."""
         assert self._policy is not None
         self._epoch += 1
         self._ceiling = min(self._limit, max(float(in_flight), self._limit / 2))
