@@ -74,6 +74,20 @@ def test_standing_behind_takes_no_turn() -> None:
     assert balancer.order()[0].name == "p/b"
 
 
+def test_a_lower_tier_keeps_its_turns() -> None:
+    """Calls that a higher tier serves take no turn of the tiers behind it."""
+    scene = Scene()
+    model = virtual("weighted", "p/a", *(Member(model=f"q/{number}", tier=2) for number in range(3)))
+    balancer = Balancer(model, scene.around)
+    served = []
+    for _ in range(6):
+        balancer.order()
+        scene.live.down = {"p/a"}
+        served.append(balancer.order()[0].name)
+        scene.live.down = set()
+    assert served == ["q/0", "q/1", "q/2"] * 2
+
+
 def test_reasons_come_with_the_order() -> None:
     """The first says why it serves, the next that they are next, the last that they are away."""
     scene = Scene()
@@ -115,7 +129,7 @@ def test_the_only_member_is_never_held_back() -> None:
     scene.live.came = {"p/a": scene.now}
     scene.live.down = {"p/b"}
     balancer = Balancer(virtual("order", "p/a", "p/b", slow_start_s=100), scene.around)
-    assert {balancer.order()[0].name for _ in range(50)} == {"p/a"}
+    assert {(one.name, one.why) for one in (balancer.order()[0] for _ in range(50))} == {("p/a", "first")}
 
 
 def test_a_slow_target_hardly_matters() -> None:

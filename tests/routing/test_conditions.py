@@ -84,6 +84,7 @@ def test_models_are_known_by_what_they_stand_for() -> None:
     scene.aliases = {"fast": "p/a", "": "p/a"}
     assert holds(When(models=("p/a",)), Facts("fast"), scene)
     assert holds(When(models=("p/a",)), Facts(""), scene)
+    assert holds(When(models=("p/*",)), Facts("fast"), scene)
     assert holds(When(models=("fast",)), Facts("fast"), scene)
     assert not holds(When(models=("fast",)), Facts("p/a"), scene)
 

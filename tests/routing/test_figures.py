@@ -103,6 +103,13 @@ def test_failing_at_once_does_not_look_quick(figures: Figures) -> None:
     assert seen[-1] == MAX_FAILED_S
 
 
+def test_a_quick_failure_is_no_relief(figures: Figures) -> None:
+    """A model that took longer than failures ever count for does not look better by failing at once."""
+    figures.observe("p/a", 2 * MAX_FAILED_S)
+    figures.failed("p/a", 0.001)
+    assert figures.latency_s("p/a") == 2 * MAX_FAILED_S
+
+
 def test_a_model_that_only_failed_is_not_unmeasured(figures: Figures) -> None:
     """A first call that fails counts for something, and for the time it took if that is longer."""
     figures.failed("p/a", 0.001)

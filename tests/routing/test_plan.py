@@ -89,3 +89,9 @@ def test_a_header_carries_any_name(rule: str, shadow: str, names: list[str]) -> 
     assert re.fullmatch(r"[A-Za-z0-9/:@._*+~%=;, -]*", header)
     assert header.count(";") <= 4
     assert len(header) <= MAX_HEADER_BYTES
+
+
+def test_a_long_header_is_cut() -> None:
+    """Many candidates with long names leave a header that servers accept."""
+    candidates = tuple(Candidate(name=f"p/{'x' * 100}{number}", why="next") for number in range(20))
+    assert len(Plan(asked="x", candidates=candidates, target="v").header()) == MAX_HEADER_BYTES

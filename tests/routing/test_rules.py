@@ -161,10 +161,12 @@ def test_parts_above_the_whole_are_refused() -> None:
     assert "has a part already" in found[("rules", 0, "split", 1, "model")]
 
 
-def test_thirds_are_accepted() -> None:
-    """Parts that are whole but for rounding are not refused."""
-    parts = tuple(Split(model=f"p/{number}", percentage=100 / 3) for number in range(3))
-    assert list(check([Rule(name="thirds", split=parts)], unknown=known)) == []
+def test_roundings_are_accepted() -> None:
+    """Parts that are the whole but for the rounding of binary fractions are not refused."""
+    percentages = (0.2, 83.9, 15.9)
+    assert sum(percentages) > 100
+    parts = tuple(Split(model=f"p/{number}", percentage=part) for number, part in enumerate(percentages))
+    assert list(check([Rule(name="parts", split=parts)], unknown=known)) == []
 
 
 def test_rules_that_are_never_asked_are_refused() -> None:

@@ -109,6 +109,14 @@ def test_lots_behind_others_share_by_weight() -> None:
     assert 0.72 < served["p/0"] / 4_000 < 0.78
 
 
+def test_lots_do_not_fall_into_step() -> None:
+    """Where only every second order is used, members still share."""
+    model = virtual("weighted", "p/a", "p/b")
+    rank = of(model, Scene(), leading=False)
+    served = Counter([rank(model.members, lambda: "")[0][0].model for _ in range(400)][::2])
+    assert served["p/a"] == pytest.approx(100, abs=30)
+
+
 def test_a_member_that_came_back_gets_its_share_slowly() -> None:
     """Its turns grow from a tenth to all of its share over the time of the slow start."""
     scene = Scene()

@@ -69,6 +69,7 @@ def test_lists_are_found_through_aliases() -> None:
 def test_virtual_models_bring_their_fallbacks() -> None:
     """The fallbacks of a virtual model are a list like any other, and are followed behind others."""
     fast = VirtualModel(name="fast", members=(Member(model="p/a"),), fallbacks=("p/b",))
+    assert FallbackTable({"fast": ["p/c"]}, [fast]).chain("fast") == ("p/c",)
     table = FallbackTable({"p/z": ["fast"]}, [fast])
     assert table.chain("fast") == ("p/b",)
     assert table.chain("p/z") == ("fast", "p/b")
@@ -159,6 +160,13 @@ def test_what_lists_name_must_be_there_once() -> None:
         ("fallbacks", "a", 2): '"p/b" stands in this list already; remove one',
         ("fallbacks", "lost"): '"lost" is nothing',
     }
+
+
+def test_an_alias_of_a_virtual_model_is_known() -> None:
+    """Lists may name a virtual model by its alias, though it leads to no model of any provider."""
+    fast = VirtualModel(name="fast", members=(Member(model="p/a"),))
+    aliases = {"quick": "fast"}
+    assert list(check([fast], {"p/b": ["quick"]}, unknown=known, canonical=lambda name: aliases.get(name, name))) == []
 
 
 def test_two_lists_for_one_name_are_refused() -> None:
