@@ -262,6 +262,7 @@ class Gateway:
             access=access,
             doorkeeper=self.doorkeeper,
             metrics=self.metrics,
+            breakers=self.recovery.board,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,

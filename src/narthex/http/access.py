@@ -13,6 +13,9 @@ from narthex.errors import PermissionDenied
 from narthex.tenancy.keys import Keyring
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_EXPOSED: Final = (
+    b"x-request-id, request-id, x-narthex-model, x-narthex-attempts, x-narthex-dropped, x-narthex-usage, retry-after"
+)
 _MAX_REMEMBERED: Final = 1_024
 
 
@@ -60,8 +63,7 @@ class Access:
             (b"access-control-allow-origin", origin),
             (
                 b"access-control-expose-headers",
-                b"x-request-id, request-id, x-narthex-model, x-narthex-attempts, x-narthex-dropped, "
-                b"x-narthex-usage, retry-after",
+                _EXPOSED,
             ),
             (b"vary", b"origin"),
         ]

@@ -12,6 +12,7 @@ from narthex.errors import InternalError, InvalidRequest, MethodNotAllowed, Nart
 from narthex.http import openapi
 from narthex.http.docs import docs_routes
 from narthex.http.entrance import Entrance
+from narthex.http.routes.breakers import breaker_routes
 from narthex.http.routes.generate import generate_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
@@ -39,6 +40,7 @@ def build_routes(services: Services) -> FastAPI:
     app.include_router(listing_routes(services))
     app.include_router(generate_routes(services))
     app.include_router(system_routes(services))
+    app.include_router(breaker_routes(services))
     app.include_router(docs_routes(app))
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -141,6 +141,16 @@ cast("Json", READYZ["responses"])[503] = {  # type: ignore[index]  # numbers, as
 }
 METRICS: Final = _get({"text/plain": {"schema": TEXT}}, tag="System", summary="Metrics in Prometheus's text format")
 STATUS: Final = _get(_json("SystemStatus"), tag="System", summary="The state of the server and its providers")
+LIST_BREAKERS: Final = _get(_json("Breakers"), tag="Native", summary="How the breakers of models stand")
+SET_BREAKER: Final[Json] = {
+    "tags": ["Native"],
+    "summary": "Hold the breaker of a model open or closed, or set it free",
+    "description": "`forced_open` takes a model out of service, `forced_closed` keeps it in; null sets it free.",
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("BreakerWish")}}}
+    },
+    "responses": _answers(_json("Breaker"), "How it stands now.", errors=(400, 401, 403, 404)),
+}
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",

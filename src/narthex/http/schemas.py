@@ -444,6 +444,23 @@ _NATIVE: Final[Mapping[str, Json]] = {
 }
 
 _SYSTEM: Final[Mapping[str, Json]] = {
+    "BreakerWish": _complete({"state": {"enum": ["forced_open", "forced_closed", None]}}),
+    "Breakers": _complete({"object": {"const": "list"}, "data": _list(ref("Breaker"))}),
+    "Breaker": _complete(
+        {
+            "object": {"const": "breaker"},
+            "name": _said(TEXT, "`provider/model`."),
+            "state": _one_of("closed", "open", "half_open", "forced_open", "forced_closed"),
+            "in_state_s": _NUMBER,
+            "cause": nullable(_one_of("failing", "slow", "dead")),
+            "calls": _said(COUNT, "Calls ended within the window."),
+            "failure_rate": {**_NUMBER, "minimum": 0, "maximum": 1},
+            "slow_rate": {**_NUMBER, "minimum": 0, "maximum": 1},
+            "consecutive_failures": COUNT,
+            "openings": _said(COUNT, "How often in a row it has opened."),
+            "next_probe_in_s": nullable(_NUMBER),
+        }
+    ),
     "Probe": _complete({"status": _one_of("ok", "stopping"), "version": TEXT}, ("version",)),
     "SystemStatus": _complete(
         {

@@ -13,6 +13,7 @@ from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
+from narthex.resilience.breakers import BreakerBoard
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import Keyring
 
@@ -28,6 +29,7 @@ class Services:
     access: Access
     doorkeeper: Doorkeeper
     metrics: Metrics
+    breakers: BreakerBoard
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""
