@@ -12,6 +12,7 @@
     │   ├── RouteNotFound           404
     │   ├── MethodNotAllowed        405
     │   ├── RequestTimeout          408  the request was not sent to its end in time
+    │   ├── IdempotencyConflict     409  the idempotency key stands for another request
     │   ├── BodyTooLarge            413
     │   └── UnsupportedMediaType    415
     ├── ProviderError                    a provider failed; `failure` says how
@@ -181,6 +182,13 @@ class RequestTimeout(RequestError):
     code = "request_timeout"
     status = 408
     type = "timeout_error"
+
+
+class IdempotencyConflict(RequestError):
+    """This `Idempotency-Key` was used for another request: send a new key, or the first request unchanged."""
+
+    code = "idempotency_conflict"
+    status = 409
 
 
 class BodyTooLarge(RequestError):

@@ -176,7 +176,7 @@ class HedgeBudget:
         """Count a call that may be hedged."""
         self.calls += 1
         if self._left < self._cap:
-            self._left = min(self._left + self._gain, self._cap)
+            self._left += self._gain
 
     def take(self) -> bool:
         """Spend one hedge; False where there is none."""

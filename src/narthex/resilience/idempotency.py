@@ -1,0 +1,245 @@
+"""The same request twice is one call: what stands under an idempotency key, while it runs and after.
+
+    running ──publish──► running, readable ──finish──► kept, until age, number or size drive it out
+       │                        │
+       └──────────fail, abandon─┴──► forgotten: the next request under this key is a new call
+
+The first request under a key makes the entry and does the work. Repeats wait until there is something to read, and
+share it: a whole answer, or a stream that is still being written. A repeat with another body is its sender's mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Generic, TypeVar
+
+from narthex.errors import IdempotencyConflict, InvalidRequest, NarthexError, Overloaded
+
+T = TypeVar("T")
+
+HEADER: Final = "idempotency-key"
+MAX_KEY_CHARACTERS: Final = 255
+_RETRY_S: Final = 1.0
+"""When to come back to a store that is full of calls under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyPolicy:
+    """How much is remembered, and for how long."""
+
+    entries: int = 10_000
+    """Most keys, calls under way included."""
+    bytes: int = 67_108_864
+    """Most that all kept answers weigh together."""
+    kept_s: float = 86_400.0
+    """How long an answer is kept."""
+    running_s: float = 3_600.0
+    """After how long a call that was never heard of again is given up, so that its key can be used."""
+
+    def __post_init__(self) -> None:
+        if self.entries < 1 or self.bytes < 0 or not self.kept_s > 0 or not self.running_s > 0:
+            raise ValueError(f"{self!r}: expected entries >= 1, bytes >= 0, and times above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyReport:
+    """How full the store is."""
+
+    running: int
+    kept: int
+    kept_bytes: int
+
+
+def digest_of(route: str, body: bytes) -> bytes:
+    """Return what tells one request from another: the digest of where it went and what it said."""
+    digest = blake2b(route.encode(), digest_size=32)
+    digest.update(b"\0")
+    digest.update(body)
+    return digest.digest()
+
+
+class Entry(Generic[T]):
+    """What stands under one key. Whoever made it ends it, once: `finish`, `fail` or `abandon`.
+
+    Attributes:
+        value: What repeats read; None until it is published.
+    """
+
+    __slots__ = ("_ended", "_error", "_store", "_waiting", "at_s", "digest", "name", "size_bytes", "value")
+
+    def __init__(self, store: IdempotencyStore[T], *, name: tuple[str, str], digest: bytes, at_s: float) -> None:
+        self._store = store
+        self.name = name
+        """Tenant and key."""
+        self.digest = digest
+        self.at_s = at_s
+        """When it began, and once it is kept, when that was."""
+        self.size_bytes = 0
+        self.value: T | None = None
+        self._error: NarthexError | None = None
+        self._ended = False
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def publish(self, value: T) -> None:
+        """Give repeats something to read, at once or as it is written."""
+        if not self._ended:
+            self.value = value
+            self._wake()
+
+    def finish(self, size_bytes: int) -> None:
+        """Keep what was published: it is whole, and weighs so much.
+
+        What is heavier than the whole store is not kept.
+        """
+        if not self._ended:
+            self._ended = True
+            self.size_bytes = size_bytes
+            self._store.keep(self)
+            self._wake()
+
+    def fail(self, error: NarthexError) -> None:
+        """Forget the entry: repeats that wait for it share the error, and later ones are new calls."""
+        self._forget(error)
+
+    def abandon(self) -> None:
+        """Forget the entry: it says nothing about the call, and one of the repeats that wait for it starts anew."""
+        self._forget(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether whoever made it is done with it."""
+        return self._ended
+
+    async def settled(self) -> bool:
+        """Wait until there is something to read; False if the entry was abandoned.
+
+        Raises:
+            NarthexError: The call failed before there was anything; each waiting repeat gets an error of its own.
+        """
+        while self.value is None and not self._ended:
+            await self._arrival()
+        if self.value is None and self._error is not None:
+            raise _alike(self._error)
+        return self.value is not None
+
+    async def _arrival(self) -> None:
+        arrival = asyncio.get_running_loop().create_future()
+        self._waiting.add(arrival)
+        try:
+            await arrival
+        finally:
+            self._waiting.discard(arrival)
+
+    def _forget(self, error: NarthexError | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._error = error
+            self._store.forget(self)
+            self._wake()
+
+    def _wake(self) -> None:
+        for arrival in self._waiting:
+            if not arrival.done():
+                arrival.set_result(None)
+
+
+class IdempotencyStore(Generic[T]):
+    """All entries of this process, bounded by number, size and age; tenants never meet each other's keys."""
+
+    def __init__(self, policy: IdempotencyPolicy | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy or IdempotencyPolicy()
+        self._clock = clock
+        self._entries: dict[tuple[str, str], Entry[T]] = {}
+        self._kept: OrderedDict[tuple[str, str], Entry[T]] = OrderedDict()
+        """Those of them that are finished, oldest first."""
+        self._kept_bytes = 0
+
+    async def claim(self, *, tenant: str, key: str, digest: bytes) -> tuple[Entry[T], bool]:
+        """Return the entry of this key, and whether the caller is the first, who must do the work and end the entry.
+
+        For all others the entry has a value to read by then.
+
+        Args:
+            tenant: Whose key it is.
+            key: As the client sent it.
+            digest: Of the request, as `digest_of` makes it.
+
+        Raises:
+            InvalidRequest: The key is empty or too long.
+            IdempotencyConflict: The key stands for another request.
+            Overloaded: As many calls are under way as the store may hold.
+            NarthexError: The first request failed while this one waited for it.
+        """
+        if not 1 <= len(key) <= MAX_KEY_CHARACTERS:
+            raise InvalidRequest(f"`{HEADER}` must have 1 to {MAX_KEY_CHARACTERS} characters.", param=HEADER)
+        while True:
+            entry = self._current((tenant, key))
+            if entry is None:
+                return self._begin((tenant, key), digest), True
+            if entry.digest != digest:
+                raise IdempotencyConflict(param=HEADER)
+            if await entry.settled():
+                return entry, False
+
+    def report(self) -> IdempotencyReport:
+        """Return how full it is."""
+        self._drop_old()
+        kept = len(self._kept)
+        return IdempotencyReport(running=len(self._entries) - kept, kept=kept, kept_bytes=self._kept_bytes)
+
+    def keep(self, entry: Entry[T]) -> None:
+        """Take in a finished entry, at the price of older ones; called by the entry."""
+        if self._entries.get(entry.name) is not entry:
+            return
+        if entry.value is None or entry.size_bytes > self._policy.bytes:
+            self.forget(entry)
+            return
+        entry.at_s = self._clock()
+        self._kept[entry.name] = entry
+        self._kept_bytes += entry.size_bytes
+        while self._kept_bytes > self._policy.bytes:
+            self.forget(next(iter(self._kept.values())))
+
+    def forget(self, entry: Entry[T]) -> None:
+        """Drop an entry, if it still stands under its key; called by the entry."""
+        if self._entries.get(entry.name) is entry:
+            del self._entries[entry.name]
+            if self._kept.pop(entry.name, None) is not None:
+                self._kept_bytes -= entry.size_bytes
+
+    def _current(self, name: tuple[str, str]) -> Entry[T] | None:
+        self._drop_old()
+        entry = self._entries.get(name)
+        if entry is not None and not entry.ended and self._clock() - entry.at_s >= self._policy.running_s:
+            entry.abandon()
+            return None
+        return entry
+
+    def _begin(self, name: tuple[str, str], digest: bytes) -> Entry[T]:
+        if len(self._entries) >= self._policy.entries:
+            if not self._kept:
+                raise Overloaded("Too many calls with an idempotency key are under way.", retry_after_s=_RETRY_S)
+            self.forget(next(iter(self._kept.values())))
+        entry = self._entries[name] = Entry(self, name=name, digest=digest, at_s=self._clock())
+        return entry
+
+    def _drop_old(self) -> None:
+        oldest_s = self._clock() - self._policy.kept_s
+        while self._kept:
+            entry = next(iter(self._kept.values()))
+            if entry.at_s > oldest_s:
+                return
+            self.forget(entry)
+
+
+def _alike(error: NarthexError) -> NarthexError:
+    """Return an error that says the same: each request puts its own ID on its own."""
+    alike = type(error).__new__(type(error), *error.args)
+    alike.__dict__.update(error.__dict__)
+    alike.request_id = None
+    return alike
