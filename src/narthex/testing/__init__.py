@@ -5,6 +5,11 @@
     acts         what it does, byte by byte
     wires        what providers answer, in their own words
     scenarios    ways to misbehave, by name
+    occasions    when they are due
+    catalogue    all of them as they are played, and how each may end
+    wall         a provider that plays them on demand
+    trials       the catalogue run against a gateway (through callers, judged by scorecard)
+    chance       chance that can be repeated
     clock        time as a test says it is
 
 Exports are loaded when first used.
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from narthex.testing.clock import FakeClock
     from narthex.testing.gateways import GatewayDidNotStart, RunningGateway, running_gateway, scripted_gateway
     from narthex.testing.upstream import ReceivedRequest, ScriptedUpstream
+    from narthex.testing.wall import Wall
 
 __all__ = [
     "FakeClock",
@@ -26,6 +32,7 @@ __all__ = [
     "ReceivedRequest",
     "RunningGateway",
     "ScriptedUpstream",
+    "Wall",
     "running_gateway",
     "scripted_gateway",
 ]
@@ -36,6 +43,7 @@ _HOMES = {
     "ReceivedRequest": "narthex.testing.upstream",
     "RunningGateway": "narthex.testing.gateways",
     "ScriptedUpstream": "narthex.testing.upstream",
+    "Wall": "narthex.testing.wall",
     "running_gateway": "narthex.testing.gateways",
     "scripted_gateway": "narthex.testing.gateways",
 }
