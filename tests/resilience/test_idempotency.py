@@ -163,10 +163,23 @@ async def test_a_cancelled_repeat_leaves_nothing() -> None:
     leaving, staying = (asyncio.ensure_future(desk.claim("k")) for _ in range(2))
     await settled()
     leaving.cancel()
-    await settled()
-    assert leaving.cancelled()
     entry.publish("text")
     assert await staying == (entry, False)
+    assert leaving.cancelled()
+    assert not entry._waiting
+
+
+async def test_a_kept_answer_does_not_change() -> None:
+    """What is said about an entry after its end changes neither its value nor the store."""
+    desk = Desk()
+    entry = await desk.first("k")
+    entry.publish("text")
+    entry.finish(4)
+    entry.publish("another text")
+    entry.finish(5)
+    entry.abandon()
+    assert await desk.read("k") == "text"
+    assert desk.store.report() == IdempotencyReport(running=0, kept=1, kept_bytes=4)
 
 
 async def test_answers_are_kept_for_their_time() -> None:

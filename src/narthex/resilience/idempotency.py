@@ -194,8 +194,6 @@ class IdempotencyStore(Generic[T]):
 
     def keep(self, entry: Entry[T]) -> None:
         """Take in a finished entry, at the price of older ones; called by the entry."""
-        if self._entries.get(entry.name) is not entry:
-            return
         if entry.value is None or entry.size_bytes > self._policy.bytes:
             self.forget(entry)
             return
@@ -206,11 +204,10 @@ class IdempotencyStore(Generic[T]):
             self.forget(next(iter(self._kept.values())))
 
     def forget(self, entry: Entry[T]) -> None:
-        """Drop an entry, if it still stands under its key; called by the entry."""
-        if self._entries.get(entry.name) is entry:
-            del self._entries[entry.name]
-            if self._kept.pop(entry.name, None) is not None:
-                self._kept_bytes -= entry.size_bytes
+        """Drop an entry; called by the entry, while it stands under its key."""
+        del self._entries[entry.name]
+        if self._kept.pop(entry.name, None) is not None:
+            self._kept_bytes -= entry.size_bytes
 
     def _current(self, name: tuple[str, str]) -> Entry[T] | None:
         self._drop_old()
