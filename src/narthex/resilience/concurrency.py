@@ -71,19 +71,26 @@ class _Outcome(Enum):
     UNKNOWN = auto()
 
 
+_WELL: Final = _Outcome.WELL
+
+
 class Permit:
     """A place at the target: tell how the call ended, or just leave the `with` block; only the first word counts."""
 
     __slots__ = ("_began_s", "_epoch", "_limit")
 
-    def __init__(self, limit: AdaptiveLimit | None, *, began_s: float, epoch: int) -> None:
+    def __init__(self, limit: AdaptiveLimit | None, began_s: float, epoch: int) -> None:
         self._limit = limit
         self._began_s = began_s
         self._epoch = epoch
 
     def succeeded(self) -> None:
         """Give the place back after a call that went well."""
-        self._give_back(_Outcome.WELL)
+        limit = self._limit
+        if limit is not None:
+            # Spelt out, because this is how nearly every call ends.
+            self._limit = None
+            limit.settle(_WELL, self._began_s, self._epoch)
 
     def crowded(self) -> None:
         """Give the place back after the target said that there were too many calls."""
@@ -105,10 +112,10 @@ class Permit:
         limit = self._limit
         if limit is not None:
             self._limit = None
-            limit.settle(began_s=self._began_s, epoch=self._epoch, outcome=outcome)
+            limit.settle(outcome, self._began_s, self._epoch)
 
 
-_FREE: Final = Permit(None, began_s=0.0, epoch=0)
+_FREE: Final = Permit(None, 0.0, 0)
 """The permit of all calls where there is no limit."""
 
 
@@ -139,7 +146,7 @@ class AdaptiveLimit:
         if self._in_flight >= self._places:
             return None
         self._in_flight += 1
-        return Permit(self, began_s=self._clock(), epoch=self._epoch)
+        return Permit(self, self._clock(), self._epoch)
 
     async def acquire(self, priority: int = 0, deadline_s: float = math.inf) -> Permit:
         """Return a permit, as soon as there is one.
@@ -153,7 +160,8 @@ class AdaptiveLimit:
 
         If cancelled, no place is held.
         """
-        return self.try_acquire() or await self._wait(priority, deadline_s)
+        permit = self.try_acquire()
+        return await self._wait(priority, deadline_s) if permit is None else permit
 
     def report(self) -> LimitReport:
         """Return how it stands."""
@@ -165,12 +173,13 @@ class AdaptiveLimit:
             crowded=self._crowded,
         )
 
-    def settle(self, *, began_s: float, epoch: int, outcome: _Outcome) -> None:
+    def settle(self, outcome: _Outcome, began_s: float, epoch: int) -> None:
         """Take a place back; called by permits, once each."""
         in_flight = self._in_flight
         self._in_flight = in_flight - 1
-        if outcome is _Outcome.WELL:
-            self._usual_s += (self._clock() - began_s - self._usual_s) * (_LEARNING if self._usual_s else 1.0)
+        if outcome is _WELL:
+            usual_s = self._usual_s
+            self._usual_s = usual_s + (self._clock() - began_s - usual_s) * (_LEARNING if usual_s else 1.0)
             # A limit that is not reached is not proved by calls that go well.
             if in_flight * 2 >= self._limit:
                 self._rise()
@@ -178,7 +187,7 @@ class AdaptiveLimit:
             self._crowded += 1
             if epoch == self._epoch:
                 self._fall(in_flight)
-        if len(self._line):
+        if self._line:
             self._serve()
 
     async def _wait(self, priority: int, deadline_s: float) -> Permit:
@@ -201,7 +210,7 @@ class AdaptiveLimit:
                 timer.cancel()
         if not served:
             raise self._overloaded("no place became free in time")
-        return Permit(self, began_s=self._clock(), epoch=self._epoch)
+        return Permit(self, self._clock(), self._epoch)
 
     def _stand_in_line(self, priority: int, deadline_s: float) -> Waiter:
         if self._clock() + self._expected_s(self._line.ahead_of(priority)) >= deadline_s:
