@@ -18,7 +18,7 @@ from narthex.testing import GatewayDidNotStart, RunningGateway, running_gateway,
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[RunningGateway]:
     """Return a gateway with a script."""
-    with scripted_gateway(reply="You said: {prompt}", faults=[{"fault": "fail", "status": 503, "every": 3}]) as running:
+    with scripted_gateway(reply="You said: {prompt}", faults=[{"fault": "fail", "status": 400, "every": 3}]) as running:
         yield running
 
 
@@ -29,7 +29,7 @@ def test_it_is_the_real_server(gateway: RunningGateway) -> None:
         for _ in range(2):
             found = client.chat.completions.create(model="scripted/scripted", messages=messages)
             assert found.choices[0].message.content == "You said: Hi"
-        with pytest.raises(openai.InternalServerError):
+        with pytest.raises(openai.BadRequestError):
             client.chat.completions.create(model="scripted/scripted", messages=messages)
 
 

@@ -73,15 +73,22 @@ def test_every_call_has_a_prompt_of_its_own() -> None:
     assert prompts == [case.prompt for entry in catalogue() for case in cases(entry, ("openai", "anthropic"), 0)]
 
 
-async def test_our_gateway_survives_every_fault_of_the_connection_and_the_clock() -> None:
-    """Refusals, silence and broken connections end in an answer or a clear error, within the deadline."""
-    names = [entry.name for entry in catalogue() if entry.door or entry.name in ("no_answer", "stall", "truncate")]
+KNOWN: frozenset[str] = frozenset({"corrupt", "malformed_event"})
+"""Faults that our gateway still passes on as they are, streamed; the list only shrinks."""
+
+
+async def test_our_gateway_never_lies_and_never_hangs() -> None:
+    """Every fault ends in a right answer, a part of it with an error, or a clear error, within the deadline."""
     with (
-        Wall(unit_s=UNIT_S, reply="{prompt} one two three four five") as wall,
+        Wall(unit_s=UNIT_S, reply="{prompt} Καλημέρα one two three four five six seven eight nine ten") as wall,
         running_gateway(gateway_settings(wall, unit_s=2 * UNIT_S)) as gateway,
     ):
-        trial = Trial(Gateway(url=gateway.url, deadline_s=8), wall)
+        trial = Trial(Gateway(url=gateway.url, deadline_s=20 * UNIT_S + 6), wall)
         assert await trial.greet() == []
-        card = await trial.run(names)
-    assert [score for score in card.scores if score.verdict == "failed"] == []
-    assert len(card.scores) == 4 * len(names)
+        card = await trial.run()
+    failed = {
+        f"{score.name} {score.wire}": score.judgement.reason for score in card.scores if score.verdict == "failed"
+    }
+    assert {name: reason for name, reason in failed.items() if name.split()[0] not in KNOWN} == {}
+    assert len(card.scores) > 200
+    assert {score.verdict for score in card.scores if score.name == "split_utf8"} == {"rescued"}

@@ -13,7 +13,7 @@ import click
 from narthex.cli.exits import Exit
 from narthex.cli.parameters import json_option
 from narthex.cli.terminal import print_json
-from narthex.testing.catalogue import HEALTHY, Entry, catalogue
+from narthex.testing.catalogue import HEALTHY, catalogue
 from narthex.testing.scenarios import Scenario
 from narthex.testing.wall import UnknownFault, Wall
 from narthex.testing.wall.choice import read_fault
@@ -109,7 +109,7 @@ def _serve(wall: Wall, *, as_json: bool) -> None:
     open_wall(wall)
     try:
         if as_json:
-            print_json({"url": wall.url, "doors": {entry.model: _door(wall, entry.name) for entry in _behind(wall)}})
+            print_json({"url": wall.url, "doors": _doors(wall)})
         else:
             click.echo("\n".join(_greeting(wall)))
         # Ctrl-C ends the wait, and so does being told to stop.
@@ -140,16 +140,11 @@ def _greeting(wall: Wall) -> Iterator[str]:
     yield f"  Models     {HEALTHY}, fault-… (`narthex mock --list` names them)"
     yield f"  Visits     {wall.url}/wall/visits"
     yield from ("", "  Addresses that fail before any request", "")
-    yield from (f"  {entry.model:<22} {_door(wall, entry.name)}" for entry in _behind(wall))
+    yield from (f"  {model:<22} {address}" for model, address in _doors(wall).items())
     yield from ("", "  In narthex.toml", "", "    [providers.wall]", '    kind = "openai"')
     yield from (f'    base_url = "{wall.url}/v1"', '    api_key = "none"', "", "  Ctrl-C stops.", "")
 
 
-def _behind(wall: Wall) -> Iterator[Entry]:
-    return (entry for entry in wall.entries if entry.door is not None)
-
-
-def _door(wall: Wall, name: str) -> str:
-    door = next(entry.door for entry in wall.entries if entry.name == name)
-    assert door is not None
-    return wall.doors.address(door)
+def _doors(wall: Wall) -> dict[str, str]:
+    """Return the address of each fault that fails before any request, by its model."""
+    return {entry.model: wall.doors.address(entry.door) for entry in wall.entries if entry.door is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -186,11 +186,6 @@ def _described(score: Score) -> dict[str, object]:
             "sent_bytes": provider.sent_bytes,
         },
     }
-
-
-def worst(scores: Iterable[Score]) -> Verdict:
-    """Return the worst verdict of some calls."""
-    return max((score.verdict for score in scores), key=VERDICTS.index)
 
 
 def summary(card: Scorecard) -> str:
