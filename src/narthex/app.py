@@ -7,16 +7,18 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Self
 
 from narthex import __version__
-from narthex.config.checks import EVERY
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
 from narthex.config.settings import BreakerSettings, ProviderSettings, Settings, TimeoutSettings
+from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
 from narthex.errors import ConfigError, NarthexError
@@ -43,7 +45,10 @@ from narthex.resilience.backoff import Backoff
 from narthex.resilience.breakers import BreakerBoard, BreakerPolicy
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
 from narthex.resilience.decisions import Policy
-from narthex.routing.virtual import FallbackTable
+from narthex.routing.conditions import Means
+from narthex.routing.figures import Figures
+from narthex.routing.router import Router
+from narthex.routing.strategies import Surroundings
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
 from narthex.tenancy.keys import LOCAL, Keyring
@@ -100,7 +105,10 @@ class Gateway:
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
-        self.recovery = _recovery(settings, self.catalog)
+        self.board = BreakerBoard(_breaker_policy(settings.breakers))
+        self.figures = Figures(time.monotonic, available=lambda name: self.board.breaker(name).available())
+        self.router = self._router(settings)
+        self.recovery = self._recovery(settings)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
 
@@ -109,9 +117,32 @@ class Gateway:
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
             catalog=self.catalog,
+            router=self.router,
             spawn=self._tasks.spawn,
             recovery=self.recovery,
             rescue=self.settings.rescue,
+        )
+
+    def _router(self, settings: Settings) -> Router:
+        catalog = self.catalog
+        # Drawing lots needs no secrets.
+        random = Random()  # noqa: S311
+        means = Means(now=time.time, random=random, canonical=catalog.meant)
+        around = Surroundings(live=self.figures, clock=time.monotonic, random=random, facts_of=catalog.facts)
+        return Router(means, around, models=virtual_models(settings), fallbacks=settings.fallbacks)
+
+    def _recovery(self, settings: Settings) -> Recovery:
+        retries = settings.retries
+        return Recovery(
+            chain=Fallbacks(self.catalog, self.router),
+            policy=Policy(
+                retries=retries.retries, patience_s=retries.patience_s, filtered_elsewhere=retries.filtered_elsewhere
+            ),
+            backoff=Backoff(base_s=retries.base_s, cap_s=retries.cap_s),
+            budget=RetryBudget(BudgetPolicy(ratio=retries.budget_percent / 100)),
+            board=self.board,
+            # What nobody asks for is not counted.
+            figures=self.figures if settings.virtual else None,
         )
 
     def _open_log(self, folder: Path) -> RequestLog | None:
@@ -210,7 +241,8 @@ class Gateway:
         catalog = await self._catalog(settings)
         self.catalog.adopt(catalog)
         self.keyring.adopt(_keyring(settings))
-        self.recovery.adopt(_recovery(settings, self.catalog))
+        self.router.adopt(self._router(settings))
+        self.recovery.adopt(self._recovery(settings))
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]
@@ -262,7 +294,8 @@ class Gateway:
             access=access,
             doorkeeper=self.doorkeeper,
             metrics=self.metrics,
-            breakers=self.recovery.board,
+            breakers=self.board,
+            router=self.router,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
@@ -276,24 +309,6 @@ class Gateway:
         if self.embedded is None:
             return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
         return self.embedded.status()
-
-
-def _recovery(settings: Settings, catalog: Catalog) -> Recovery:
-    retries = settings.retries
-    own = {name: listed for name, listed in settings.fallbacks.items() if name != EVERY}
-    return Recovery(
-        chain=Fallbacks(
-            catalog,
-            FallbackTable(own, canonical=catalog.canonical),
-            FallbackTable(settings.fallbacks, canonical=catalog.canonical),
-        ),
-        policy=Policy(
-            retries=retries.retries, patience_s=retries.patience_s, filtered_elsewhere=retries.filtered_elsewhere
-        ),
-        backoff=Backoff(base_s=retries.base_s, cap_s=retries.cap_s),
-        budget=RetryBudget(BudgetPolicy(ratio=retries.budget_percent / 100)),
-        board=BreakerBoard(_breaker_policy(settings.breakers)),
-    )
 
 
 def _breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:

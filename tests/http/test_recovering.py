@@ -113,3 +113,22 @@ def test_when_nothing_helps_the_truth_is_told(
         client_of(gateway).chat.completions.create(**ASKED)  # type: ignore[call-overload]  # as a caller without types
     assert caught.value.response.headers["x-narthex-attempts"].startswith("up/m first upstream_error, up/m retry")
     assert caught.value.status_code in {502, 503}
+
+
+def test_a_virtual_model_shares_its_calls(upstream: ScriptedUpstream, spare: ScriptedUpstream, tmp_path: Path) -> None:
+    """Members take turns by weight, the answer says who was chosen and why, and the name is listed like any model."""
+    upstream.always(whole(openai_answer(POEM)))
+    spare.always(whole(openai_answer(POEM)))
+    providers = {
+        "a": {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"]},
+        "b": {"kind": "openai", "base_url": f"{spare.url}/v1", "models": ["m"]},
+    }
+    virtual = {"quick": {"strategy": "weighted", "members": [{"model": "a/m", "weight": 3}, "b/m"]}}
+    with recovering(tmp_path, providers=providers, virtual=virtual) as running:
+        client = client_of(running)
+        asked = {**ASKED, "model": "quick"}
+        answers = [client.chat.completions.with_raw_response.create(**asked) for _ in range(8)]  # type: ignore[call-overload]  # as a caller without types
+        assert "quick" in [model.id for model in client.models.list()]
+    assert (len(upstream.requests), len(spare.requests)) == (6, 2)
+    assert {answer.headers["x-narthex-model"] for answer in answers} == {"a/m", "b/m"}
+    assert answers[0].headers["x-narthex-route"].startswith("via=quick; by=weighted; to=")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
 from narthex.errors import NarthexError
@@ -18,6 +20,10 @@ from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, StreamReply, Timeouts, WholeReply
 from narthex.resilience.decisions import Policy
+from narthex.routing.conditions import Means
+from narthex.routing.figures import Figures
+from narthex.routing.router import Router
+from narthex.routing.strategies import Surroundings
 from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -68,6 +74,13 @@ class Double:
         """Do nothing."""
 
 
+def surroundings(catalog: Catalog) -> tuple[Means, Surroundings]:
+    """Return what a router looks at."""
+    means = Means(now=time.time, random=Random(1), canonical=catalog.meant)
+    live = Figures(time.monotonic)
+    return means, Surroundings(live=live, clock=time.monotonic, random=Random(1), facts_of=catalog.facts)
+
+
 class House:
     """An engine, and what it writes down."""
 
@@ -80,6 +93,7 @@ class House:
         self.catalog = Catalog(
             [(provider, Timeouts()) for provider in providers], aliases=aliases, default_model=default_model
         )
+        self.router = Router(*surroundings(self.catalog))
         self.recovery = Recovery(chain=self._others, policy=Policy(retries=0), sleep=self._pause)
         self.pauses: list[float] = []
         self.fallbacks: tuple[str, ...] = ()
@@ -87,6 +101,7 @@ class House:
             keyring=Keyring(keys),
             doorkeeper=self.doorkeeper,
             catalog=self.catalog,
+            router=self.router,
             spawn=self.tasks.spawn,
             recovery=self.recovery,
         )

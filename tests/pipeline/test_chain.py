@@ -11,8 +11,9 @@ from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
+from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
-from tests.pipeline.doubles import exchange
+from tests.pipeline.doubles import exchange, surroundings
 
 
 async def test_stages_run_in_their_order() -> None:
@@ -65,6 +66,7 @@ async def test_the_way_of_every_call() -> None:
         keyring=Keyring([]),
         doorkeeper=Doorkeeper(),
         catalog=Catalog([]),
+        router=Router(*surroundings(Catalog([]))),
         spawn=TaskKeeper().spawn,
         recovery=Recovery(chain=lambda _exchange: ()),
     )

@@ -8,9 +8,9 @@ from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Timeouts
-from narthex.routing.virtual import FallbackTable
+from narthex.routing.router import Router
 from narthex.types.dialects import Dialect, Operation
-from tests.pipeline.doubles import Double
+from tests.pipeline.doubles import Double, surroundings
 
 LISTS = {"up/m": ["fast", "b/m"], "*": ["c/m"]}
 
@@ -19,13 +19,12 @@ def names(asked: str, operation: Operation = Operation.CHAT, *, now_at: str | No
     """Return whom else a call for `asked` may go to."""
     providers = [(Double(name=name), Timeouts()) for name in ("up", "b", "c")]
     catalog = Catalog(providers, aliases={"fast": "c/quick"})
-    own = {name: listed for name, listed in LISTS.items() if name != "*"}
-    tables = [FallbackTable(lists, canonical=catalog.canonical) for lists in (own, LISTS)]
+    router = Router(*surroundings(catalog), fallbacks=LISTS)
     exchange = Exchange(Dialect.OPENAI_CHAT, b"", {}, operation)
     exchange.target = catalog.resolve(now_at or asked)
     if now_at is not None:
         exchange.note_attempt(Tried(asked, "first", 1, "stall"))
-    return [target.name for target in Fallbacks(catalog, *tables)(exchange)]
+    return [target.name for target in Fallbacks(catalog, router)(exchange)][1:]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "[providers.demo]",
         'kind = "scripted"',
     ),
+    "fallbacks": ("[fallbacks]", '"groq/llama-3.3-70b-versatile" = ["my-vllm/qwen3-32b", "local/smollm2"]'),
+    "virtual": (
+        "[virtual.balanced]",
+        'strategy = "latency"',
+        'members = ["groq/llama-3.3-70b-versatile", { model = "my-vllm/qwen3-32b", weight = 2 }]',
+    ),
     "aliases": ("[aliases]", 'fast = "groq/llama-3.3-70b-versatile"', 'offline = "local/smollm2"'),
 }
 

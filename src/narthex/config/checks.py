@@ -13,12 +13,12 @@ from narthex.config.addresses import is_loopback, why_not_base_url, why_not_orig
 from narthex.config.origins import KeyPath
 from narthex.config.problems import did_you_mean
 from narthex.config.settings import ProviderSettings, Settings
+from narthex.config.virtual_models import virtual_models
+from narthex.routing.virtual import check
 from narthex.types.vendors import VENDORS
 
 EMBEDDED = "local"
 """The provider name of the model inside."""
-EVERY = "*"
-"""The name in `fallbacks` that stands for every model without a list of its own."""
 MIN_KEY_CHARACTERS = 16
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -43,7 +43,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield from _provider(name, provider)
     yield from _aliases(settings)
     yield from _default_model(settings)
-    yield from _fallbacks(settings)
+    yield from _routing(settings)
     yield from _pauses(settings)
     yield from _files(settings)
 
@@ -162,7 +162,7 @@ def _loop(name: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
 def _target(path: KeyPath, target: str, settings: Settings) -> Iterator[Contradiction]:
     provider, separator, model = target.partition("/")
     if not separator:
-        if target not in settings.aliases:
+        if target not in settings.aliases and target not in settings.virtual:
             message = f'"{target}" is no alias; write `provider/model`{did_you_mean(target, settings.aliases)}'
             yield Contradiction(path=path, message=message, depends=(("aliases", target),))
         return
@@ -201,18 +201,23 @@ def _default_model(settings: Settings) -> Iterator[Contradiction]:
         yield from _target(("default_model",), settings.default_model, settings)
 
 
-def _fallbacks(settings: Settings) -> Iterator[Contradiction]:
-    for name, listed in settings.fallbacks.items():
-        if name != EVERY:
-            yield from _target(("fallbacks", name), name, settings)
-        for index, target in enumerate(listed):
-            yield from _target(("fallbacks", name, index), target, settings)
-            if _meant(target, settings) == _meant(name, settings):
-                message = f'"{target}" falls back to itself; remove it'
-                yield Contradiction(path=("fallbacks", name, index), message=message)
-            elif _leads_back(target, name, settings):
-                message = f'"{target}" leads back to "{name}"; remove one of the two, so that every chain has an end'
-                yield Contradiction(path=("fallbacks", name, index), message=message)
+def _routing(settings: Settings) -> Iterator[Contradiction]:
+    names = {*_provider_names(settings), *settings.aliases}
+    for name in settings.virtual:
+        if name in names:
+            message = "a provider or an alias has that name; choose another"
+            yield Contradiction(path=("virtual", name), message=message)
+
+    def unknown(name: str) -> str | None:
+        found = next(_target((), name, settings), None)
+        return None if found is None else found.message
+
+    depends: tuple[KeyPath, ...] = (("providers",), ("aliases",), ("embedded", "enabled"), ("discovery",))
+    problems = check(
+        virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)
+    )
+    for path, message in problems:
+        yield Contradiction(path=path, message=message, depends=depends)
 
 
 def _meant(name: str, settings: Settings) -> str:
@@ -222,23 +227,6 @@ def _meant(name: str, settings: Settings) -> str:
         seen.add(following)
         name = following
     return name
-
-
-def _leads_back(start: str, name: str, settings: Settings) -> bool:
-    """Tell whether the fallbacks of `start`, and theirs, come to `name`."""
-    lists = {
-        _meant(one, settings): [_meant(other, settings) for other in listed]
-        for one, listed in settings.fallbacks.items()
-    }
-    aim, waiting, seen = _meant(name, settings), [_meant(start, settings)], set[str]()
-    while waiting:
-        here = waiting.pop()
-        if here == aim:
-            return True
-        if here not in seen:
-            seen.add(here)
-            waiting += [_meant(one, settings) for one in lists.get(here, ())]
-    return False
 
 
 def _pauses(settings: Settings) -> Iterator[Contradiction]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+
+from narthex.routing.virtual import Strategy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name in the configuration: letters, digits, `.`, `_` and `-`, beginning with a letter or digit."""
@@ -84,6 +86,34 @@ class RetrySettings(Section):
     filtered_elsewhere: bool = Field(
         default=False, description="Whether an answer that a content filter withheld is asked for elsewhere."
     )
+
+
+class MemberSettings(Section):
+    """A model among those that a virtual model stands for."""
+
+    model: str = Field(description="`provider/model`.")
+    weight: float = Field(default=1.0, description="Its share of the calls, in proportion to the others'.")
+    tier: int = Field(default=1, description="Members of tier 2 serve while none of tier 1 is available, and so on.")
+    draining: bool = Field(default=False, description="Whether it gets no new calls.")
+
+
+class VirtualSettings(Section):
+    """A plain name that stands for several models."""
+
+    members: tuple[MemberSettings, ...] = Field(description="The models; a plain `provider/model` will do for each.")
+    strategy: Strategy = Field(default="order", description="How the members share the calls.")
+    fallbacks: tuple[str, ...] = Field(default=(), description="Who serves when no member could, in order.")
+    slow_start_s: float = Field(
+        default=30.0, description="How long the share of a member that came back grows until it is whole, in seconds."
+    )
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _plain_names(cls, given: object) -> object:
+        """Take a plain name for a member."""
+        if not isinstance(given, list | tuple):
+            return given
+        return tuple({"model": one} if isinstance(one, str) else one for one in given)
 
 
 class BreakerSettings(Section):
@@ -178,6 +208,9 @@ class Settings(Section):
     default_model: str = Field(default="local/smollm2", description="Model or alias used where a call names none.")
     fallbacks: dict[str, tuple[str, ...]] = Field(
         default={}, description='Who serves when a model could not: `"openai/gpt-4o" = ["groq/llama"]`; `"*"` for any.'
+    )
+    virtual: dict[Name, VirtualSettings] = Field(
+        default={}, description="Plain names that stand for several models, and how these share the calls."
     )
     retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
     breakers: BreakerSettings = Field(default=BreakerSettings(), description="When a model that fails is left alone.")

@@ -8,6 +8,7 @@ from typing import Final, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, ref
 from narthex.tenancy.keys import Keyring
 
@@ -34,6 +35,7 @@ _ANSWER_HEADERS: Final[Json] = {"x-request-id": _REQUEST_ID}
 _MODEL_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
     "x-narthex-model": {"description": "`provider/model` that answered.", "required": True, "schema": TEXT},
+    "x-narthex-route": {"description": "How a virtual model decided who serves.", "schema": TEXT},
     "x-narthex-attempts": {"description": "What was tried, in order, where the first attempt failed.", "schema": TEXT},
     "x-narthex-dropped": {"description": "Settings that the model cannot take, by name.", "schema": TEXT},
     "x-narthex-usage": {
@@ -179,7 +181,7 @@ def install(app: FastAPI, keyring: Keyring) -> None:
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     document["components"] = {
-        "schemas": SCHEMAS,
+        "schemas": {**SCHEMAS, **ROUTING},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

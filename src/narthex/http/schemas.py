@@ -19,7 +19,7 @@ _LARGEST: Final = 18_446_744_073_709_551_615
 """What an integer can be: 64 bits, with or without a sign."""
 _INTEGER: Final[Json] = {"type": "integer", "minimum": -9_223_372_036_854_775_808, "maximum": _LARGEST}
 _POSITIVE: Final[Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
-_NUMBER: Final[Json] = {"type": "number"}
+NUMBER: Final[Json] = {"type": "number"}
 _FLAG: Final[Json] = {"type": "boolean"}
 _ANY_OBJECT: Final[Json] = {"type": "object"}
 _NULL: Final[Json] = {"type": "null"}
@@ -36,7 +36,7 @@ def record(properties: Mapping[str, object], required: tuple[str, ...] = (), **m
     return {"type": "object", "properties": dict(properties), "required": list(required), **more}
 
 
-def _complete(properties: Mapping[str, object], optional: tuple[str, ...] = ()) -> Json:
+def complete(properties: Mapping[str, object], optional: tuple[str, ...] = ()) -> Json:
     """Write the schema of an answer of our own: these fields, and no others."""
     required = tuple(name for name in properties if name not in optional)
     return record(properties, required, additionalProperties=False)
@@ -47,15 +47,18 @@ def nullable(schema: Json) -> Json:
     return {"anyOf": [schema, _NULL]}
 
 
-def _said(schema: Json, description: str) -> Json:
+def said(schema: Json, description: str) -> Json:
+    """Add words to a schema."""
     return {**schema, "description": description}
 
 
-def _one_of(*words: str) -> Json:
+def one_of(*words: str) -> Json:
+    """Write the schema of one word among these."""
     return {"enum": list(words)}
 
 
-def _list(items: Json, **more: object) -> Json:
+def listed(items: Json, **more: object) -> Json:
+    """Write the schema of a list."""
     return {"type": "array", "items": items, **more}
 
 
@@ -64,11 +67,11 @@ def _part(kind: str, properties: Mapping[str, object], required: tuple[str, ...]
 
 
 def _message(roles: tuple[str, ...], properties: Mapping[str, object], required: tuple[str, ...]) -> Json:
-    return record({"role": _one_of(*roles), **properties}, ("role", *required))
+    return record({"role": one_of(*roles), **properties}, ("role", *required))
 
 
 def _text_or(*parts: str) -> Json:
-    return {"anyOf": [TEXT, _list({"anyOf": [ref(part) for part in parts]})]}
+    return {"anyOf": [TEXT, listed({"anyOf": [ref(part) for part in parts]})]}
 
 
 _MODEL: Final[Json] = {
@@ -77,12 +80,12 @@ _MODEL: Final[Json] = {
     "examples": ["local/smollm2"],
 }
 _STREAM: Final[Json] = {**nullable(_FLAG), "default": False, "description": "Whether the answer comes as it is made."}
-_CACHE: Final[Json] = nullable(record({"type": {"const": "ephemeral"}, "ttl": nullable(_one_of("5m", "1h"))}))
+_CACHE: Final[Json] = nullable(record({"type": {"const": "ephemeral"}, "ttl": nullable(one_of("5m", "1h"))}))
 
 _ERRORS: Final[Mapping[str, Json]] = {
-    "Error": _complete(
+    "Error": complete(
         {
-            "error": _complete(
+            "error": complete(
                 {
                     "message": TEXT,
                     "type": TEXT,
@@ -93,14 +96,14 @@ _ERRORS: Final[Mapping[str, Json]] = {
             )
         }
     ),
-    "AnthropicError": _complete(
+    "AnthropicError": complete(
         {
             "type": {"const": "error"},
-            "error": _complete(
+            "error": complete(
                 {
                     "type": TEXT,
                     "message": TEXT,
-                    "details": _complete({"error_code": TEXT, "param": TEXT}, ("param",)),
+                    "details": complete({"error_code": TEXT, "param": TEXT}, ("param",)),
                 }
             ),
             "request_id": TEXT,
@@ -120,8 +123,8 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
         {
             "image_url": record(
                 {
-                    "url": _said({**TEXT, "pattern": "^https?://"}, "An address, or a `data:` URL in base64."),
-                    "detail": nullable(_one_of("auto", "low", "high", "original")),
+                    "url": said({**TEXT, "pattern": "^https?://"}, "An address, or a `data:` URL in base64."),
+                    "detail": nullable(one_of("auto", "low", "high", "original")),
                 },
                 ("url",),
             )
@@ -137,7 +140,7 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
         {
             "id": TEXT,
             "type": {"const": "function"},
-            "function": record({"name": TEXT, "arguments": _said(TEXT, "JSON.")}, ("name", "arguments")),
+            "function": record({"name": TEXT, "arguments": said(TEXT, "JSON.")}, ("name", "arguments")),
         },
         ("id", "type", "function"),
     ),
@@ -154,7 +157,7 @@ _OPENAI_MESSAGES: Final[Mapping[str, Json]] = {
         {
             "content": nullable(_text_or("TextPart", "RefusalPart")),
             "refusal": nullable(TEXT),
-            "tool_calls": nullable(_list(ref("ToolCall"))),
+            "tool_calls": nullable(listed(ref("ToolCall"))),
             **_NAME,
         },
         (),
@@ -182,7 +185,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
     ),
     "ResponseFormat": {
         "anyOf": [
-            record({"type": _one_of("text", "json_object")}, ("type",)),
+            record({"type": one_of("text", "json_object")}, ("type",)),
             record(
                 {
                     "type": {"const": "json_schema"},
@@ -197,21 +200,21 @@ _OPENAI: Final[Mapping[str, Json]] = {
     "ChatCompletionRequest": record(
         {
             "model": _MODEL,
-            "messages": _list(ref("ChatMessage"), minItems=1),
+            "messages": listed(ref("ChatMessage"), minItems=1),
             "stream": _STREAM,
             "stream_options": nullable(record({"include_usage": nullable(_FLAG)})),
-            "temperature": nullable(_NUMBER),
-            "top_p": nullable(_NUMBER),
+            "temperature": nullable(NUMBER),
+            "top_p": nullable(NUMBER),
             "max_tokens": nullable(_POSITIVE),
             "max_completion_tokens": nullable(_POSITIVE),
-            "stop": {"anyOf": [TEXT, _list(TEXT), _NULL]},
+            "stop": {"anyOf": [TEXT, listed(TEXT), _NULL]},
             "seed": nullable(_INTEGER),
             "n": nullable({**_POSITIVE, "maximum": 8}),
-            "presence_penalty": nullable(_NUMBER),
-            "frequency_penalty": nullable(_NUMBER),
+            "presence_penalty": nullable(NUMBER),
+            "frequency_penalty": nullable(NUMBER),
             "logprobs": nullable(_FLAG),
-            "tools": nullable(_list(ref("Tool"))),
-            "tool_choice": {"anyOf": [_one_of("auto", "none", "required"), ref("NamedTool"), _NULL]},
+            "tools": nullable(listed(ref("Tool"))),
+            "tool_choice": {"anyOf": [one_of("auto", "none", "required"), ref("NamedTool"), _NULL]},
             "parallel_tool_calls": nullable(_FLAG),
             "response_format": nullable(ref("ResponseFormat")),
             "reasoning_effort": nullable(TEXT),
@@ -227,12 +230,12 @@ _OPENAI: Final[Mapping[str, Json]] = {
             "object": {"const": "chat.completion"},
             "created": {"type": "integer"},
             "model": TEXT,
-            "choices": _list(
+            "choices": listed(
                 record(
                     {
                         "index": COUNT,
                         "message": record({"role": {"const": "assistant"}, "content": nullable(TEXT)}, ("role",)),
-                        "finish_reason": _one_of("stop", "length", "tool_calls", "content_filter", "function_call"),
+                        "finish_reason": one_of("stop", "length", "tool_calls", "content_filter", "function_call"),
                     },
                     ("index", "message", "finish_reason"),
                 )
@@ -252,13 +255,13 @@ _OPENAI: Final[Mapping[str, Json]] = {
             "input": {
                 "anyOf": [
                     _SPOKEN,
-                    _list(_SPOKEN, minItems=1),
-                    _list(_INTEGER, minItems=1),
-                    _list(_list(_INTEGER, minItems=1), minItems=1),
+                    listed(_SPOKEN, minItems=1),
+                    listed(_INTEGER, minItems=1),
+                    listed(listed(_INTEGER, minItems=1), minItems=1),
                 ],
                 "description": "Texts, or token IDs.",
             },
-            "encoding_format": nullable(_one_of("float", "base64")),
+            "encoding_format": nullable(one_of("float", "base64")),
             "dimensions": nullable({**_POSITIVE, "maximum": 4096}),
             "user": nullable(TEXT),
         },
@@ -267,12 +270,12 @@ _OPENAI: Final[Mapping[str, Json]] = {
     "Embeddings": record(
         {
             "object": {"const": "list"},
-            "data": _list(
+            "data": listed(
                 record(
                     {
                         "object": {"const": "embedding"},
                         "index": COUNT,
-                        "embedding": {"anyOf": [_list(_NUMBER), _said(TEXT, "float32, little-endian, in base64.")]},
+                        "embedding": {"anyOf": [listed(NUMBER), said(TEXT, "float32, little-endian, in base64.")]},
                     },
                     ("object", "index", "embedding"),
                 )
@@ -282,7 +285,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
         },
         ("object", "data", "model"),
     ),
-    "ModelList": record({"data": _list(ref("Model"))}, ("data",)),
+    "ModelList": record({"data": listed(ref("Model"))}, ("data",)),
     "Model": record({"id": TEXT}, ("id",)),
 }
 
@@ -313,12 +316,12 @@ _ANTHROPIC_BLOCKS: Final[Mapping[str, Json]] = {
 
 _CONVERSATION: Final[Json] = {
     "model": _MODEL,
-    "messages": _list(ref("AnthropicMessage"), minItems=1),
+    "messages": listed(ref("AnthropicMessage"), minItems=1),
     "system": nullable(_text_or("TextBlock")),
-    "tools": nullable(_list(ref("AnthropicTool"))),
-    "tool_choice": nullable(record({"type": _one_of("auto", "any", "none")}, ("type",))),
+    "tools": nullable(listed(ref("AnthropicTool"))),
+    "tool_choice": nullable(record({"type": one_of("auto", "any", "none")}, ("type",))),
     "thinking": nullable(
-        record({"type": _one_of("enabled", "adaptive", "disabled"), "budget_tokens": nullable(_POSITIVE)}, ("type",))
+        record({"type": one_of("enabled", "adaptive", "disabled"), "budget_tokens": nullable(_POSITIVE)}, ("type",))
     ),
 }
 
@@ -339,11 +342,11 @@ _ANTHROPIC: Final[Mapping[str, Json]] = {
     "MessagesRequest": record(
         {
             **_CONVERSATION,
-            "max_tokens": _said({**_POSITIVE, "minimum": 0}, "The most tokens to write."),
+            "max_tokens": said({**_POSITIVE, "minimum": 0}, "The most tokens to write."),
             "stream": _STREAM,
-            "temperature": nullable(_NUMBER),
-            "top_p": nullable(_NUMBER),
-            "stop_sequences": nullable(_list(TEXT)),
+            "temperature": nullable(NUMBER),
+            "top_p": nullable(NUMBER),
+            "stop_sequences": nullable(listed(TEXT)),
             "metadata": nullable(record({"user_id": nullable(TEXT)})),
         },
         ("max_tokens", "messages"),
@@ -355,7 +358,7 @@ _ANTHROPIC: Final[Mapping[str, Json]] = {
             "type": {"const": "message"},
             "role": {"const": "assistant"},
             "model": TEXT,
-            "content": _list(record({"type": TEXT}, ("type",))),
+            "content": listed(record({"type": TEXT}, ("type",))),
             "stop_reason": TEXT,
             "stop_sequence": nullable(TEXT),
             "usage": record({"input_tokens": COUNT, "output_tokens": COUNT}, ("input_tokens", "output_tokens")),
@@ -371,17 +374,17 @@ _NATIVE: Final[Mapping[str, Json]] = {
         {
             "prompt": _SPOKEN,
             "model": _MODEL,
-            "system": _said(nullable(TEXT), "How to answer."),
-            "format": {**_one_of("text", "xml", "json"), "default": "text"},
-            "schema": _said(nullable(_ANY_OBJECT), "JSON schema of the answer, with `json` only."),
-            "root": _said(
+            "system": said(nullable(TEXT), "How to answer."),
+            "format": {**one_of("text", "xml", "json"), "default": "text"},
+            "schema": said(nullable(_ANY_OBJECT), "JSON schema of the answer, with `json` only."),
+            "root": said(
                 nullable({**TEXT, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}), "Outermost element, with `xml` only."
             ),
             "stream": {**_FLAG, "default": False},
             "max_output_tokens": nullable({**_POSITIVE, "maximum": MAX_OUTPUT_TOKENS}),
-            "temperature": nullable({**_NUMBER, "minimum": 0, "maximum": MAX_TEMPERATURE}),
+            "temperature": nullable({**NUMBER, "minimum": 0, "maximum": MAX_TEMPERATURE}),
             "seed": nullable({**COUNT, "maximum": MAX_SEED}),
-            "stop": nullable(_list(_SPOKEN, maxItems=MAX_STOPS)),
+            "stop": nullable(listed(_SPOKEN, maxItems=MAX_STOPS)),
         },
         ("prompt",),
         additionalProperties=False,
@@ -391,23 +394,23 @@ _NATIVE: Final[Mapping[str, Json]] = {
             {"properties": {"format": {"const": "xml"}, "schema": _NULL}, "required": ["format"]},
         ],
     ),
-    "Generation": _complete(
+    "Generation": complete(
         {
             "id": TEXT,
             "object": {"const": "generation"},
-            "created_at": _said({"type": "integer"}, "Unix time in seconds."),
+            "created_at": said({"type": "integer"}, "Unix time in seconds."),
             "model": TEXT,
-            "format": _one_of("text", "xml", "json"),
-            "text": _said(TEXT, "What the model wrote, unchanged."),
+            "format": one_of("text", "xml", "json"),
+            "text": said(TEXT, "What the model wrote, unchanged."),
             "output": {"description": "The text, the well-formed XML, or the parsed JSON value."},
-            "repaired": _said(_FLAG, "Whether the text had to be changed to be well-formed."),
-            "finish_reason": _one_of(
+            "repaired": said(_FLAG, "Whether the text had to be changed to be well-formed."),
+            "finish_reason": one_of(
                 "stop", "stop_sequence", "length", "tool_calls", "content_filter", "refusal", "pause"
             ),
             "usage": ref("Usage"),
         }
     ),
-    "Usage": _complete(
+    "Usage": complete(
         {
             "input_tokens": COUNT,
             "output_tokens": COUNT,
@@ -415,60 +418,43 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "cache_write_tokens": COUNT,
             "reasoning_tokens": COUNT,
             "total_tokens": COUNT,
-            "estimated": _said(_FLAG, "Whether these were counted here, the provider having told nothing."),
+            "estimated": said(_FLAG, "Whether these were counted here, the provider having told nothing."),
         }
     ),
-    "NativeModels": _complete({"object": {"const": "list"}, "data": _list(ref("NativeModel"))}),
-    "NativeModel": _complete(
+    "NativeModels": complete({"object": {"const": "list"}, "data": listed(ref("NativeModel"))}),
+    "NativeModel": complete(
         {
             "name": TEXT,
             "id": TEXT,
             "provider": TEXT,
-            "capabilities": _list(TEXT),
+            "capabilities": listed(TEXT),
             "context_tokens": nullable(COUNT),
             "max_output_tokens": nullable(COUNT),
             "dimensions": nullable(COUNT),
-            "aliases": _list(TEXT),
+            "aliases": listed(TEXT),
             "description": nullable(TEXT),
             "health": ref("Health"),
         }
     ),
-    "Health": _complete(
+    "Health": complete(
         {
-            "status": _one_of("ok", "loading", "idle", "degraded", "down", "unknown"),
+            "status": one_of("ok", "loading", "idle", "degraded", "down", "unknown"),
             "detail": nullable(TEXT),
-            "checked_at": _said(nullable(_NUMBER), "Unix time in seconds."),
+            "checked_at": said(nullable(NUMBER), "Unix time in seconds."),
         },
         ("checked_at",),
     ),
 }
 
 _SYSTEM: Final[Mapping[str, Json]] = {
-    "BreakerWish": _complete({"state": {"enum": ["forced_open", "forced_closed", None]}}),
-    "Breakers": _complete({"object": {"const": "list"}, "data": _list(ref("Breaker"))}),
-    "Breaker": _complete(
-        {
-            "object": {"const": "breaker"},
-            "name": _said(TEXT, "`provider/model`."),
-            "state": _one_of("closed", "open", "half_open", "forced_open", "forced_closed"),
-            "in_state_s": _NUMBER,
-            "cause": nullable(_one_of("failing", "slow", "dead")),
-            "calls": _said(COUNT, "Calls ended within the window."),
-            "failure_rate": {**_NUMBER, "minimum": 0, "maximum": 1},
-            "slow_rate": {**_NUMBER, "minimum": 0, "maximum": 1},
-            "consecutive_failures": COUNT,
-            "openings": _said(COUNT, "How often in a row it has opened."),
-            "next_probe_in_s": nullable(_NUMBER),
-        }
-    ),
-    "Probe": _complete({"status": _one_of("ok", "stopping"), "version": TEXT}, ("version",)),
-    "SystemStatus": _complete(
+    "Probe": complete({"status": one_of("ok", "stopping"), "version": TEXT}, ("version",)),
+    "SystemStatus": complete(
         {
             "object": {"const": "system.status"},
             "version": TEXT,
-            "status": _one_of("ok", "degraded", "stopping"),
-            "started_at": _said(_NUMBER, "Unix time in seconds."),
-            "uptime_s": _NUMBER,
+            "status": one_of("ok", "degraded", "stopping"),
+            "started_at": said(NUMBER, "Unix time in seconds."),
+            "uptime_s": NUMBER,
             "pid": {"type": "integer"},
             "python": TEXT,
             "platform": TEXT,
@@ -477,21 +463,21 @@ _SYSTEM: Final[Mapping[str, Json]] = {
             "default_model": TEXT,
             "data_dir": TEXT,
             "memory_bytes": COUNT,
-            "requests": _complete({"active": COUNT, "total": COUNT, "failed": COUNT}),
-            "tokens": _complete({"input": COUNT, "output": COUNT}),
-            "providers": _list(ref("ProviderStatus")),
-            "embedded": _complete(
+            "requests": complete({"active": COUNT, "total": COUNT, "failed": COUNT}),
+            "tokens": complete({"input": COUNT, "output": COUNT}),
+            "providers": listed(ref("ProviderStatus")),
+            "embedded": complete(
                 {
                     "installed": _FLAG,
                     "loaded": _FLAG,
                     "model": nullable(TEXT),
-                    "progress": nullable({**_NUMBER, "minimum": 0, "maximum": 1}),
+                    "progress": nullable({**NUMBER, "minimum": 0, "maximum": 1}),
                     "detail": nullable(TEXT),
                 }
             ),
         }
     ),
-    "ProviderStatus": _complete(
+    "ProviderStatus": complete(
         {"name": TEXT, "kind": TEXT, "base_url": nullable(TEXT), "models": COUNT, "health": ref("Health")}
     ),
 }

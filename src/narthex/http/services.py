@@ -14,6 +14,7 @@ from narthex.pipeline.generate import Generator
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
 from narthex.resilience.breakers import BreakerBoard
+from narthex.routing.router import Router
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import Keyring
 
@@ -30,6 +31,7 @@ class Services:
     doorkeeper: Doorkeeper
     metrics: Metrics
     breakers: BreakerBoard
+    router: Router
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""

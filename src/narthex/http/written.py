@@ -71,6 +71,8 @@ def _told(exchange: Exchange) -> bytes:
         lines += b"x-narthex-usage: estimated\r\n"
     if exchange.dropped:
         lines += b"x-narthex-dropped: %b\r\n" % ", ".join(exchange.dropped).encode()
+    if exchange.plan is not None:
+        lines += b"x-narthex-route: %b\r\n" % exchange.plan.header().encode()
     if exchange.attempts:
         lines += b"x-narthex-attempts: %b\r\n" % exchange.story.encode()
     if exchange.dialect is _ANTHROPIC:

@@ -15,6 +15,7 @@ from narthex.pipeline.stages.attempt import Attempt, Spawn
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.route import Route
 from narthex.providers.catalog import Catalog
+from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
 
 
@@ -23,6 +24,7 @@ def default_stages(
     keyring: Keyring,
     doorkeeper: Doorkeeper,
     catalog: Catalog,
+    router: Router,
     spawn: Spawn,
     recovery: Recovery,
     rescue: Mode = "continue",
@@ -31,7 +33,7 @@ def default_stages(
     return [
         Identify(keyring),
         Admit(doorkeeper),
-        Route(catalog),
+        Route(catalog, router),
         Attempt(spawn, recovery, rescue=rescue),
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from narthex.wire.registry import CHAT_WIRES
 
 if TYPE_CHECKING:
     from narthex.providers.catalog import Target
+    from narthex.routing.plan import Plan
     from narthex.streams.stream import Stream
     from narthex.tenancy.keys import Caller
 
@@ -78,6 +79,8 @@ class Exchange:
     """Whether a streamed answer shall carry its usage."""
     total_s: float | None = None
     """Time for the whole call, in seconds; None is the configured limit."""
+    plan: Plan | None = None
+    """Who may serve it, where there was something to decide: a virtual model or a rule."""
     target: Target | None = None
     """Which model serves it, once routed."""
     dropped: tuple[str, ...] = ()
@@ -92,6 +95,8 @@ class Exchange:
     """The model in the provider's words."""
     error: NarthexError | None = None
     """Why there is no whole answer."""
+    on_settled: Callable[[], None] | None = None
+    """Called when the call has ended, whatever became of it."""
     attempts: tuple[Tried, ...] = ()
     """What was tried, in order; empty if the first attempt succeeded."""
     _request: ChatRequest | EmbeddingRequest | None = None

@@ -1,41 +1,32 @@
-"""Whom else a call may go to, by the configured fallbacks."""
+"""Whom else a call may go to: those behind its target in its plan."""
 
 from __future__ import annotations
 
 from narthex.errors import NarthexError
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.catalog import Catalog, Target
-from narthex.routing.virtual import FallbackTable
-from narthex.types.dialects import Operation
+from narthex.routing.facts import Facts
+from narthex.routing.router import Router
 
 
 class Fallbacks:
-    """Resolves chains of names to targets, as the catalog stands when they are needed."""
+    """Resolves the rest of a plan to targets, as the catalog stands when they are needed."""
 
-    def __init__(self, catalog: Catalog, table: FallbackTable, for_any: FallbackTable) -> None:
-        """Take the configured lists.
-
-        Args:
-            catalog: Knows the models.
-            table: The lists of models that have one of their own.
-            for_any: The same with the list for any other model.
-        """
+    def __init__(self, catalog: Catalog, router: Router) -> None:
         self._catalog = catalog
-        self._table = table
-        self._for_any = for_any
+        self._router = router
 
     def __call__(self, exchange: Exchange) -> list[Target]:
-        """Return the targets behind the one that was routed to, in order; names that lead nowhere now are left out.
-
-        The list for any model is about chats: vectors of another model fit nothing that was made with the first.
-        """
-        assert exchange.target is not None
-        first = exchange.attempts[0].target if exchange.attempts else exchange.target.name
-        table = self._table if exchange.operation is Operation.EMBED else self._for_any
+        """Return the candidates in order, the one routed to among them; names that lead nowhere are left out."""
+        plan = exchange.plan
+        if plan is None:
+            assert exchange.target is not None
+            first = exchange.attempts[0].target if exchange.attempts else exchange.target.name
+            plan = self._router.plan(Facts(first, operation=exchange.operation))
         targets: list[Target] = []
-        for name in table.chain(first):
+        for candidate in plan.candidates:
             try:
-                targets.append(self._catalog.resolve(name))
+                targets.append(self._catalog.resolve(candidate.name))
             except NarthexError:
                 continue
         return targets

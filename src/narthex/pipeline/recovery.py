@@ -18,6 +18,7 @@ from narthex.resilience.backoff import Backoff
 from narthex.resilience.breakers import Breaker, BreakerBoard
 from narthex.resilience.budget import RetryBudget
 from narthex.resilience.decisions import Decision, Policy, decide, rule_of
+from narthex.routing.figures import Figures
 
 Chain = Callable[[Exchange], Sequence[Target]]
 """Returns whom else a call may go to, best first."""
@@ -34,6 +35,7 @@ class Recovery:
     backoff: Backoff = field(default_factory=Backoff)
     budget: RetryBudget = field(default_factory=RetryBudget)
     board: BreakerBoard = field(default_factory=BreakerBoard)
+    figures: Figures | None = None
     # Jitter is no secret.
     chance: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -46,28 +48,41 @@ class Recovery:
         """
         target = exchange.target
         assert target is not None
-        breaker = self.board.breaker(target.name)
-        turn = breaker.allow()
         begun = monotonic()
-        try:
-            if not turn:
-                raise _left_alone(target, breaker)
-            await attempt(exchange, target)
-        except NarthexError as error:
-            if turn:
-                self.note(target, error, turn)
+        error = await self.try_once(exchange, attempt, target, begun)
+        if error is not None:
             exchange.note_attempt(Tried.of(target, "first", begun, error))
             await _Course(self, exchange, attempt, target).follow(error)
+
+    async def try_once(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
+        """Make one attempt, and keep the books of its target; return why it failed, if it did."""
+        breaker = self.board.breaker(target.name)
+        turn = breaker.allow()
+        if not turn:
+            return _left_alone(target, breaker)
+        figures = self.figures
+        if figures is not None:
+            _count(figures, exchange, target.name)
+        try:
+            await attempt(exchange, target)
+        except NarthexError as error:
+            self.note(target, error, turn)
+            if figures is not None:
+                figures.failed(target.name, monotonic() - begun)
+            return error
         except BaseException:
             breaker.abandoned(turn)
             raise
-        else:
-            breaker.succeeded(monotonic() - begun, turn)
-            self.budget.succeeded()
+        duration_s = monotonic() - begun
+        breaker.succeeded(duration_s, turn)
+        self.budget.succeeded()
+        if figures is not None:
+            figures.observe(target.name, duration_s)
+        return None
 
     def adopt(self, other: Recovery) -> None:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
-        self.chain, self.policy, self.backoff = other.chain, other.policy, other.backoff
+        self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
 
     def note(self, target: Target, error: NarthexError, turn: int = 0) -> None:
         """Count a failure against the target, if it is the target's fault."""
@@ -121,8 +136,10 @@ class _Course:
             self._retries = self._retries + 1 if way == "retry" else 0
             self._target = target
             self._tried.add(target.name)
-            failure = await self._try(target, self._deadline - begun)
-            self._exchange.note_attempt(Tried.of(target, way, begun, failure))
+            exchange = self._exchange
+            exchange.target, exchange.dropped, exchange.total_s = target, (), self._deadline - begun
+            failure = await self._recovery.try_once(exchange, self._attempt, target, begun)
+            exchange.note_attempt(Tried.of(target, way, begun, failure))
 
     async def _next(self, error: NarthexError) -> Target | None:
         """Return whom to ask now, after the pause that is due; None if nobody is left who could help."""
@@ -156,26 +173,13 @@ class _Course:
                 return other
         return None
 
-    async def _try(self, target: Target, remaining_s: float) -> NarthexError | None:
-        """Make one more attempt; return why it failed, if it did."""
-        recovery, exchange = self._recovery, self._exchange
-        breaker = recovery.board.breaker(target.name)
-        turn = breaker.allow()
-        if not turn:
-            return _left_alone(target, breaker)
-        exchange.target, exchange.dropped, exchange.total_s = target, (), remaining_s
-        begun = monotonic()
-        try:
-            await self._attempt(exchange, target)
-        except NarthexError as error:
-            recovery.note(target, error, turn)
-            return error
-        except BaseException:
-            breaker.abandoned(turn)
-            raise
-        breaker.succeeded(monotonic() - begun, turn)
-        recovery.budget.succeeded()
-        return None
+
+def _count(figures: Figures, exchange: Exchange, name: str) -> None:
+    """Count a call under way at one target, in place of the one that it was at before, until it is settled."""
+    if exchange.on_settled is not None:
+        exchange.on_settled()
+    figures.begin(name)
+    exchange.on_settled = lambda: figures.end(name)
 
 
 def _deadline(exchange: Exchange, target: Target) -> float:

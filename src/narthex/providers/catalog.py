@@ -118,6 +118,15 @@ class Catalog:
         self._targets[name] = target
         return target
 
+    def facts(self, name: str) -> ModelFacts | None:
+        """Return what is known of the model `provider/model`."""
+        provider, _, model = name.partition("/")
+        return self._models.get(provider, {}).get(model)
+
+    def meant(self, name: str) -> str:
+        """Return what a caller's name stands for; the empty one is the default model."""
+        return self.canonical(name or self.default_model)
+
     def canonical(self, name: str) -> str:
         """Return what a name stands for: an alias is followed to its end."""
         for _ in range(len(self.aliases) + 1):

@@ -87,6 +87,12 @@ class Router:
         """The virtual models, in the order of the configuration."""
         return tuple(balancer.model for balancer in self._balancers.values())
 
+    def is_virtual(self, model: str) -> bool:
+        """Tell whether there is something to decide about calls for this name, before any has failed."""
+        if self._rules or not self._balancers:
+            return bool(self._rules)
+        return self._means.canonical(model) in self._balancers
+
     def ready(self, model: str) -> Plan | None:
         """Return the plan that is already made for every chat with `model`: nothing about the call need be known.
 

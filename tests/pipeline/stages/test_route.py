@@ -6,19 +6,21 @@ import json
 
 import pytest
 
-from narthex.errors import InvalidRequest, ModelNotFound
+from narthex.errors import InvalidRequest, ModelNotFound, Overloaded
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.route import Route
+from narthex.routing.router import Router
+from narthex.routing.virtual import Member, VirtualModel
 from narthex.types.dialects import Dialect
 from narthex.types.messages import Message, Text
 from narthex.types.requests import ChatRequest
-from tests.pipeline.doubles import CHAT, Double, House, exchange
+from tests.pipeline.doubles import CHAT, Double, House, exchange, surroundings
 
 
 def routed(call: Exchange, house: House) -> Exchange:
     """Send a call through the stage."""
     call.read_head()
-    Route(house.catalog)(call)
+    Route(house.catalog, house.router)(call)
     return call
 
 
@@ -57,3 +59,51 @@ def test_a_name_that_leads_nowhere_is_not_found() -> None:
     with pytest.raises(InvalidRequest) as raised:
         routed(exchange({}), House(Double()))
     assert raised.value.param == "model"
+
+
+MEMBERS = (Member(model="up/m"), Member(model="b/m", tier=2))
+
+
+def house_of(*members: Member) -> House:
+    """Return an engine with a virtual model."""
+    house = House(Double(), Double(name="b"), fast="quick")
+    model = VirtualModel(name="quick", members=members, fallbacks=("b/last",))
+    house.router.adopt(Router(*surroundings(house.catalog), models=[model]))
+    return house
+
+
+@pytest.mark.parametrize("name", ["quick", "fast"])
+def test_a_virtual_model_is_decided_and_explained(name: str) -> None:
+    """A plain name leads to the first of its members, with the others and the reasons on the exchange."""
+    call = routed(exchange({**CHAT, "model": name}), house_of(*MEMBERS))
+    assert call.target is not None
+    assert call.plan is not None
+    assert call.target.name == "up/m"
+    assert [one.name for one in call.plan.candidates] == ["up/m", "b/m", "b/last"]
+    assert call.plan.header() == "via=quick; by=order; to=up/m,b/m,b/last"
+
+
+def test_plain_names_have_no_plan() -> None:
+    """Where there is nothing to decide, nothing is made."""
+    assert routed(exchange(CHAT), house_of(*MEMBERS)).plan is None
+
+
+def test_members_that_are_gone_are_passed_over() -> None:
+    """A member whose provider does not know it takes nobody else away; if all are gone the first is named."""
+    gone = Member(model="nobody/m")
+    call = routed(exchange({**CHAT, "model": "quick"}), house_of(gone, *MEMBERS))
+    assert call.target is not None
+    assert call.target.name == "up/m"
+    house = House(Double())
+    house.router.adopt(Router(*surroundings(house.catalog), models=[VirtualModel(name="quick", members=(gone,))]))
+    with pytest.raises(ModelNotFound, match="nobody/m"):
+        routed(exchange({**CHAT, "model": "quick"}), house)
+
+
+def test_where_all_members_drain_nobody_serves() -> None:
+    """A virtual model that was emptied says so, and when to come back."""
+    house = House(Double())
+    draining = VirtualModel(name="quick", members=(Member(model="up/m", draining=True),))
+    house.router.adopt(Router(*surroundings(house.catalog), models=[draining]))
+    with pytest.raises(Overloaded, match="draining"):
+        routed(exchange({**CHAT, "model": "quick"}), house)

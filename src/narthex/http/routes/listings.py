@@ -29,7 +29,7 @@ def listing_routes(services: Services) -> APIRouter:
             raise RouteNotFound
         await services.refresh()
         facts = _facts_of(services, name)
-        if facts is None and name not in services.catalog.aliases:
+        if facts is None and name not in services.catalog.aliases and not services.router.is_virtual(name):
             services.catalog.resolve(name)
             raise ModelNotFound(f"nothing is known about the model {name[:100]!r}; it may work all the same")
         shape = _anthropic if "anthropic-version" in request.headers else _openai
@@ -46,6 +46,7 @@ def listing_routes(services: Services) -> APIRouter:
 def _list(services: Services, *, anthropic: bool) -> dict[str, object]:
     names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
     names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
+    names += [(model.name, None) for model in services.router.virtual_models]
     if not anthropic:
         return {"object": "list", "data": [_openai(name, facts) for name, facts in names]}
     data = [_anthropic(name, facts) for name, facts in names]

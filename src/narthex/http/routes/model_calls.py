@@ -87,6 +87,8 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
         headers["x-narthex-model"] = exchange.target.name
     if exchange.dropped:
         headers["x-narthex-dropped"] = ", ".join(exchange.dropped)
+    if exchange.plan is not None:
+        headers["x-narthex-route"] = exchange.plan.header()
     if exchange.attempts:
         headers["x-narthex-attempts"] = exchange.story
     if whole and exchange.usage is not None and exchange.usage.estimated:

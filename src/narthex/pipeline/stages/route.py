@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from narthex.errors import ModelNotFound, NarthexError, Overloaded
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.facts import facts_of
 from narthex.pipeline.outbound import with_member
-from narthex.providers.catalog import Catalog
+from narthex.providers.catalog import Catalog, Target
+from narthex.routing.plan import Plan
+from narthex.routing.router import Router
 
 
 class Route:
-    """Find the model by its name: `provider/model`, an alias, or a plain name that only one provider has."""
+    """Find the model by its name: `provider/model`, an alias, a virtual model, or a name that only one provider has."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, router: Router) -> None:
         self._catalog = catalog
+        self._router = router
 
     def __call__(self, exchange: Exchange) -> None:
-        """Set `exchange.target`."""
-        exchange.target = target = self._catalog.resolve(exchange.model_asked)
-        if not exchange.model_asked and exchange.body:
+        """Set `exchange.target`, and `exchange.plan` where there was something to decide."""
+        asked = exchange.model_asked
+        if self._router.is_virtual(asked):
+            exchange.plan = plan = self._router.plan(facts_of(exchange))
+            target = self._first(plan)
+        else:
+            target = self._catalog.resolve(asked)
+        exchange.target = target
+        if not asked and exchange.body:
             exchange.body = with_member(exchange.body, "model", target.name)
+
+    def _first(self, plan: Plan) -> Target:
+        """Return the first of the candidates that is there."""
+        missing: NarthexError | None = None
+        for candidate in plan.candidates:
+            try:
+                return self._catalog.resolve(candidate.name)
+            except ModelNotFound as error:
+                missing = missing or error
+        if missing is not None:
+            raise missing
+        raise Overloaded(f"every member of {plan.target!r} is draining, and it has no fallbacks", retry_after_s=60)

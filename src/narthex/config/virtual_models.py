@@ -1,0 +1,20 @@
+"""The configured virtual models, as routing knows them."""
+
+from __future__ import annotations
+
+from narthex.config.settings import Settings
+from narthex.routing.virtual import Member, VirtualModel
+
+
+def virtual_models(settings: Settings) -> tuple[VirtualModel, ...]:
+    """Return the virtual models in the order of the configuration."""
+    return tuple(
+        VirtualModel(
+            name=name,
+            members=tuple(Member(**one.model_dump()) for one in given.members),
+            strategy=given.strategy,
+            fallbacks=given.fallbacks,
+            slow_start_s=given.slow_start_s,
+        )
+        for name, given in settings.virtual.items()
+    )

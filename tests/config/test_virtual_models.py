@@ -1,0 +1,41 @@
+"""Configured virtual models reach routing as they were written."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from narthex.config.settings import Settings
+from narthex.config.virtual_models import virtual_models
+from narthex.routing.virtual import Member, VirtualModel
+
+
+def test_every_field_is_taken_over() -> None:
+    """Plain names are members of weight 1; nothing that was written is lost."""
+    given = {
+        "members": ["a/m", {"model": "b/m", "weight": 2, "tier": 2, "draining": True}],
+        "strategy": "least_busy",
+        "fallbacks": ["c/m"],
+        "slow_start_s": 5,
+    }
+    (model,) = virtual_models(Settings.model_validate({"virtual": {"quick": given}}))
+    assert model == VirtualModel(
+        name="quick",
+        members=(Member(model="a/m"), Member(model="b/m", weight=2, tier=2, draining=True)),
+        strategy="least_busy",
+        fallbacks=("c/m",),
+        slow_start_s=5,
+    )
+
+
+def test_defaults_are_those_of_routing() -> None:
+    """What is not written is what routing takes by itself."""
+    (model,) = virtual_models(Settings.model_validate({"virtual": {"quick": {"members": ["a/m"]}}}))
+    assert model == VirtualModel(name="quick", members=(Member(model="a/m"),))
+
+
+@pytest.mark.parametrize("members", ["a/m", [1], [{"weight": 1}], None])
+def test_members_of_another_shape_are_refused(members: object) -> None:
+    """A list of names or tables, nothing else."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"virtual": {"quick": {"members": members}}})
