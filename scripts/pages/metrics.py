@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from narthex.errors import Failure
+from narthex.resilience.recovery import Recovery, Way
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from scripts.pages.markdown import code, table
 
@@ -25,6 +27,10 @@ def documented() -> list[tuple[str, str, str, str]]:
     """Return every metric there is: name, kind, labels and meaning."""
     metrics = Metrics()
     metrics.series("chat", "local/smollm2", "ok").requests += 1
+    recovery = Recovery()
+    recovery.failed(Failure.STALL)
+    recovery.rescued(Failure.STALL, Way.CONTINUE)
+    metrics.sources.append(recovery.lines)
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -56,6 +62,8 @@ def _lines() -> Iterator[str]:
             (code("operation"), "What was asked."),
             (code("model"), _MODEL),
             (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
+            (code("failure"), "The [class](errors.md) of the failure that was met first."),
+            (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
             (code("direction"), "`input` for tokens read, `output` for tokens written."),
         ),
     )

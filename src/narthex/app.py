@@ -109,6 +109,7 @@ class Gateway:
         self.figures = Figures(time.monotonic, available=lambda name: self.board.breaker(name).available())
         self.router = self._router(settings)
         self.recovery = self._recovery(settings)
+        self.metrics.sources.append(self.recovery.counters.lines)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
 

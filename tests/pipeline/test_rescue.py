@@ -11,7 +11,9 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.contract import Reply
+from narthex.resilience.breakers import BreakerState
 from narthex.resilience.decisions import Policy
+from narthex.resilience.recovery import Way
 from narthex.streams.stream import Frame, Stream
 from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames, tool_call
 from narthex.types.catalog import ModelFacts
@@ -227,3 +229,37 @@ async def test_in_process_calls_are_rescued() -> None:
     running = house(Double(streamed(FRAMES[:4], error=STALL)), Double(streamed(openai_frames(POEM)), name="b"))
     frames = await read(await running.engine.handle(made))
     assert said([one for one in frames if not isinstance(one, bytes)]) == POEM
+
+
+async def test_a_target_that_breaks_off_is_left_alone() -> None:
+    """Streams that begin well and break count against their target: after some in a row it is asked no more."""
+    up = Double(*[streamed(FRAMES[:4], error=STALL)] * 9)
+    running = house(up, Double(*[streamed(openai_frames(POEM))] * 9, name="b"))
+    for _ in range(7):
+        assert (await answered(running, asked()))[1] == POEM
+    assert len(up.calls) == 5
+    assert running.recovery.board.breaker("up/m").state is BreakerState.OPEN
+
+
+async def test_a_stream_counts_once_it_has_ended() -> None:
+    """A good stream is one call to the credit of its target; one whose caller leaves says nothing about it."""
+    running = house(Double(streamed(FRAMES), streamed(FRAMES[:3], hold=True)))
+    await answered(running, asked())
+    stream = await running.engine.handle(asked())
+    assert running.recovery.board.breaker("up/m").report().calls == 1
+    stream.cancel()
+    await running.settled()
+    assert running.recovery.board.breaker("up/m").report().calls == 1
+
+
+async def test_what_became_of_failures_is_counted() -> None:
+    """Per class of failure: attempts that failed, calls that were answered all the same and how, calls lost."""
+    running = house(
+        Double(streamed(FRAMES[:4], error=STALL), streamed(FRAMES[:4], error=STALL)),
+        Double(streamed(openai_frames(POEM)), STALL, name="b"),
+    )
+    await answered(running, asked())
+    await answered(running, asked())
+    (report,) = running.recovery.counters.snapshot()
+    assert (report.failure, report.attempts, report.lost) == (Failure.STALL, 3, 1)
+    assert report.by_way == {Way.CONTINUE: 1}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -66,6 +66,18 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
         return cls(target.name, way, int((monotonic() - begun) * 1_000_000), failure)
 
 
+class Watch(Protocol):
+    """Waits to hear how a streamed answer ends."""
+
+    def broke(self, error: NarthexError) -> None:
+        """Take note that the target broke off."""
+        ...
+
+    def settled(self, error: NarthexError | None) -> None:
+        """Take note that the call has ended; with `error` without a whole answer."""
+        ...
+
+
 class Exchange:
     """One call on its way through the house."""
 
@@ -95,8 +107,10 @@ class Exchange:
     """The model in the provider's words."""
     error: NarthexError | None = None
     """Why there is no whole answer."""
-    on_settled: Callable[[], None] | None = None
-    """Called when the call has ended, whatever became of it."""
+    deadline: float | None = None
+    """When all attempts must be over, in seconds of the monotonic clock, once the first has begun."""
+    watch: Watch | None = None
+    """Keeps the books of the target while its answer streams."""
     attempts: tuple[Tried, ...] = ()
     """What was tried, in order; empty if the first attempt succeeded."""
     _request: ChatRequest | EmbeddingRequest | None = None

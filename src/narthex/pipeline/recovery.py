@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import cast
 
 from narthex.errors import Failure, NarthexError, ProviderOverloaded
 from narthex.pipeline.exchange import Exchange, Tried
@@ -17,7 +18,9 @@ from narthex.providers.catalog import Target
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.breakers import Breaker, BreakerBoard
 from narthex.resilience.budget import RetryBudget
-from narthex.resilience.decisions import Decision, Policy, decide, rule_of
+from narthex.resilience.decisions import Decision, Policy, decide, failure_of, rule_of
+from narthex.resilience.recovery import Recovery as Counters
+from narthex.resilience.recovery import Way
 from narthex.routing.figures import Figures
 
 Chain = Callable[[Exchange], Sequence[Target]]
@@ -36,6 +39,7 @@ class Recovery:
     budget: RetryBudget = field(default_factory=RetryBudget)
     board: BreakerBoard = field(default_factory=BreakerBoard)
     figures: Figures | None = None
+    counters: Counters = field(default_factory=Counters)
     # Jitter is no secret.
     chance: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -62,35 +66,48 @@ class Recovery:
             return _left_alone(target, breaker)
         figures = self.figures
         if figures is not None:
-            _count(figures, exchange, target.name)
+            figures.begin(target.name)
+        watched = False
         try:
             await attempt(exchange, target)
+            duration_s = monotonic() - begun
+            if figures is not None:
+                figures.observe(target.name, duration_s)
+            answer = exchange.answer
+            watched = answer is not None and not answer.closed
+            if watched:
+                exchange.watch = _StreamWatch(self, breaker, turn, duration_s)
+            else:
+                self.went_well(breaker, duration_s, turn)
         except NarthexError as error:
-            self.note(target, error, turn)
+            self.went_wrong(breaker, error, turn)
             if figures is not None:
                 figures.failed(target.name, monotonic() - begun)
             return error
         except BaseException:
             breaker.abandoned(turn)
             raise
-        duration_s = monotonic() - begun
-        breaker.succeeded(duration_s, turn)
-        self.budget.succeeded()
-        if figures is not None:
-            figures.observe(target.name, duration_s)
+        finally:
+            if figures is not None and not watched:
+                figures.end(target.name)
         return None
 
-    def adopt(self, other: Recovery) -> None:
-        """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
-        self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
+    def went_well(self, breaker: Breaker, duration_s: float, turn: int) -> None:
+        """Count an answer to the credit of its target, and of all retries."""
+        breaker.succeeded(duration_s, turn)
+        self.budget.succeeded()
 
-    def note(self, target: Target, error: NarthexError, turn: int = 0) -> None:
+    def went_wrong(self, breaker: Breaker, error: NarthexError, turn: int) -> None:
         """Count a failure against the target, if it is the target's fault."""
-        breaker = self.board.breaker(target.name)
+        self.counters.failed(failure_of(error))
         if rule_of(error).breaks:
             breaker.failed(turn)
         else:
             breaker.abandoned(turn)
+
+    def adopt(self, other: Recovery) -> None:
+        """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
+        self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
 
     def helpers(self, exchange: Exchange, error: NarthexError) -> Iterator[Target]:
         """Yield who may give the rest of an answer that broke: the same target only if it is not silent."""
@@ -125,12 +142,15 @@ class _Course:
 
     async def follow(self, error: NarthexError) -> None:
         """Make further attempts; raises the error of the last one if none succeeds."""
-        failure: NarthexError | None = error
+        first, failure = error, cast("NarthexError | None", error)
+        counters = self._recovery.counters
         while failure is not None:
             error = failure
             target = await self._next(error)
             begun = monotonic()
             if target is None or begun >= self._deadline:
+                if rule_of(first).decision is not Decision.TRUTH:
+                    counters.lost(failure_of(first))
                 raise error
             way = "retry" if target is self._target else "fallback"
             self._retries = self._retries + 1 if way == "retry" else 0
@@ -140,6 +160,7 @@ class _Course:
             exchange.target, exchange.dropped, exchange.total_s = target, (), self._deadline - begun
             failure = await self._recovery.try_once(exchange, self._attempt, target, begun)
             exchange.note_attempt(Tried.of(target, way, begun, failure))
+        counters.rescued(failure_of(first), Way(way))
 
     async def _next(self, error: NarthexError) -> Target | None:
         """Return whom to ask now, after the pause that is due; None if nobody is left who could help."""
@@ -154,12 +175,10 @@ class _Course:
     async def _paused(self, error: NarthexError, remaining_s: float) -> bool:
         """Wait as long as is due before the same target is asked again; False if it is better left."""
         recovery = self._recovery
-        if not recovery.board.breaker(self._target.name).available() or not recovery.budget.take():
-            return False
         pause_s = recovery.backoff.pause_s(
             self._retries, chance=recovery.chance, retry_after_s=error.retry_after_s, remaining_s=remaining_s
         )
-        if pause_s is None:
+        if pause_s is None or not recovery.board.breaker(self._target.name).available() or not recovery.budget.take():
             return False
         await recovery.sleep(pause_s)
         return True
@@ -174,18 +193,44 @@ class _Course:
         return None
 
 
-def _count(figures: Figures, exchange: Exchange, name: str) -> None:
-    """Count a call under way at one target, in place of the one that it was at before, until it is settled."""
-    if exchange.on_settled is not None:
-        exchange.on_settled()
-    figures.begin(name)
-    exchange.on_settled = lambda: figures.end(name)
+class _StreamWatch:
+    """Reports of a target once it is known how its stream ends."""
+
+    __slots__ = ("_breaker", "_duration_s", "_figures", "_recovery", "_turn")
+
+    def __init__(self, recovery: Recovery, breaker: Breaker, turn: int, duration_s: float) -> None:
+        self._recovery = recovery
+        self._breaker = breaker
+        self._turn = turn
+        self._duration_s = duration_s
+        self._figures = recovery.figures
+
+    def broke(self, error: NarthexError) -> None:
+        """Count the break against the target."""
+        turn, self._turn = self._turn, 0
+        self._recovery.went_wrong(self._breaker, error, turn)
+
+    def settled(self, error: NarthexError | None) -> None:
+        """Count the answer to its credit, unless it broke or nobody waited for its end."""
+        if self._figures is not None:
+            self._figures.end(self._breaker.name)
+        if not self._turn:
+            return
+        if error is None:
+            self._recovery.went_well(self._breaker, self._duration_s, self._turn)
+        else:
+            self._breaker.abandoned(self._turn)
 
 
 def _deadline(exchange: Exchange, target: Target) -> float:
-    """Return when the whole call must be over, in seconds of the monotonic clock."""
-    total_s = exchange.total_s
-    return exchange.received_at + (target.timeouts.total_s if total_s is None else total_s)
+    """Return when the whole call must be over, in seconds of the monotonic clock.
+
+    It is found once: later attempts have less time each.
+    """
+    if exchange.deadline is None:
+        total_s = target.timeouts.total_s if exchange.total_s is None else exchange.total_s
+        exchange.deadline = exchange.received_at + total_s
+    return exchange.deadline
 
 
 def _window(target: Target) -> int:

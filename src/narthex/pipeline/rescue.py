@@ -16,8 +16,11 @@ from narthex.errors import Failure, MalformedAnswer, NarthexError
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.following import follow
 from narthex.pipeline.recovery import Recovery
-from narthex.pipeline.splicing import Seam, SeamMismatch, Transcript, Way, continuing, joined_usage
+from narthex.pipeline.splicing import Seam, SeamMismatch, Transcript, continuing, joined_usage
+from narthex.pipeline.splicing import Way as Manner
 from narthex.providers.catalog import Target
+from narthex.resilience.decisions import failure_of
+from narthex.resilience.recovery import Way
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Operation
 from narthex.types.events import (
@@ -55,21 +58,29 @@ class Rescuer:
     async def __call__(self, exchange: Exchange, stream: Stream, error: NarthexError, events: Sequence[Event]) -> None:
         """Bring a stream to its end, which is `error` if nobody could help; see `inbound.Rescue`."""
         assert exchange.target is not None
-        self._recovery.note(exchange.target, error)
+        if exchange.watch is not None:
+            exchange.watch.broke(error)
         exchange.note_attempt(Tried.of(exchange.target, "first", exchange.received_at, error))
         transcript = Transcript(events)
         if self._may_be_rescued(exchange, transcript):
             continuation = _Continuation(exchange, stream, transcript, events)
             for target in self._recovery.helpers(exchange, error):
                 if await self._helped(continuation, target, error):
+                    restarted = continuation.way == "restart"
+                    self._recovery.counters.rescued(failure_of(error), Way.RESTART if restarted else Way.CONTINUE)
                     return
                 if not transcript.can_be_continued:
                     break
+        self._recovery.counters.lost(failure_of(error))
         stream.close(error)
 
     async def _helped(self, continuation: _Continuation, target: Target, error: NarthexError) -> bool:
         """Have a target give the rest; False if it could not, and the stream is still open."""
         begun = time.monotonic()
+        breaker = self._recovery.board.breaker(target.name)
+        turn = breaker.allow()
+        if not turn:
+            return False
         try:
             await continuation.follow(target, self._way(target, continuation.transcript), error)
         except SeamMismatch:
@@ -80,9 +91,13 @@ class Rescuer:
             )
         except NarthexError as why:
             failure = why
-            self._recovery.note(target, why)
+        except BaseException:
+            breaker.abandoned(turn)
+            raise
         else:
+            self._recovery.went_well(breaker, time.monotonic() - begun, turn)
             return True
+        self._recovery.went_wrong(breaker, failure, turn)
         continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
         return False
 
@@ -95,7 +110,7 @@ class Rescuer:
             return False
         return request.n in {None, 1} and not (transcript.text and request.logprobs)
 
-    def _way(self, target: Target, transcript: Transcript) -> Way:
+    def _way(self, target: Target, transcript: Transcript) -> Manner:
         if self.mode == "restart" or not transcript.text.strip():
             return "restart"
         return "prefill" if target.facts is not None and "prefill" in target.facts.capabilities else "told"
@@ -116,9 +131,9 @@ class _Continuation:
         self._delivered = sum(isinstance(event, TextDelta | ReasoningDelta) for event in events)
         self._told: dict[str, object] = {}
         self._seam = Seam("", "restart")
-        self.way: Way = "restart"
+        self.way: Manner = "restart"
 
-    async def follow(self, target: Target, way: Way, why: NarthexError) -> None:
+    async def follow(self, target: Target, way: Manner, why: NarthexError) -> None:
         """Have a target give the rest; raises as `following.follow` does, and `SeamMismatch`."""
         exchange, said = self.exchange, self.transcript.text
         self.way = way

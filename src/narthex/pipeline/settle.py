@@ -49,8 +49,8 @@ class Settlement:
         usage, target = exchange.usage, exchange.target
         if exchange.answer is not None and (usage is None or error is not None):
             exchange.usage = usage = estimate(exchange, exchange.answer)
-        if exchange.on_settled is not None:
-            exchange.on_settled()
+        if exchange.watch is not None:
+            exchange.watch.settled(error)
         metrics = self._metrics
         metrics.active -= 1
         series = metrics.series(

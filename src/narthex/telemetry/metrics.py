@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -51,12 +51,14 @@ class Metrics:
     Attributes:
         active: Model calls under way.
         log_lines_dropped: Lines of the request log that were lost.
+        sources: Render the lines of counters that others keep.
     """
 
     def __init__(self) -> None:
         self.started_at = time.time()
         self.active = 0
         self.log_lines_dropped = 0
+        self.sources: list[Callable[[], Iterator[str]]] = []
         self._series: dict[tuple[str, str, str], Series] = {}
 
     def series(self, operation: str, model: str, outcome: str) -> Series:
@@ -113,6 +115,8 @@ class Metrics:
             yield f'narthex_tokens_total{{{_labels(labels)},direction="output"}} {one.output_tokens}'
         yield from _histogram("narthex_request_duration_seconds", "Time of a model call.", series, "duration")
         yield from _histogram("narthex_first_frame_seconds", "Time to the first frame.", series, "first_frame")
+        for source in self.sources:
+            yield from source()
 
 
 def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
