@@ -14,7 +14,6 @@ from narthex.cli.exits import Exit
 from narthex.cli.mock import PORT, open_wall
 from narthex.cli.parameters import json_option
 from narthex.cli.terminal import note, print_json, print_table, printable
-from narthex.config.settings import Settings
 from narthex.testing.callers import Heard
 from narthex.testing.catalogue import Verdict, catalogue
 from narthex.testing.gateways import GatewayDidNotStart, running_gateway
@@ -25,7 +24,7 @@ from narthex.testing.wall.asking import Wire
 from narthex.testing.wall.setups import gateway_settings, instructions
 
 _HELP = """
-Run every fault of the catalogue against a gateway, and print a scorecard.
+Run every fault against a gateway, and print a scorecard.
 
 Each fault is played by a provider that misbehaves, on OpenAI's and Anthropic's wire, to a whole and to a streamed
 call. Without --gateway a Narthex is started for it. Another gateway is told of that provider first: --setup prints
@@ -137,9 +136,8 @@ def _plain(name: str) -> str:
 def _try_own(asked: _Asked) -> Scorecard:
     unit_s = asked.unit_s or _OWN_UNIT_S
     wall = Wall(unit_s=unit_s, seed=asked.seed, reply=_REPLY, host=asked.host, port=asked.port or 0)
-    can_rescue = {"fallbacks", "rescue", "retries"} <= Settings.model_fields.keys()
     with _open(wall):
-        settings = gateway_settings(wall, unit_s=unit_s, rescue="continue" if can_rescue else None)
+        settings = gateway_settings(wall, unit_s=unit_s, rescue="continue")
         note("starting a Narthex with the wall as its provider")
         try:
             with running_gateway(settings) as gateway:

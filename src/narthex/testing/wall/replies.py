@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from narthex.testing.chance import random_for
@@ -57,6 +58,7 @@ class Said:
         return "".join(self.pieces)
 
 
+@lru_cache(maxsize=64)
 def pseudo_text(seed: int) -> str:
     """Return words of no meaning, some of them beyond ASCII, so that a careless cut is seen."""
     chance = random_for("wall", seed)

@@ -60,7 +60,7 @@ def gateway_settings(wall: Wall, *, unit_s: float, rescue: str | None = None) ->
     }
     if rescue is not None:
         settings |= {
-            "fallbacks": {f"{name}/*": [f"{SPARE}/{HEALTHY}"] for name in providers if name != SPARE},
+            "fallbacks": {"*": [f"{SPARE}/{HEALTHY}"]},
             "rescue": rescue,
             # Each fault is looked at by itself: a budget for retries would be spent by the faults of the others.
             "retries": {"budget_percent": 100.0, "base_s": unit_s / 10},
