@@ -70,15 +70,7 @@ class Recovery:
         watched = False
         try:
             await attempt(exchange, target)
-            duration_s = monotonic() - begun
-            if figures is not None:
-                figures.observe(target.name, duration_s)
-            answer = exchange.answer
-            watched = answer is not None and not answer.closed
-            if watched:
-                exchange.watch = _StreamWatch(self, breaker, turn, duration_s)
-            else:
-                self.went_well(breaker, duration_s, turn)
+            watched = self._begun_well(exchange, breaker, monotonic() - begun, turn)
         except NarthexError as error:
             self.went_wrong(breaker, error, turn)
             if figures is not None:
@@ -91,6 +83,16 @@ class Recovery:
             if figures is not None and not watched:
                 figures.end(target.name)
         return None
+
+    def _begun_well(self, exchange: Exchange, breaker: Breaker, duration_s: float, turn: int) -> bool:
+        """Count an answer, or have its stream watched to its end; True if it is."""
+        if self.figures is not None:
+            self.figures.observe(breaker.name, duration_s)
+        if exchange.answer is None or exchange.answer.closed:
+            self.went_well(breaker, duration_s, turn)
+            return False
+        exchange.watch = _StreamWatch(self, breaker, turn, duration_s)
+        return True
 
     def went_well(self, breaker: Breaker, duration_s: float, turn: int) -> None:
         """Count an answer to the credit of its target, and of all retries."""
@@ -143,7 +145,7 @@ class _Course:
     async def follow(self, error: NarthexError) -> None:
         """Make further attempts; raises the error of the last one if none succeeds."""
         first, failure = error, cast("NarthexError | None", error)
-        counters = self._recovery.counters
+        counters, way = self._recovery.counters, "first"
         while failure is not None:
             error = failure
             target = await self._next(error)
