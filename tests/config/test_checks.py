@@ -60,6 +60,7 @@ def test_what_can_hold_is_let_through(tmp_path: Path, values: dict[str, object])
         ({"virtual": {"fast": {"members": []}}}, ["virtual.fast.members"]),
         ({"virtual": {"local": {"members": ["local/a"]}}}, ["virtual.local"]),
         ({"virtual": {"fast": {"members": [{"model": "local/a", "weight": -1}]}}}, ["virtual.fast.members.0.weight"]),
+        ({"fallbacks": {"local/*": ["local/b"]}}, ['fallbacks."local/*"']),
         ({"retries": {"base_s": 9}}, ["retries.base_s"]),
         ({"breakers": {"open_s": 90}}, ["breakers.open_s"]),
         ({"default_model": "local/other", "embedded": {"enabled": False}}, ["default_model"]),

@@ -14,7 +14,7 @@ from narthex.config.origins import KeyPath
 from narthex.config.problems import did_you_mean
 from narthex.config.settings import ProviderSettings, Settings
 from narthex.config.virtual_models import virtual_models
-from narthex.routing.virtual import check
+from narthex.routing.virtual import EVERY, check
 from narthex.types.vendors import VENDORS
 
 EMBEDDED = "local"
@@ -212,6 +212,10 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
         found = next(_target((), name, settings), None)
         return None if found is None else found.message
 
+    for name in settings.fallbacks:
+        if EVERY in name and name != EVERY:
+            message = f'patterns are not understood; name each model, or write "{EVERY}" for all without a list'
+            yield Contradiction(path=("fallbacks", name), message=message)
     depends: tuple[KeyPath, ...] = (("providers",), ("aliases",), ("embedded", "enabled"), ("discovery",))
     problems = check(
         virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)

@@ -25,7 +25,7 @@ from narthex.errors import (
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import StreamReply
 from narthex.streams.stream import Stream
-from narthex.types.events import Ended, Event, Failed, Started, UsageReported
+from narthex.types.events import Ended, Event, Failed, Finished, Started, UsageReported
 from narthex.wire.contract import BrokenStream, ChatWire, StreamFailed, StreamParser, TruncatedStream
 from narthex.wire.failures import provider_error
 
@@ -71,7 +71,7 @@ class PassingSink:
         self._wire = wire
         self._scanner = wire.scanner(hide_usage=hide_usage)
         self._passed: list[bytes] = []
-        self.ended = False
+        self._hurried = self.ended = False
 
     def feed(self, data: bytes) -> None:
         """Pass on the whole frames there are."""
@@ -83,10 +83,13 @@ class PassingSink:
             self._note()
             self.ended = True
             stream.close(last=frames or None)
-            self._reply.hurry()
+            self._hurry()
         elif frames:
             stream.append(frames)
             self._passed.append(frames)
+            if scanner.finished:
+                # A provider that forgets its closing mark, and holds the connection, costs no more than a moment.
+                self._hurry()
 
     def close(self) -> None:
         """Pass on what is left, if it is the end."""
@@ -96,6 +99,11 @@ class PassingSink:
             self._note()
         if frames:
             self.pass_on(frames)
+
+    def _hurry(self) -> None:
+        if not self._hurried:
+            self._hurried = True
+            self._reply.hurry()
 
     def pass_on(self, frames: bytes) -> None:
         """Put frames on our stream."""
@@ -123,20 +131,25 @@ class TranslatingSink:
         self._stream = stream
         self._parser = parser
         self._delivered: list[Event] = []
-        self.ended = False
+        self._hurried = self.ended = False
 
     def feed(self, data: bytes) -> None:
         """Append the events that this completes."""
         for event in self._parser.feed(data):
             self._delivered.append(event)
-            if note(self._exchange, self._stream, event):
-                self.ended = True
-                self._reply.hurry()
+            self.ended = note(self._exchange, self._stream, event)
+            if self.ended or (isinstance(event, Finished) and not event.choice):
+                self._hurry()
 
     def close(self) -> None:
         """Append the events that the end completes."""
         for event in self._parser.close():
             self.ended = note(self._exchange, self._stream, event) or self.ended
+
+    def _hurry(self) -> None:
+        if not self._hurried:
+            self._hurried = True
+            self._reply.hurry()
 
     def pass_on(self, frames: bytes) -> None:
         """Do nothing: events are passed on as they are read."""

@@ -76,6 +76,11 @@ class StreamScanner(Protocol):
     events: int
     """Frames passed on so far."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has ended: what is still to come is usage and the closing mark."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Return the whole frames completed by `data`, to be passed on; an incomplete one is kept back.
 

@@ -97,13 +97,13 @@ def test_no_failure_is_missed_whatever_its_spelling(error: bytes) -> None:
     assert caught.value.frames == TEXT
 
 
-def test_malformed_frames_before_a_failure_are_kept_too() -> None:
-    """What was passed over is still what the provider wrote."""
-    bad = b'data: {"type": 3}\n\ndata: {\n\n: a comment\n\ndata:\n\n'
+def test_frames_before_a_failure_are_kept() -> None:
+    """What was no event of this dialect is still what the provider wrote; only what is no JSON is skipped."""
+    odd, broken = b'data: {"type": 3}\n\n', b"data: {\n\n"
     scanner = MessagesScanner()
     with pytest.raises(StreamFailed) as caught:
-        scanner.feed(bad + ERROR)
-    assert caught.value.frames == bad
+        scanner.feed(odd + broken + b": a comment\n\ndata:\n\n" + ERROR)
+    assert caught.value.frames == odd + b": a comment\n\ndata:\n\n"
 
 
 def test_words_about_errors_are_words() -> None:
@@ -117,11 +117,35 @@ def test_words_about_errors_are_words() -> None:
     assert not scanner.complete
 
 
-def test_a_malformed_frame_passes() -> None:
-    """It is the client's to judge; the rest of the stream is still watched."""
-    bad = b'event: message_delta\ndata: {"type":"message_delta"}\n\ndata: {"message_\n\n'
+DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":%b}\n\n'
+GOOD = DELTA % b'{"type":"text_delta","text":"a"}'
+
+
+@pytest.mark.parametrize(
+    "broken", [DELTA % b'{"type":', DELTA % b"", b'data: {"message_\n\n', DELTA.replace(b"}", b"")]
+)
+def test_a_malformed_frame_is_skipped(broken: bytes) -> None:
+    """One that is no JSON would break a client: the rest arrives whole, and is still watched."""
     scanner = MessagesScanner()
-    assert scanner.feed(START + bad + END + STOP) == START + bad + END + STOP
+    assert scanner.feed(START + GOOD + broken + GOOD + END + STOP) == START + GOOD + GOOD + END + STOP
+    assert scanner.complete
+    alone = MessagesScanner()
+    assert [alone.feed(frame) for frame in (START, GOOD, broken, GOOD)] == [START, GOOD, b"", GOOD]
+    lines = MessagesScanner()
+    assert lines.feed((START + broken + GOOD).replace(b"\n", b"\r\n")) == (START + GOOD).replace(b"\n", b"\r\n")
+
+
+def test_halves_that_would_make_a_whole_are_skipped() -> None:
+    """Two broken frames are not mended by each other."""
+    scanner = MessagesScanner()
+    assert scanner.feed(START + b'data: {"a":1\n\ndata: "b":2}\n\n' + GOOD) == START + GOOD
+
+
+def test_a_frame_of_another_meaning_passes() -> None:
+    """What is JSON is the client's to judge."""
+    odd = b'event: message_delta\ndata: {"type":"message_delta"}\n\n'
+    scanner = MessagesScanner()
+    assert scanner.feed(START + odd + END + STOP) == START + odd + END + STOP
     assert scanner.complete
 
 

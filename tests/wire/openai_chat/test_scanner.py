@@ -1,8 +1,10 @@
-"""Streams that pass through: byte for byte the same, and judged as the parser judges them."""
+"""Streams that pass through: frame for frame the same, and judged as the parser judges them."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import pytest
@@ -12,6 +14,7 @@ from narthex.types.events import Ended, Event, Failed, Started, UsageReported
 from narthex.types.usage import Usage
 from narthex.wire.contract import BrokenStream, MalformedStream, StreamFailed, TruncatedStream
 from narthex.wire.openai_chat import OPENAI_CHAT
+from narthex.wire.openai_chat.chunks import is_json
 from narthex.wire.openai_chat.scanner import OpenAIChatScanner
 from narthex.wire.sse import SseParser
 from tests.wire.openai_chat.strategies import cuts, pieces, streams
@@ -89,14 +92,31 @@ def test_scanner_and_parser_judge_alike(stream: bytes, places: list[int]) -> Non
         assert (by_scanner.usage, by_scanner.model) == (by_parser.usage, by_parser.model)
 
 
+def frames_of(stream: bytes) -> list[bytes]:
+    """Cut a stream into its frames, whatever ends their lines."""
+    return [frame for frame in re.split(rb"(?:\r\n|\n|\r){2}", stream) if frame.strip(b"\r\n")]
+
+
+def missing(came: list[bytes], passed: list[bytes]) -> list[bytes]:
+    """Return the frames that did not pass."""
+    return list((Counter(came) - Counter(passed)).elements())
+
+
+def is_skipped(frame: bytes) -> bool:
+    """Tell whether a frame may be left out: it is no JSON, or says too early that the answer is over."""
+    return all(b"[DONE]" in event.data or not is_json(event.data) for event in SseParser().feed(frame + b"\n\n"))
+
+
 @settings(max_examples=300)
 @given(streams, cuts)
 def test_what_passes_is_what_came(stream: bytes, places: list[int]) -> None:
-    """Bytes pass unchanged up to the end or the failure; only a missing last blank line is added."""
+    """Frames pass unchanged and in order, but for those that are no JSON and a `[DONE]` that comes before the end."""
     verdict = scanned(pieces(stream, places))
-    assert (stream + b"\n\n").startswith(verdict.passed)
+    came, passed = frames_of(stream + b"\n\n"), frames_of(verdict.passed)
+    rest = iter(came)
+    assert all(frame in rest for frame in passed)
     if verdict.end == "whole":
-        assert verdict.passed in (stream, stream + b"\n\n")
+        assert all(is_skipped(frame) for frame in missing(came, passed))
 
 
 @given(streams, cuts)
@@ -231,3 +251,22 @@ def test_a_second_choice_hidden_between_two_templates_is_seen() -> None:
     scanner.feed(sly + DONE)
     with pytest.raises(TruncatedStream, match="choice 1"):
         scanner.close()
+
+
+def test_a_malformed_event_is_skipped() -> None:
+    """One that is no JSON would break a client: the rest arrives whole."""
+    broken = b'data: {"id":"c-1","choices":[{"delta":{"con\n\n'
+    verdict = scanned([HEAD + text("a") + broken + text("b") + FINISH + USAGE + DONE])
+    assert (verdict.end, verdict.passed) == ("whole", HEAD + text("a") + text("b") + FINISH + USAGE + DONE)
+    odd = b'data: {"type":"ping"}\n\n'
+    assert scanned([HEAD + odd + FINISH + DONE]).passed == HEAD + odd + FINISH + DONE
+
+
+def test_an_end_is_known_before_the_provider_says_so() -> None:
+    """Once all choices have ended only the closing mark is missing."""
+    scanner = OpenAIChatScanner()
+    seen: list[tuple[bool, bool]] = []
+    for frames in (HEAD + text("a"), FINISH, DONE):
+        scanner.feed(frames)
+        seen.append((scanner.finished, scanner.complete))
+    assert seen == [(False, False), (True, False), (True, True)]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from narthex.types.usage import Usage
 from narthex.wire.anthropic_messages.schema import EVENT_TYPES, StreamEvent
 from narthex.wire.anthropic_messages.stream_events import MalformedEvent, failure_of, read_event
@@ -19,6 +21,10 @@ from narthex.wire.sse import FrameSplitter, SseEvent, SseParser
 
 _CONTENT = b'event: content_block_delta\ndata: {"type":"content_block_delta",'
 _FRAME_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
+
+
+_skim = msgspec.json.Decoder(list[msgspec.Raw]).decode
+"""Reads JSON over without making anything of it."""
 
 
 class MessagesScanner:
@@ -42,7 +48,7 @@ class MessagesScanner:
             StreamFailed: The provider reports an error inside the stream; `frames` holds what came before.
             SseTooLarge: One event of the stream is beyond all measure.
         """
-        frames = self._splitter.feed(data)
+        frames = _sound(self._splitter.feed(data))
         if not frames:
             return frames
         if frames.startswith(_CONTENT) and frames.find(b"\n\n") == len(frames) - 2 and b"\r" not in frames:
@@ -54,6 +60,11 @@ class MessagesScanner:
         self.events += _count(frames)
         return frames
 
+    @property
+    def finished(self) -> bool:
+        """Whether the model has ended, though the provider has perhaps not said so yet."""
+        return self._progress.finished
+
     def close(self) -> bytes:
         """Take note that the connection has ended; return what is still to be passed on.
 
@@ -64,7 +75,7 @@ class MessagesScanner:
         if not self._progress.finished:
             raise self._progress.broken()
         self._complete()
-        return self._splitter.rest
+        return _sound(self._splitter.rest)
 
     def _look(self, frames: bytes) -> None:
         for frame in self._sse.feed(frames):
@@ -105,6 +116,36 @@ class MessagesScanner:
     def _complete(self) -> None:
         self.complete = True
         self.usage = self._progress.final_usage()
+
+
+def _sound(frames: bytes) -> bytes:
+    """Return the frames whose data is JSON, or that have none: over another one a client would break.
+
+    All of them are read at once; only if that fails are they read one by one.
+    """
+    said = [frame.partition(b"data:")[2] for frame in frames.split(b"\n\n") if b"data:" in frame]
+    try:
+        if len(_skim(b"[%b]" % b",".join(said))) == len(said):
+            return frames
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    kept: list[bytes] = []
+    start = 0
+    for end in _FRAME_END.finditer(frames):
+        frame = frames[start : end.end()]
+        # A failure is one whatever its data is.
+        if all(event.event == "error" or _is_json(event.data) for event in SseParser().feed(frame)):
+            kept.append(frame)
+        start = end.end()
+    return b"".join(kept) + frames[start:]
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        _skim(b"[%b]" % data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _is_telling(frames: bytes) -> bool:

@@ -171,6 +171,7 @@ _groqs = msgspec.json.Decoder(_GroqBody)
 _logprobs = msgspec.json.Decoder(_LogprobsBody)
 _errors = msgspec.json.Decoder(_ErrorBody | str)
 _strings = msgspec.json.Decoder(str)
+_anything = msgspec.json.Decoder()
 
 
 def read_answer(data: bytes) -> AnswerBody | None:
@@ -179,6 +180,15 @@ def read_answer(data: bytes) -> AnswerBody | None:
         return _answers.decode(data)
     except UNREADABLE:
         return None
+
+
+def is_json(data: bytes) -> bool:
+    """Tell whether the data of an event is JSON at all, whatever it says."""
+    try:
+        _anything.decode(data)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def read_usage(answer: AnswerBody) -> Usage | None:

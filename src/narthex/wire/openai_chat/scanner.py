@@ -18,6 +18,7 @@ from narthex.wire.openai_chat.chunks import (
     finish_word,
     is_done,
     is_given,
+    is_json,
     read_answer,
     read_failure,
     read_usage,
@@ -83,6 +84,11 @@ class OpenAIChatScanner:
                 return block
         start = self._skip(block, 0)
         return block if start == len(block) else self._scan(block, start)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has ended, though the provider has perhaps not said so yet."""
+        return self._completion.finished
 
     def close(self) -> bytes:
         """Take note that the connection has ended; return what is still to be passed on.
@@ -164,7 +170,10 @@ class OpenAIChatScanner:
         if failed is not None:
             self._close_up()
             return failed
-        return None if chunk is None else self._note(chunk, frame)
+        if chunk is None:
+            # One malformed event in an otherwise healthy stream is skipped: a client would break over it.
+            return None if is_json(event.data) else _HIDDEN
+        return self._note(chunk, frame)
 
     def _note(self, chunk: AnswerBody, frame: bytes) -> object | None:
         usage = read_usage(chunk)
