@@ -9,6 +9,7 @@ done to every event of a stream is given per event.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import sys
 import timeit
@@ -19,7 +20,12 @@ import msgspec
 
 from bench.kit.scenarios import body
 from bench.kit.targets import KEY
-from narthex.pipeline.exchange import Head
+from narthex.pipeline.exchange import Exchange, Head
+from narthex.pipeline.recovery import Recovery
+from narthex.providers.catalog import Target
+from narthex.providers.contract import Timeouts
+from narthex.providers.scripted.provider import ScriptedProvider
+from narthex.streams.stream import Stream
 from narthex.tenancy.keys import Keyring
 from narthex.tokens.counting import count_chat
 from narthex.types.dialects import Dialect
@@ -101,6 +107,30 @@ def _replace_model() -> Operation:
     return lambda: replace_model(request, MODEL, "gpt-bench")
 
 
+def _attempt(*, recovery: bool) -> Callable[[], Operation]:
+    """Prepare an attempt that succeeds at once, with or without breaker, retries and budget around it."""
+
+    def prepare() -> Operation:
+        exchange = Exchange(Dialect.OPENAI_CHAT, b"{}", {})
+        target = exchange.target = Target(
+            name=MODEL, header=b"", model="gpt-bench", provider=ScriptedProvider("mock", {}), timeouts=Timeouts()
+        )
+        answer = Stream.of(b"{}", Dialect.OPENAI_CHAT)
+        around = Recovery(chain=lambda _exchange: ())
+
+        async def attempt(exchange: Exchange, _target: Target) -> None:
+            exchange.answer = answer
+
+        def run() -> None:
+            drive = around.carry(exchange, attempt) if recovery else attempt(exchange, target)
+            with contextlib.suppress(StopIteration):
+                drive.send(None)
+
+        return run
+
+    return prepare
+
+
 def _scan_answer() -> Operation:
     scan, answer = OPENAI.scan_answer, whole_answer()
     return lambda: scan(answer)
@@ -162,6 +192,8 @@ def parts() -> list[Part]:
         Part("request: write for another dialect", _encode_request),
         Part("request: put the provider's model in", _replace_model),
         Part("request: count tokens", _count_tokens),
+        Part("attempt: alone", _attempt(recovery=False)),
+        Part("attempt: with breaker, retries and budget", _attempt(recovery=True)),
         Part("answer: scan", _scan_answer),
         Part("stream: split, per event", _split_frames, len(events)),
         Part("stream: scan, events one by one, per event", _scan_stream(events), len(events)),
