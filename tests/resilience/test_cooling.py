@@ -6,8 +6,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from narthex.resilience.cooling import KeyId, KeyPolicy, KeyPool, KeyState, NoKey
+from narthex.resilience.cooling import KeyPolicy, KeyPool
 from narthex.testing.clock import FakeClock
+from narthex.types.keys import KeyId, KeyState, NoKey
 
 A, B, C = KeyId("a"), KeyId("b"), KeyId("c")
 

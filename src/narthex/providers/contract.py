@@ -16,6 +16,7 @@ import msgspec
 from narthex.types.catalog import ModelFacts
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import Event
+from narthex.types.keys import KeyReport
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 
 
@@ -153,4 +154,13 @@ class TokenCounting(Protocol):
 
     async def count_tokens(self, model: str, request: ChatRequest) -> int:
         """Return the input tokens of `request`."""
+        ...
+
+
+@runtime_checkable
+class KeyHolding(Protocol):
+    """A provider with several keys."""
+
+    def key_reports(self) -> tuple[KeyReport, ...]:
+        """Return how each of its keys stands, in the order of the configuration."""
         ...

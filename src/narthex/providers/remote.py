@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -48,6 +49,9 @@ _PHASES: Mapping[str, Failure] = {
 }
 
 
+LISTING_LIMITS: Final = Timeouts(connect_s=3.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+"""How long a provider may take to list its models."""
+
 _EMBEDDING: frozenset[Capability] = frozenset({"embeddings"})
 
 
@@ -85,6 +89,11 @@ class RemoteSettings:
     capabilities: frozenset[Capability] = frozenset({"chat", "streaming"})
     max_connections: int = 1_024
     user_agent: str = "narthex"
+
+
+def presenting(secret: str, kind: str) -> Mapping[str, str]:
+    """Return the header by which a provider of a kind is shown a key."""
+    return {"x-api-key": secret} if kind == "anthropic" else {"authorization": f"Bearer {secret}"}
 
 
 class RemoteProvider:
@@ -146,15 +155,18 @@ class RemoteProvider:
         settings = self._settings
         if settings.models:
             return tuple(self._facts(model) for model in settings.models)
-        request = self._head("GET", self._models_path, stream=False) + self._extra({}) + b"\r\n"
-        limits = Timeouts(connect_s=3.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+        reply = await self._ask_for_models({}, LISTING_LIMITS)
+        self._answered(reply.status)
+        return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
+
+    async def _ask_for_models(self, headers: Mapping[str, str], limits: Timeouts) -> WholeReply:
+        request = self._head("GET", self._models_path, stream=False) + self._extra(headers) + b"\r\n"
         try:
             reply = await self._exchange(request, limits, streaming=False)
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
             raise self._failed(error) from error
         assert isinstance(reply, WholeReply)
-        self._answered(reply.status)
-        return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
+        return reply
 
     def health(self) -> Health:
         """Return how the last call went."""
@@ -214,14 +226,18 @@ class RemoteProvider:
 
     def _listing(self, reply: WholeReply) -> _Listing:
         if reply.status != 200:
-            wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self.kind == "anthropic" else Dialect.OPENAI_CHAT]
-            wait_s = parse_retry_after(reply.headers, time.time())
-            raise wire.decode_error(reply.body, status=reply.status, provider=self.name, retry_after_s=wait_s)
+            raise self._refusal(reply)
         try:
             return msgspec.json.decode(reply.body, type=_Listing)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"{self.name} answered its list of models with something else"
             raise MalformedAnswer(message, provider=self.name) from error
+
+    def _refusal(self, reply: WholeReply) -> ProviderError:
+        """Read what the provider's error means; both wires of a kind write their errors alike."""
+        wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self._anthropic else Dialect.OPENAI_CHAT]
+        wait_s = parse_retry_after(reply.headers, time.time())
+        return wire.decode_error(reply.body, status=reply.status, provider=self.name, retry_after_s=wait_s)
 
     def _head(self, method: str, path: str, *, stream: bool) -> bytes:
         """Return the lines of a request head that are the same in every call."""
@@ -234,10 +250,8 @@ class RemoteProvider:
         lines.append(f"accept: {'text/event-stream' if stream else 'application/json'}")
         if method == "POST":
             lines.append("content-type: application/json")
-        if settings.api_key and settings.kind == "anthropic":
-            lines.append(f"x-api-key: {settings.api_key}")
-        elif settings.api_key:
-            lines.append(f"authorization: Bearer {settings.api_key}")
+        presented = presenting(settings.api_key, settings.kind) if settings.api_key else {}
+        lines += [f"{name}: {value}" for name, value in presented.items()]
         lines += [f"{name.lower()}: {value}" for name, value in settings.headers.items()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 

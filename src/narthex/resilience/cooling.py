@@ -18,23 +18,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, NewType
+from typing import Final
 
-KeyId = NewType("KeyId", str)
-"""Stands for a key; tells nothing about its secret."""
-
-
-class KeyState(StrEnum):
-    """Whether a key may be used."""
-
-    USABLE = "usable"
-    COOLING = "cooling"
-    """It is over its rate limit until a known time."""
-    RETIRED = "retired"
-    """It was refused."""
-    PROBING = "probing"
-    """It was refused, and one call tries whether it still is."""
+from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,28 +35,6 @@ class KeyPolicy:
     def __post_init__(self) -> None:
         if not 0 < self.retired_s <= self.retired_cap_s:
             raise ValueError(f"{self!r}: expected 0 < retired_s <= retired_cap_s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoKey:
-    """No key of the pool may be used now."""
-
-    usable_in_s: float
-    """When the next one may be."""
-    state: KeyState
-    """What the next one waits for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyReport:
-    """How one key stands."""
-
-    key: KeyId
-    state: KeyState
-    reason: str | None
-    """Why it was retired."""
-    usable_in_s: float
-    """0 for a key that may be used now."""
 
 
 _MAX_DOUBLINGS: Final = 60
