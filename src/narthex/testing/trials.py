@@ -91,7 +91,7 @@ class Trial:
             prompt = f"greeting-{wire}"
             question = Question(wire=wire, model=self._gateway.named(wire, None), prompt=prompt)
             heard = await self._ask(question)
-            if heard.ended != "whole" or heard.text != self._said(question).text:
+            if heard.ended != "whole" or heard.text != said_to(self._wall, question).text:
                 wrong.append((wire, heard))
         return wrong
 
@@ -127,7 +127,7 @@ class Trial:
         heard = await self._ask(question)
         visits = await self._visits(case, since)
         view = _view(case, visits, None if knocks is None else (self._knocks(case.entry) or 0) - knocks)
-        judgement = judge(heard, self._truth(case, question))
+        judgement = judge(heard, truth_of(self._wall, question, case.entry))
         return Score(
             name=case.entry.name,
             wire=case.wire,
@@ -151,30 +151,6 @@ class Trial:
         gateway = self._gateway
         return await ask(gateway.url, question, key=gateway.key, deadline_s=gateway.deadline_s)
 
-    def _truth(self, case: Case, question: Question) -> Truth:
-        said = self._said(question)
-        spoiled = altered(said, case.entry.scenario, is_streamed=case.form == "streamed")
-        # A cut answer has another finish, and is no truth of its own.
-        said_all = told(spoiled if spoiled.finish == said.finish else said)
-        # What is odd and can be told as a success is the whole answer, however long.
-        right = (told(said), said_all) if case.entry.best == "rescued" else (told(said),)
-        return Truth(right=right, said=said_all)
-
-    def _said(self, question: Question) -> Said:
-        tools = (Tool(name=TOOL, schema=_TOOL_SCHEMA),) if question.offers_tool else ()
-        return self._wall.said(
-            Asked(
-                wire=question.wire,
-                model=question.model,
-                is_streamed=question.is_streamed,
-                wants_usage=False,
-                prompt=question.prompt,
-                opening=question.prompt,
-                begun="",
-                tools=tools,
-            )
-        )
-
     def _knocks(self, entry: Entry) -> int | None:
         return self._wall.doors.knocks.get(entry.door) if entry.door else None
 
@@ -197,6 +173,36 @@ def _view(case: Case, visits: list[Visit], knocks: int | None) -> ProviderView:
         abandoned=sum(visit.is_left for visit in visits),
         lingering=sum(visit.ended_s is None for visit in visits),
         sent_bytes=sum(visit.sent_bytes for visit in visits),
+    )
+
+
+def truth_of(wall: Wall, question: Question, entry: Entry | None) -> Truth:
+    """Return what may be told to a question that plays a fault; without one, to one that is answered well."""
+    said = said_to(wall, question)
+    if entry is None:
+        return Truth(right=(told(said),), said=told(said))
+    spoiled = altered(said, entry.scenario, is_streamed=question.is_streamed)
+    # A cut answer has another finish, and is no truth of its own.
+    said_all = told(spoiled if spoiled.finish == said.finish else said)
+    # What is odd and can be told as a success is the whole answer, however long.
+    right = (told(said), said_all) if entry.best == "rescued" else (told(said),)
+    return Truth(right=right, said=said_all)
+
+
+def said_to(wall: Wall, question: Question) -> Said:
+    """Return what a wall says to a question where it answers well."""
+    tools = (Tool(name=TOOL, schema=_TOOL_SCHEMA),) if question.offers_tool else ()
+    return wall.said(
+        Asked(
+            wire=question.wire,
+            model=question.model,
+            is_streamed=question.is_streamed,
+            wants_usage=False,
+            prompt=question.prompt,
+            opening=question.prompt,
+            begun="",
+            tools=tools,
+        )
     )
 
 
