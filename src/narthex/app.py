@@ -38,12 +38,14 @@ from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
 from narthex.providers.remote import RemoteProvider, RemoteSettings
+from narthex.providers.remote_keys import KeyedProvider, ProviderKeys
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.providers.survey import Survey
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.breakers import BreakerBoard, BreakerPolicy
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
+from narthex.resilience.cooling import KeyPool
 from narthex.resilience.decisions import Policy
 from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
@@ -57,6 +59,7 @@ from narthex.types.catalog import ModelFacts
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import Event
 from narthex.types.folding import fold
+from narthex.types.keys import KeyId
 from narthex.types.messages import Message, Text
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.vendors import VENDORS
@@ -400,19 +403,24 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
     vendor = VENDORS.get(name)
     kind = settings.kind or (vendor.kind if vendor else "openai")
     base_url = settings.base_url or (vendor.base_url if vendor else "")
-    return RemoteProvider(
-        RemoteSettings(
-            name=name,
-            kind=kind,
-            origin=Origin.parse(base_url, ca_file=settings.ca_file),
-            api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-            headers=settings.headers,
-            models=settings.models,
-            capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
-            max_connections=settings.max_connections,
-            user_agent=f"narthex/{__version__}",
-        )
+    secrets = [key.get_secret_value() for key in settings.all_keys]
+    remote = RemoteSettings(
+        name=name,
+        kind=kind,
+        origin=Origin.parse(base_url, ca_file=settings.ca_file),
+        api_key=secrets[0] if secrets else None,
+        headers=settings.headers,
+        models=settings.models,
+        capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
+        max_connections=settings.max_connections,
+        user_agent=f"narthex/{__version__}",
     )
+    return KeyedProvider(remote, _provider_keys(secrets)) if len(secrets) > 1 else RemoteProvider(remote)
+
+
+def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
+    by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
+    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id))
 
 
 def _timeouts(settings: TimeoutSettings) -> Timeouts:

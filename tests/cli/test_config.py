@@ -60,6 +60,7 @@ def configured(home: Path) -> Path:
         key = "{KEY}"
         [providers.groq]
         api_key = "gsk-hush"
+        api_keys = ["gsk-more-hush"]
         headers = {{ x-token = "header-hush" }}
         """
     )
@@ -73,7 +74,7 @@ def test_show_masks_every_secret(invoke: Invoke, configured: Path, options_given
     result = invoke("config", "show", *options_given, OPENAI_API_KEY="sk-hush", NARTHEX_SERVER__PORT="9")
     assert result.exit_code == 0
     assert "hush" not in result.stdout
-    assert result.stdout.count('"********"') >= 4
+    assert result.stdout.count('"********"') >= 5
 
 
 def test_show_tells_where_values_come_from(invoke: Invoke, configured: Path) -> None:

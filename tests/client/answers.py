@@ -65,6 +65,7 @@ STATUS: dict[str, object] = {
             "base_url": None,
             "models": 1,
             "health": {"status": "ok", "detail": None, "checked_at": 1.5},
+            "keys": [{"id": "key-1", "state": "cooling", "usable_in_s": 2.5}],
         }
     ],
     "embedded": {"installed": True, "loaded": False, "model": "smollm2", "progress": None, "detail": None},

@@ -18,6 +18,8 @@ def test_the_api_s_shapes_are_read() -> None:
     assert (model.name, model.aliases, model.health.status) == ("local/smollm2", ("small",), "idle")
     status = msgspec.convert(STATUS, Status)
     assert (status.requests.failed, status.providers[0].health.checked_at) == (1, 1.5)
+    (key,) = status.providers[0].keys
+    assert (key.id, key.state, key.usable_in_s) == ("key-1", "cooling", 2.5)
     assert status.embedded is not None
     assert status.embedded.installed
 

@@ -160,6 +160,30 @@ def test_references_are_resolved(tmp_path: Path) -> None:
     assert providers["mine"].base_url == "http://127.0.0.1:9/v1"
 
 
+def test_references_are_resolved_in_each_of_several_keys(tmp_path: Path) -> None:
+    """Keys in a list come from variables and files as a single one does, and a variable may hold the whole list."""
+    (tmp_path / "secret").write_text("gsk\n")
+    text = """
+    [providers.groq]
+    api_key = "first"
+    api_keys = ["file:secret", "${SECOND}"]
+    [providers.openai]
+    """
+    several = {"SECOND": "gsk-2", "NARTHEX_PROVIDERS__OPENAI__API_KEYS": "sk-1, ${THIRD}", "THIRD": "sk-3"}
+    loaded = load_text(tmp_path, text, flags=None, OPENAI_API_KEY="sk-not-wanted", **several)
+    providers = loaded.settings.providers
+    keys = {name: [key.get_secret_value() for key in provider.all_keys] for name, provider in providers.items()}
+    assert keys == {"groq": ["first", "gsk", "gsk-2"], "openai": ["sk-1", "sk-3"]}
+    assert "gsk" not in repr(loaded)
+
+
+def test_several_keys_in_the_clear_are_warned_of(tmp_path: Path) -> None:
+    """A list of keys that travels unencrypted is told as a single key is."""
+    text = '[providers.mine]\nkind = "openai"\nbase_url = "http://models.example/v1"\napi_keys = ["sk-1", "sk-2"]\n'
+    (warning,) = load_text(tmp_path, text).warnings
+    assert warning.startswith("providers.mine.base_url: the key travels unencrypted")
+
+
 def test_paths_begin_where_they_are_written(tmp_path: Path) -> None:
     """A file's relative paths begin at its folder, a variable's at the working directory, `~` at home."""
     folder = tmp_path / "etc"

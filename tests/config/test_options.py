@@ -50,6 +50,8 @@ def test_secrets_are_known_wherever_they_stand() -> None:
     """Keys and header values are secret; names and addresses are not."""
     assert is_secret(("keys", 3, "key"))
     assert is_secret(("providers", "x", "api_key"))
+    assert is_secret(("providers", "x", "api_keys"))
+    assert is_secret(("providers", "x", "api_keys", 1))
     assert is_secret(("providers", "x", "headers", "authorization"))
     assert not is_secret(("providers", "x", "base_url"))
     assert not is_secret(("nothing", "here"))

@@ -25,6 +25,14 @@ def test_unknown_keys_are_refused() -> None:
         ServerSettings.model_validate({"prot": 1})
 
 
+def test_all_keys_of_a_provider_in_order() -> None:
+    """The single key comes before those of the list; empty ones are none."""
+    provider = ProviderSettings.model_validate({"api_key": "one", "api_keys": ["two", "", "three"]})
+    assert [key.get_secret_value() for key in provider.all_keys] == ["one", "two", "three"]
+    assert ProviderSettings.model_validate({"api_key": ""}).all_keys == ()
+    assert "two" not in repr(provider)
+
+
 @pytest.mark.parametrize("name", ["", "-a", "a b", "a/b", "é", "x" * 65])
 def test_names_that_cannot_be_used(name: str) -> None:
     """Names stand in model names, logs and variables, so they are plain."""

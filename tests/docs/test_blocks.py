@@ -69,7 +69,7 @@ def test_toml_blocks_are_whole_configurations(block: Block, tmp_path: Path) -> N
     text = re.sub(r'(ca_file = )"[^"]+"', rf'\1"{secret}"', text)
     file = tmp_path / "narthex.toml"
     file.write_text(text, encoding="utf-8")
-    environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "sk-a-secret-for-documentation")
+    environ = {name: f"sk-a-secret-for-{name}" for name in re.findall(r"\$\{(\w+)\}", text)}
     loaded = load(file=file, environ={"HOME": str(tmp_path), **environ})
     assert loaded.file == file
 

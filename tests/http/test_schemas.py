@@ -156,12 +156,9 @@ def test_errors_are_as_documented(error: NarthexError) -> None:
 
 
 ANSWERS: list[tuple[str, str, Json | None, str]] = [
-    ("GET", "/health", None, "Probe"),
-    ("GET", "/readyz", None, "Probe"),
     ("GET", "/v1/models", None, "ModelList"),
     ("GET", "/v1/models/demo/m", None, "Model"),
     ("GET", "/api/models", None, "NativeModels"),
-    ("GET", "/api/system/status", None, "SystemStatus"),
     ("POST", "/api/generate", PROMPT, "Generation"),
     ("POST", "/v1/chat/completions", CHAT, "ChatCompletion"),
     ("POST", "/v1/messages", MESSAGE, "Messages"),

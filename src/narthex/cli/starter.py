@@ -14,7 +14,7 @@ _HEAD = """\
 #   narthex config check            tells what is wrong, with line and remedy
 #   narthex config show --origin    shows every value and where it came from
 #
-# In key, api_key, base_url and headers, "${NAME}" and "${NAME:-default}" stand for environment variables and
+# In key, api_key, api_keys, base_url and headers, "${NAME}" and "${NAME:-default}" stand for environment variables and
 # "file:/path" for the content of a file. Every option can also be set by NARTHEX_SECTION__KEY in the environment.
 """
 

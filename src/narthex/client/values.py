@@ -98,6 +98,17 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
 
 
+class KeyStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several keys of a provider."""
+
+    id: str
+    """`key-1` is the first in the configuration."""
+    state: str
+    """`usable`, `cooling`, `retired` or `probing`."""
+    usable_in_s: float = 0.0
+    """0 if it may be used now."""
+
+
 class ProviderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A provider of a gateway."""
 
@@ -106,6 +117,8 @@ class ProviderStatus(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     models: int = 0
     health: ModelHealth = ModelHealth()
+    keys: tuple[KeyStatus, ...] = ()
+    """Of a provider with several keys; empty for others."""
 
 
 class EmbeddedStatus(msgspec.Struct, frozen=True, kw_only=True):

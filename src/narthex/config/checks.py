@@ -21,6 +21,7 @@ EMBEDDED = "local"
 """The provider name of the model inside."""
 MIN_KEY_CHARACTERS = 16
 
+_NOT_FOR_HEADERS = "holds characters that an HTTP header cannot carry; use letters, digits and punctuation of ASCII"
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -79,8 +80,7 @@ def _keys(settings: Settings) -> Iterator[Contradiction]:
             message = f"shorter than {MIN_KEY_CHARACTERS} characters; make one with `openssl rand -hex 24`"
             yield Contradiction(path=("keys", index, "key"), message=message)
         elif not value.isascii() or not value.isprintable() or " " in value:
-            message = "holds characters that an HTTP header cannot carry; use letters, digits and punctuation of ASCII"
-            yield Contradiction(path=("keys", index, "key"), message=message)
+            yield Contradiction(path=("keys", index, "key"), message=_NOT_FOR_HEADERS)
         if values.setdefault(value, index) != index:
             message = f'the same key as "{settings.keys[values[value]].name}"; give each name its own'
             yield Contradiction(path=("keys", index, "key"), message=message)
@@ -96,6 +96,7 @@ def _provider(name: str, provider: ProviderSettings) -> Iterator[Contradiction]:
         yield from _scripted(path, provider)
     else:
         yield from _reachable(name, path, provider)
+    yield from _provider_keys(path, provider)
     for header, value in provider.headers.items():
         if not _HEADER_NAME.fullmatch(header):
             yield Contradiction(path=(*path, "headers", header), message="not a header name; use letters, digits and -")
@@ -105,9 +106,24 @@ def _provider(name: str, provider: ProviderSettings) -> Iterator[Contradiction]:
             )
 
 
+def _provider_keys(path: KeyPath, provider: ProviderSettings) -> Iterator[Contradiction]:
+    """The keys of `api_keys`, each at its place in the list; `api_key` is only compared with them."""
+    seen = {provider.api_key.get_secret_value(): "`api_key`"} if provider.api_key is not None else {}
+    for index, key in enumerate(provider.api_keys):
+        value, place = key.get_secret_value(), (*path, "api_keys", index)
+        if not value:
+            yield Contradiction(path=place, message="is empty; give it a value, or take it out of the list")
+        elif not value.isascii() or not value.isprintable() or " " in value:
+            yield Contradiction(path=place, message=_NOT_FOR_HEADERS)
+        elif value in seen:
+            message = f"the same key as {seen[value]}; take it out of the list"
+            yield Contradiction(path=place, message=message, depends=((*path, "api_key"),))
+        seen.setdefault(value, f"`api_keys.{index}`")
+
+
 def _scripted(path: KeyPath, provider: ProviderSettings) -> Iterator[Contradiction]:
-    for option in ("base_url", "api_key"):
-        if getattr(provider, option) is not None:
+    for option in ("base_url", "api_key", "api_keys"):
+        if getattr(provider, option) not in {None, ()}:
             message = "a scripted provider calls nobody; remove this, or the `kind`"
             yield Contradiction(path=(*path, option), message=message, depends=((*path, "kind"),))
 

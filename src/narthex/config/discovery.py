@@ -80,7 +80,7 @@ class _Survey:
 
     def _key(self, vendor: Vendor, provider: ProviderSettings) -> dict[str, object]:
         variable = key_variable_of(vendor, self._environ)
-        if variable is None or provider.api_key is not None:
+        if variable is None or provider.all_keys:
             return {}
         self.variables["providers", vendor.name, "api_key"] = variable
         return {"api_key": SecretStr(self._environ[variable].strip())}

@@ -193,7 +193,8 @@ class _Loading:
             self.warnings.append("default_model: names the embedded model, which is off; calls must name their model")
         for name, provider in settings.providers.items():
             address = provider.base_url or ""
-            if provider.api_key and address.startswith("http://") and not is_loopback(urlsplit(address).hostname or ""):
+            is_open = address.startswith("http://") and not is_loopback(urlsplit(address).hostname or "")
+            if provider.all_keys and is_open:
                 self.warnings.append(f"providers.{name}.base_url: the key travels unencrypted; use `https://`")
 
     def origins(self, settings: Settings) -> dict[str, Origin]:

@@ -21,7 +21,7 @@ ANY_NAME = "*"
 ANY_ITEM = "#"
 """Stands in an option's path for a position in a list."""
 
-_WITH_REFERENCES = ("api_key", "key", "headers", "base_url")
+_WITH_REFERENCES = ("api_key", "api_keys", "key", "headers", "base_url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Option:
     @property
     def is_secret(self) -> bool:
         """Whether its value must never be shown; headers and addresses may carry secrets too."""
-        return self.annotation is SecretStr or self.path[-1] == "headers"
+        return SecretStr in (self.annotation, *get_args(self.annotation)) or self.path[-1] == "headers"
 
     @property
     def has_references(self) -> bool:
@@ -229,7 +229,8 @@ def is_number(annotation: object) -> bool:
 
 def _plural(annotation: object) -> str:
     plain = without_none(annotation)[0]
-    return {"section": "sections", "text": "texts", "value": "values"}.get(wording(plain), wording(plain))
+    word = wording(plain)
+    return f"{word}s" if word in {"section", "text", "secret", "value"} else word
 
 
 def is_secret(path: KeyPath) -> bool:

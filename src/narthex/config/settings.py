@@ -143,6 +143,9 @@ class ProviderSettings(Section):
     )
     base_url: str | None = Field(default=None, description="Address with path, such as `http://127.0.0.1:8000/v1`.")
     api_key: SecretStr | None = Field(default=None, description="Its key; better `${NAME}` or `file:/path`.")
+    api_keys: tuple[SecretStr, ...] = Field(
+        default=(), description="Several keys, used in turn; one that is refused makes way for the next."
+    )
     headers: dict[str, str] = Field(default={}, description="Headers sent with every call.")
     models: tuple[str, ...] = Field(default=(), description="Models it serves; empty asks the provider.")
     enabled: bool = Field(default=True, description="Whether it is used.")
@@ -150,6 +153,11 @@ class ProviderSettings(Section):
     max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
     ca_file: Path | None = Field(default=None, description="Authorities to trust for it, PEM, instead of the system's.")
     script: dict[str, object] = Field(default={}, description="Options of a `scripted` provider.")
+
+    @property
+    def all_keys(self) -> tuple[SecretStr, ...]:
+        """Every key, `api_key` before `api_keys`."""
+        return tuple(key for key in (self.api_key, *self.api_keys) if key)
 
 
 class EmbeddedSettings(Section):

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, ref
+from narthex.http.system_schemas import SYSTEM
 from narthex.tenancy.keys import Keyring
 
 _ERRORS: Final[Mapping[int, str]] = {
@@ -181,7 +182,7 @@ def install(app: FastAPI, keyring: Keyring) -> None:
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     document["components"] = {
-        "schemas": {**SCHEMAS, **ROUTING},
+        "schemas": {**SCHEMAS, **SYSTEM, **ROUTING},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

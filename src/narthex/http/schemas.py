@@ -20,7 +20,7 @@ _LARGEST: Final = 18_446_744_073_709_551_615
 _INTEGER: Final[Json] = {"type": "integer", "minimum": -9_223_372_036_854_775_808, "maximum": _LARGEST}
 _POSITIVE: Final[Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
 NUMBER: Final[Json] = {"type": "number"}
-_FLAG: Final[Json] = {"type": "boolean"}
+FLAG: Final[Json] = {"type": "boolean"}
 _ANY_OBJECT: Final[Json] = {"type": "object"}
 _NULL: Final[Json] = {"type": "null"}
 _SPOKEN: Final[Json] = {"type": "string", "minLength": 1}
@@ -79,7 +79,7 @@ _MODEL: Final[Json] = {
     "description": "`provider/model` or an alias; by default the configured default model.",
     "examples": ["local/smollm2"],
 }
-_STREAM: Final[Json] = {**nullable(_FLAG), "default": False, "description": "Whether the answer comes as it is made."}
+_STREAM: Final[Json] = {**nullable(FLAG), "default": False, "description": "Whether the answer comes as it is made."}
 _CACHE: Final[Json] = nullable(record({"type": {"const": "ephemeral"}, "ttl": nullable(one_of("5m", "1h"))}))
 
 _ERRORS: Final[Mapping[str, Json]] = {
@@ -202,7 +202,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
             "model": _MODEL,
             "messages": listed(ref("ChatMessage"), minItems=1),
             "stream": _STREAM,
-            "stream_options": nullable(record({"include_usage": nullable(_FLAG)})),
+            "stream_options": nullable(record({"include_usage": nullable(FLAG)})),
             "temperature": nullable(NUMBER),
             "top_p": nullable(NUMBER),
             "max_tokens": nullable(_POSITIVE),
@@ -212,10 +212,10 @@ _OPENAI: Final[Mapping[str, Json]] = {
             "n": nullable({**_POSITIVE, "maximum": 8}),
             "presence_penalty": nullable(NUMBER),
             "frequency_penalty": nullable(NUMBER),
-            "logprobs": nullable(_FLAG),
+            "logprobs": nullable(FLAG),
             "tools": nullable(listed(ref("Tool"))),
             "tool_choice": {"anyOf": [one_of("auto", "none", "required"), ref("NamedTool"), _NULL]},
-            "parallel_tool_calls": nullable(_FLAG),
+            "parallel_tool_calls": nullable(FLAG),
             "response_format": nullable(ref("ResponseFormat")),
             "reasoning_effort": nullable(TEXT),
             "user": nullable(TEXT),
@@ -307,7 +307,7 @@ _ANTHROPIC_BLOCKS: Final[Mapping[str, Json]] = {
         {
             "tool_use_id": TEXT,
             "content": nullable(_text_or("TextBlock", "ImageBlock", "DocumentBlock")),
-            "is_error": nullable(_FLAG),
+            "is_error": nullable(FLAG),
         },
         ("tool_use_id",),
     ),
@@ -380,7 +380,7 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "root": said(
                 nullable({**TEXT, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}), "Outermost element, with `xml` only."
             ),
-            "stream": {**_FLAG, "default": False},
+            "stream": {**FLAG, "default": False},
             "max_output_tokens": nullable({**_POSITIVE, "maximum": MAX_OUTPUT_TOKENS}),
             "temperature": nullable({**NUMBER, "minimum": 0, "maximum": MAX_TEMPERATURE}),
             "seed": nullable({**COUNT, "maximum": MAX_SEED}),
@@ -403,7 +403,7 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "format": one_of("text", "xml", "json"),
             "text": said(TEXT, "What the model wrote, unchanged."),
             "output": {"description": "The text, the well-formed XML, or the parsed JSON value."},
-            "repaired": said(_FLAG, "Whether the text had to be changed to be well-formed."),
+            "repaired": said(FLAG, "Whether the text had to be changed to be well-formed."),
             "finish_reason": one_of(
                 "stop", "stop_sequence", "length", "tool_calls", "content_filter", "refusal", "pause"
             ),
@@ -418,7 +418,7 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "cache_write_tokens": COUNT,
             "reasoning_tokens": COUNT,
             "total_tokens": COUNT,
-            "estimated": said(_FLAG, "Whether these were counted here, the provider having told nothing."),
+            "estimated": said(FLAG, "Whether these were counted here, the provider having told nothing."),
         }
     ),
     "NativeModels": complete({"object": {"const": "list"}, "data": listed(ref("NativeModel"))}),
@@ -446,42 +446,6 @@ _NATIVE: Final[Mapping[str, Json]] = {
     ),
 }
 
-_SYSTEM: Final[Mapping[str, Json]] = {
-    "Probe": complete({"status": one_of("ok", "stopping"), "version": TEXT}, ("version",)),
-    "SystemStatus": complete(
-        {
-            "object": {"const": "system.status"},
-            "version": TEXT,
-            "status": one_of("ok", "degraded", "stopping"),
-            "started_at": said(NUMBER, "Unix time in seconds."),
-            "uptime_s": NUMBER,
-            "pid": {"type": "integer"},
-            "python": TEXT,
-            "platform": TEXT,
-            "address": TEXT,
-            "auth_required": _FLAG,
-            "default_model": TEXT,
-            "data_dir": TEXT,
-            "memory_bytes": COUNT,
-            "requests": complete({"active": COUNT, "total": COUNT, "failed": COUNT}),
-            "tokens": complete({"input": COUNT, "output": COUNT}),
-            "providers": listed(ref("ProviderStatus")),
-            "embedded": complete(
-                {
-                    "installed": _FLAG,
-                    "loaded": _FLAG,
-                    "model": nullable(TEXT),
-                    "progress": nullable({**NUMBER, "minimum": 0, "maximum": 1}),
-                    "detail": nullable(TEXT),
-                }
-            ),
-        }
-    ),
-    "ProviderStatus": complete(
-        {"name": TEXT, "kind": TEXT, "base_url": nullable(TEXT), "models": COUNT, "health": ref("Health")}
-    ),
-}
-
 SCHEMAS: Final[Mapping[str, Json]] = {
     **_ERRORS,
     **_OPENAI_PARTS,
@@ -490,6 +454,5 @@ SCHEMAS: Final[Mapping[str, Json]] = {
     **_ANTHROPIC_BLOCKS,
     **_ANTHROPIC,
     **_NATIVE,
-    **_SYSTEM,
 }
 """Every schema, by its name in the document."""

@@ -100,6 +100,16 @@ def test_a_provider_that_refuses(home: Path, status: int, key: str | None, outco
     assert "sk-1" not in finding.detail
 
 
+def test_each_of_several_keys_is_tried(home: Path) -> None:
+    """Each key is judged under its own name, with where it comes from."""
+    with answering(401) as (port, requests):
+        findings = list(network.providers(loaded_with(home, port, api_key="sk-1", api_keys=["sk-2", "sk-3"])))
+    titles = ["Provider mine", "Provider mine, api_keys.0", "Provider mine, api_keys.1"]
+    assert [finding.name for finding in findings] == titles
+    assert ["sk-1" in requests[0], "sk-2" in requests[1], "sk-3" in requests[2]] == [True] * 3
+    assert all("refuses its key, which comes from" in finding.detail for finding in findings)
+
+
 def test_a_provider_that_cannot_be_reached(home: Path) -> None:
     """Without a network it is a remark: the set-up may be right all the same."""
     finding = first(loaded_with(home, 9))

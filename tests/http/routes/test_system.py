@@ -145,6 +145,32 @@ async def test_the_status_tells_how_providers_are(tmp_path: Path) -> None:
     assert "sk-provider-key-never-shown" not in json.dumps(told)
 
 
+async def test_the_status_tells_how_keys_stand(tmp_path: Path) -> None:
+    """Several keys are told by opaque IDs with their state; a provider with a single key tells none."""
+    refused = whole(openai_error("no", code="invalid_api_key"), status=401)
+    limited = whole(openai_error("no", code="rate_limit_exceeded"), status=429, headers={"retry-after": "50"})
+    async with ScriptedUpstream() as upstream:
+        upstream.play(refused, limited)
+        shared = {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["a"]}
+        many = {**shared, "api_key": "sk-never-shown-1", "api_keys": ["sk-never-shown-2", "sk-never-shown-3"]}
+        providers = {"many": many, "one": {**shared, "api_keys": ["sk-never-shown-4"]}}
+        async with house(tmp_path, providers=providers) as one:
+            for model in ("many/a", "one/a"):
+                reply = await one.client.post("/api/generate", json={**PROMPT, "model": model})
+                assert reply.status_code == 200
+            told = await status_of(one)
+        shown = [request.headers["authorization"].rpartition("-")[2] for request in upstream.requests]
+    many_keys, one_keys = (cast("list[Json]", each["keys"]) for each in cast("list[Json]", told["providers"]))
+    assert shown == ["1", "2", "3", "4"]
+    assert [(key["id"], key["state"]) for key in many_keys] == [
+        ("key-1", "retired"), ("key-2", "cooling"), ("key-3", "usable"),
+    ]  # fmt: skip
+    assert 0 < cast("float", many_keys[1]["usable_in_s"]) <= 50
+    assert many_keys[2]["usable_in_s"] == 0
+    assert one_keys == []
+    assert "never-shown" not in json.dumps(told)
+
+
 @pytest.mark.parametrize(("platform", "factor"), [("darwin", 1), ("linux", 1024)])
 async def test_memory_is_told_where_the_system_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, factor: int

@@ -22,12 +22,19 @@ export interface Model {
   health: Health;
 }
 
+export interface ProviderKey {
+  id: string;
+  state: "usable" | "cooling" | "retired" | "probing";
+  usable_in_s: number;
+}
+
 export interface Provider {
   name: string;
   kind: string;
   base_url: string | null;
   models: number;
   health: Health;
+  keys?: ProviderKey[];
 }
 
 export interface Embedded {

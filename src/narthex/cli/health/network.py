@@ -14,10 +14,13 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from narthex import __version__
 from narthex.cli.health.findings import Finding, bad, good, poor
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded
+from narthex.config.origins import Origin
 from narthex.config.settings import ProviderSettings, ServerSettings, Settings
 from narthex.types.vendors import VENDORS
 
@@ -118,32 +121,44 @@ def _nobody(settings: Settings) -> Finding:
 
 
 def _provider(name: str, provider: ProviderSettings, loaded: Loaded) -> Iterator[Finding]:
+    """Ask with each key of a provider; one that cannot be reached is asked once."""
     title = f"Provider {name}"
     assert provider.base_url is not None
+    reply: Reply | None = None
     try:
-        reply = ask(f"{provider.base_url.rstrip('/')}/models", _headers(provider), ca_file=provider.ca_file)
+        for option, key in _keys(provider):
+            headers = _headers(provider, key)
+            reply = ask(f"{provider.base_url.rstrip('/')}/models", headers, ca_file=provider.ca_file)
+            origin = loaded.origin_of(f"providers.{name}.{option}") if key else None
+            yield _judged(title if option == "api_key" else f"{title}, {option}", name, reply, origin)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         yield poor(title, f"{provider.base_url} cannot be reached: {reason}", f"curl -v {provider.base_url}/models")
-        return
-    yield _judged(title, name, reply, loaded)
-    yield from _skew(title, reply)
+    if reply is not None:
+        yield from _skew(title, reply)
 
 
-def _headers(provider: ProviderSettings) -> dict[str, str]:
-    key = provider.api_key.get_secret_value() if provider.api_key else None
+def _keys(provider: ProviderSettings) -> list[tuple[str, SecretStr | None]]:
+    """Return each key under its option; without any, a single none."""
+    several: list[tuple[str, SecretStr | None]] = [
+        (f"api_keys.{index}", key) for index, key in enumerate(provider.api_keys)
+    ]
+    return [("api_key", provider.api_key), *several] if provider.api_key or not several else several
+
+
+def _headers(provider: ProviderSettings, secret: SecretStr | None) -> dict[str, str]:
+    key = secret.get_secret_value() if secret else None
     if provider.kind == "anthropic":
         return {"anthropic-version": "2023-06-01"} | ({"x-api-key": key} if key else {}) | provider.headers
     return ({"authorization": f"Bearer {key}"} if key else {}) | provider.headers
 
 
-def _judged(title: str, name: str, reply: Reply, loaded: Loaded) -> Finding:
-    origin = loaded.origin_of(f"providers.{name}.api_key")
-    provider = loaded.settings.providers[name]
+def _judged(title: str, name: str, reply: Reply, origin: Origin | None) -> Finding:
+    """Say what an answer means; `origin` is where the key came from that it was asked for with, if any."""
     match reply.status:
         case 200:
             return good(title, f"answers{_count(reply)}")
-        case 401 | 403 if provider.api_key is None:
+        case 401 | 403 if origin is None:
             return bad(title, "wants a key, and has none", f"set {_key_variable(name)}")
         case 401 | 403:
             return bad(title, f"refuses its key, which comes from: {origin}", "replace the key")
