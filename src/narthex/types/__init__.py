@@ -8,6 +8,7 @@
     folding    from events to the whole answer and back
     usage      tokens counted
     catalog    facts about models
+    keys       the keys of a provider, by ID and state
 
 Values are frozen `msgspec.Struct`s: as immutable and typed as dataclasses, and several times faster to make,
 which is what the path of a request needs.
