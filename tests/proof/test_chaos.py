@@ -74,7 +74,7 @@ async def test_thousands_of_calls_leave_no_trace(chaos: House) -> None:
     await survives(chaos, ROUND, SEED + ROUNDS)
     before_bytes = chaos.memory_bytes()
     async for result in rounds(chaos):
-        _LOG.info("%s; %.1f MiB, %.1f before", result, chaos.memory_bytes() / 2**20, before_bytes / 2**20)
+        _LOG.info("%s %s; %.1f MiB", result, result.lost, chaos.memory_bytes() / 2**20)
     assert chaos.memory_bytes() - before_bytes < GROWTH_BYTES
     assert chaos.complaints() == ""
 
