@@ -11,6 +11,7 @@ import pytest
 from narthex.errors import Failure, MalformedAnswer, ProviderAuthentication, ProviderTimeout, ProviderUnreachable
 from narthex.providers.contract import Call, KeyHolding, Reply, StreamReply, Timeouts, WholeReply
 from narthex.providers.remote import ANTHROPIC_VERSION, RemoteProvider, RemoteSettings
+from narthex.providers.transport.connection import Connection
 from narthex.providers.transport.origin import Origin
 from narthex.testing.acts import Answer, Close, cut_after, hung_up, silent, streamed, whole
 from narthex.testing.upstream import ScriptedUpstream
@@ -196,3 +197,35 @@ async def test_a_list_that_cannot_be_had_is_told(answer: Answer, error: type[Exc
         upstream.always(answer)
         with pytest.raises(error):
             await provider.list_models()
+
+
+@pytest.mark.parametrize("way", ["kept", "new", "streamed"])
+async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Who is cancelled after the response has come does not close the connection that another call is on by now."""
+    async with remote() as (provider, upstream):
+        if way == "kept":
+            await provider.send(call())
+        upstream.always(streamed(openai_frames("Hello")) if way == "streamed" else whole(openai_answer("Hello")))
+        pool = provider._pool
+        give_back = pool.give_back
+        others: list[asyncio.Future[WholeReply]] = []
+
+        async def ask() -> None:
+            reply = await provider.send(call(stream=way == "streamed"))
+            assert isinstance(reply, StreamReply)
+            await reply.pump(lambda _data: None)
+
+        def taken_at_once(connection: Connection) -> None:
+            monkeypatch.setattr(pool, "give_back", give_back)
+            give_back(connection)
+            other = pool.kept()
+            assert other is connection
+            upstream.always(whole(openai_answer("Hello")))
+            others.append(other.send(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", Timeouts()))
+            first.cancel()
+
+        monkeypatch.setattr(pool, "give_back", taken_at_once)
+        first = asyncio.ensure_future(ask())
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await others[0]).status == 200

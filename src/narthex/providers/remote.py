@@ -136,16 +136,16 @@ class RemoteProvider:
                 reply: WholeReply | StreamReply = await self._exchange(request, call.timeouts, streaming=call.stream)
             else:
                 # The way of nearly every call, without a coroutine more than it needs.
+                done = kept.send(request, call.timeouts)
                 try:
-                    reply = await kept.send(request, call.timeouts)
+                    reply = await done
                 except ConnectionFailed as error:
                     reply = await self._once_more(error, request, call.timeouts, streaming=False)
+                except asyncio.CancelledError:
+                    kept.leave(done)
+                    raise
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
             raise self._failed(error) from error
-        except asyncio.CancelledError:
-            if kept is not None:
-                kept.abort()
-            raise
         if reply.status >= 400 or self._health.status != "ok":
             self._answered(reply.status)
         return reply
@@ -208,7 +208,7 @@ class RemoteProvider:
             try:
                 return await done
             except asyncio.CancelledError:
-                connection.abort()
+                connection.leave(done)
                 raise
         await connection.head()
         headers = connection.headers

@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes, limits: Timeouts, *, streaming: bool = False) -> asyncio.Future[WholeReply]:
         """Send a request and return the future of the whole reply; if `streaming`, await `head()` and `pump()` instead.
 
-        Whoever waits for the future and is cancelled, or gives up, must `abort()`: the response may still come.
+        Whoever waits for the future and is cancelled, or gives up, must `leave()` it: the response may still come.
 
         Args:
             request: Head and body, ready for the wire.
@@ -172,17 +172,26 @@ class Connection(asyncio.Protocol):
 
     async def pump(self, feed: Callable[[bytes], None]) -> None:
         """Hand every piece of a streamed body to `feed`, to its clean end; raises as `head` does."""
-        assert self._done is not None
+        done = self._done
+        assert done is not None
         self._sink = feed
         try:
             if self._parts:
                 self._flush()
             if self._complete and self.busy:
                 self._settle(b"")
-            await self._done
+            await done
         except BaseException:
-            self.abort()
+            self.leave(done)
             raise
+
+    def leave(self, done: asyncio.Future[WholeReply]) -> None:
+        """Give an exchange up, by its future.
+
+        If its response is here already, the connection may carry another exchange by now, and is left alone.
+        """
+        if not done.done() or done.cancelled() or done.exception() is not None:
+            self.abort()
 
     def pause(self) -> None:
         """Stop reading; the time between two pieces does not run meanwhile."""
