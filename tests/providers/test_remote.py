@@ -199,6 +199,13 @@ async def test_a_list_that_cannot_be_had_is_told(answer: Answer, error: type[Exc
             await provider.list_models()
 
 
+async def to_its_end(provider: RemoteProvider, one: Call) -> None:
+    """Make a call, and read its stream if it has one."""
+    reply = await provider.send(one)
+    if isinstance(reply, StreamReply):
+        await reply.pump(lambda _data: None)
+
+
 @pytest.mark.parametrize("way", ["kept", "new", "streamed"])
 async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Who is cancelled after the response has come does not close the connection that another call is on by now."""
@@ -210,11 +217,6 @@ async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyP
         give_back = pool.give_back
         others: list[asyncio.Future[WholeReply]] = []
 
-        async def ask() -> None:
-            reply = await provider.send(call(stream=way == "streamed"))
-            assert isinstance(reply, StreamReply)
-            await reply.pump(lambda _data: None)
-
         def taken_at_once(connection: Connection) -> None:
             monkeypatch.setattr(pool, "give_back", give_back)
             give_back(connection)
@@ -225,7 +227,7 @@ async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyP
             first.cancel()
 
         monkeypatch.setattr(pool, "give_back", taken_at_once)
-        first = asyncio.ensure_future(ask())
+        first = asyncio.ensure_future(to_its_end(provider, call(stream=way == "streamed")))
         with pytest.raises(asyncio.CancelledError):
             await first
         assert (await others[0]).status == 200

@@ -108,6 +108,8 @@ def running_gateway(
 def scripted_gateway(**script: object) -> Generator[RunningGateway, None, None]:
     """Run a gateway whose one model `scripted/scripted`, also its default model, follows this script.
 
+    Faults of the script reach the caller as they are: nothing is retried or rescued.
+
     Args:
         script: Options of the scripted provider: `reply`, `replies`, `faults`, `seed` and so on.
 
@@ -117,6 +119,9 @@ def scripted_gateway(**script: object) -> Generator[RunningGateway, None, None]:
     settings = {
         "providers": {"scripted": {"kind": "scripted", "script": script}},
         "default_model": "scripted/scripted",
+        "retries": {"retries": 0},
+        "rescue": "off",
+        "breakers": {"consecutive_failures": 1_000_000, "minimum_calls": 1_000_000},
     }
     with running_gateway(settings) as gateway:
         yield gateway
