@@ -221,6 +221,7 @@ async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyP
             monkeypatch.setattr(pool, "give_back", give_back)
             give_back(connection)
             other = pool.kept()
+            assert other is not None
             assert other is connection
             upstream.always(whole(openai_answer("Hello")))
             others.append(other.send(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", Timeouts()))
