@@ -112,8 +112,10 @@ def _serve(wall: Wall, *, as_json: bool) -> None:
             print_json({"url": wall.url, "doors": _doors(wall)})
         else:
             click.echo("\n".join(_greeting(wall)))
-        # Ctrl-C ends the wait, and so does being told to stop.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Ctrl-C ends the wait, and so does being told to stop. A shell starts what runs in its background deaf to
+        # Ctrl-C; asked for by name, it is heard all the same.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         threading.Event().wait()
     except KeyboardInterrupt:
         click.echo(err=True)  # the terminal shows ^C on a line of its own
