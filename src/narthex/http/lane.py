@@ -83,6 +83,7 @@ class LaneProtocol(HttpToolsProtocol):
     lane: ClassVar[Lane]
     parser: httptools.HttpRequestParser
     _parts: list[bytes]
+
     # -- connection ------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from narthex.errors import Failure, ProviderError, ProviderFailed
+from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderFailed
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import closing, truncated
 from narthex.pipeline.outbound import Outbound
@@ -18,6 +18,7 @@ from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import Ended, Event, Failed
 from narthex.types.folding import fold, unfold
+from narthex.wire.contract import MalformedBody
 from narthex.wire.failures import parse_retry_after, provider_error
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
@@ -62,6 +63,12 @@ async def gather(exchange: Exchange, events: AsyncIterator[Event]) -> ChatAnswer
     if not gathered or not isinstance(gathered[-1], Ended):
         raise truncated(provider, "the provider stopped")
     return fold(gathered)
+
+
+def unreadable(provider: str, error: MalformedBody) -> MalformedAnswer:
+    """Return the error of a whole answer that is none."""
+    message = f"{provider}: what it answered is not an answer: {error}"
+    return MalformedAnswer(message, provider=provider, failure=Failure.MALFORMED, retryable=True)
 
 
 def refused(target: Target, out: Outbound, reply: WholeReply) -> ProviderError:

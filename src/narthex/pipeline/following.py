@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from narthex.errors import Failure, MalformedAnswer
-from narthex.pipeline.delivery import refused
+from narthex.pipeline.delivery import refused, unreadable
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import broken, closing, truncated
 from narthex.pipeline.outbound import translated
@@ -79,10 +78,7 @@ class _Following:
         try:
             answer = CHAT_WIRES[dialect].decode_answer(reply.body)
         except MalformedBody as error:
-            message = f"{self._provider}: what it answered is not an answer: {error}"
-            raise MalformedAnswer(
-                message, provider=self._provider, failure=Failure.MALFORMED, retryable=True
-            ) from error
+            raise unreadable(self._provider, error) from error
         for event in unfold(answer):
             self.add(event)
 

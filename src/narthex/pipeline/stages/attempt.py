@@ -11,10 +11,9 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 
-from narthex.errors import Failure, MalformedAnswer
 from narthex.pipeline.contract import Next
 from narthex.pipeline.counting import count_tokens, pass_count
-from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused
+from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused, unreadable
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, produce, relay
 from narthex.pipeline.outbound import Outbound, outbound
@@ -85,9 +84,7 @@ class Attempt:
             else:
                 deliver(exchange, CHAT_WIRES[out.call.dialect].decode_answer(reply.body))
         except MalformedBody as error:
-            name = target.provider.name
-            message = f"{name}: what it answered is not an answer: {error}"
-            raise MalformedAnswer(message, provider=name, failure=Failure.MALFORMED, retryable=True) from error
+            raise unreadable(target.provider.name, error) from error
 
     def _whole_embedding(self, exchange: Exchange, out: Outbound, body: bytes) -> None:
         if out.passing:
