@@ -137,6 +137,20 @@ async def test_a_request_that_is_too_long_goes_to_a_larger_window() -> None:
     assert small.calls == []
 
 
+async def test_what_was_too_long_stays_too_long() -> None:
+    """A window known to be too small is passed over after further failures too, and unknown ones come last."""
+    too_long = failed(Failure.CONTEXT_TOO_LONG, ProviderRejected)
+    unknown, large = Double(GOOD, name="unknown"), Double(failed(Failure.CONNECT, ProviderUnreachable), name="large")
+    small = Double(GOOD, name="small")
+    running = house(Double(too_long), small, unknown, large)
+    for name, tokens in (("up", 8_000), ("small", 8_000), ("large", 32_000)):
+        running.catalog.learn(name, [ModelFacts(id="m", provider=name, context_tokens=tokens)], closed=True)
+    made = exchange(CHAT)
+    await running.engine.handle(made)
+    assert [name for name, _, _ in ways(made)] == ["up/m", "large/m", "unknown/m"]
+    assert small.calls == []
+
+
 async def test_the_last_error_is_told_when_nobody_helps() -> None:
     """Where all fail the caller hears why, with everything that was tried on the exchange."""
     running = house(Double(DOWN), Double(failed(Failure.OVERLOADED, ProviderOverloaded), name="b"), retries=0)

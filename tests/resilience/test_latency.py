@@ -1,4 +1,4 @@
-"""What is usual is known within a few percent, what is slow at once, and hedges keep to their budget."""
+"""What is usual is known within a few percent, and hedges keep to their budget."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.resilience.latency import HedgeBudget, LatencyQuantile, PeakEwma
+from narthex.resilience.latency import HedgeBudget, LatencyQuantile
 from narthex.testing.clock import FakeClock
 
 
@@ -82,37 +82,6 @@ def test_a_long_silence_forgets_everything() -> None:
     assert known.value_s() == pytest.approx(0.1, rel=0.05)
 
 
-def test_one_slow_call_is_believed_at_once() -> None:
-    """The cost jumps to the slowest call, and comes down with quicker ones as time passes."""
-    clock = FakeClock()
-    ewma = PeakEwma(decay_s=10.0, clock=clock)
-    assert ewma.cost_s() == 0.0
-    ewma.observe(0.1)
-    ewma.observe(8.0)
-    assert ewma.cost_s() == 8.0
-    ewma.observe(0.1)
-    assert ewma.cost_s() == 8.0
-    clock.set(clock() + 10.0)
-    ewma.observe(0.1)
-    assert ewma.cost_s() == pytest.approx(8.0 / math.e + 0.1 * (1 - 1 / math.e))
-
-
-def test_calls_under_way_make_a_target_dearer() -> None:
-    """Each call under way adds as much as one call costs."""
-    ewma = PeakEwma(clock=FakeClock())
-    ewma.observe(0.5)
-    assert [ewma.cost_s(in_flight) for in_flight in (0, 1, 3)] == [0.5, 1.0, 2.0]
-
-
-def test_a_target_left_alone_is_forgiven() -> None:
-    """Without calls the cost fades, so that the target is tried again."""
-    clock = FakeClock()
-    ewma = PeakEwma(decay_s=10.0, clock=clock)
-    ewma.observe(100.0)
-    clock.set(clock() + 60.0)
-    assert ewma.cost_s() == pytest.approx(100.0 * math.exp(-6))
-
-
 @given(st.lists(st.booleans(), max_size=500), st.sampled_from([0.0, 0.01, 0.05, 0.5]))
 def test_hedges_stay_below_their_part_of_all_calls(steps: list[bool], ratio: float) -> None:
     """At no time were there more hedges than the ratio allows for the calls made by then."""
@@ -146,13 +115,11 @@ def test_quiet_times_save_up_no_storm() -> None:
 
 
 def test_nonsense_is_refused() -> None:
-    """A quantile, a decay or a budget that cannot be is refused."""
+    """A quantile, a half-life or a budget that cannot be is refused."""
     with pytest.raises(ValueError, match="between 0 and 1"):
         LatencyQuantile(1.0)
     with pytest.raises(ValueError, match="half-life above 0"):
         LatencyQuantile(half_life_s=0.0)
-    with pytest.raises(ValueError, match="decay above 0"):
-        PeakEwma(decay_s=0.0)
     for ratio, cap in ((-0.1, 10.0), (0.05, 0.5)):
         with pytest.raises(ValueError, match="a ratio from 0 to 1"):
             HedgeBudget(ratio, cap=cap)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import cast
@@ -22,6 +22,7 @@ from narthex.resilience.decisions import Decision, Policy, decide, failure_of, r
 from narthex.resilience.recovery import Recovery as Counters
 from narthex.resilience.recovery import Way
 from narthex.routing.figures import Figures
+from narthex.routing.windows import larger
 
 Chain = Callable[[Exchange], Sequence[Target]]
 """Returns whom else a call may go to, best first."""
@@ -141,6 +142,7 @@ class _Course:
         self._deadline = _deadline(exchange, target)
         self._tried = {target.name}
         self._retries = 0
+        self._needed_tokens = 0
 
     async def follow(self, error: NarthexError) -> None:
         """Make further attempts; raises the error of the last one if none succeeds."""
@@ -172,7 +174,7 @@ class _Course:
             return None
         if decision is Decision.RETRY_HERE and await self._paused(error, remaining_s):
             return self._target
-        return self._other(larger=decision is Decision.LARGER_WINDOW)
+        return self._other(too_long=decision is Decision.LARGER_WINDOW)
 
     async def _paused(self, error: NarthexError, remaining_s: float) -> bool:
         """Wait as long as is due before the same target is asked again; False if it is better left."""
@@ -185,14 +187,16 @@ class _Course:
         await recovery.sleep(pause_s)
         return True
 
-    def _other(self, *, larger: bool) -> Target | None:
-        """Return the next target that was not asked yet; if `larger`, one whose window is not known to be as small."""
-        least = _window(self._target) if larger else 0
-        for other in self._recovery.chain(self._exchange):
-            fits = not least or not _window(other) or _window(other) > least
-            if other.name not in self._tried and fits and self._recovery.board.breaker(other.name).available():
-                return other
-        return None
+    def _other(self, *, too_long: bool) -> Target | None:
+        """Return the next target that was not asked yet; if it was too long, by what is known of their windows."""
+        others: Iterable[Target] = self._recovery.chain(self._exchange)
+        if too_long:
+            self._needed_tokens = max(self._needed_tokens, 1 + (_window(self._target) or 0))
+        if self._needed_tokens > 1:
+            others = larger(others, self._needed_tokens, _window)
+        board = self._recovery.board
+        free = (one for one in others if one.name not in self._tried and board.breaker(one.name).available())
+        return next(free, None)
 
 
 class _StreamWatch:
@@ -235,9 +239,9 @@ def _deadline(exchange: Exchange, target: Target) -> float:
     return exchange.deadline
 
 
-def _window(target: Target) -> int:
-    """Return the context window of a target, in tokens; 0 if it is not known."""
-    return (target.facts.context_tokens or 0) if target.facts is not None else 0
+def _window(target: Target) -> int | None:
+    """Return the context window of a target, in tokens; None if it is not known."""
+    return target.facts.context_tokens if target.facts is not None else None
 
 
 def _left_alone(target: Target, breaker: Breaker) -> ProviderOverloaded:

@@ -1,7 +1,7 @@
 """How fast a target usually is, and how many calls may be hedged on that knowledge.
 
-`LatencyQuantile` says from when on an answer is unusually late, `PeakEwma` what one more call would cost here, and
-`HedgeBudget` keeps second requests below a fixed part of all.
+`LatencyQuantile` says from when on an answer is unusually late, and `HedgeBudget` keeps second requests below a fixed
+part of all.
 """
 
 from __future__ import annotations
@@ -103,49 +103,6 @@ class LatencyQuantile:
         self._counts = [count * rest for count in self._counts]
         self._weight = sum(self._counts)
         self._fresh_for = 0
-
-
-class PeakEwma:
-    """How long a call takes at one target: up at once with the slowest call, down slowly with quicker ones.
-
-    Latency that rises is believed at once, because it is what hurts; see
-    https://linkerd.io/2016/03/16/beyond-round-robin-load-balancing-for-latency/
-    A target that is not asked is forgiven with time, so that it is tried again.
-    """
-
-    __slots__ = ("_clock", "_cost_s", "_decay_s", "_stamp_s")
-
-    def __init__(self, *, decay_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start at no cost at all: a target that was never asked is worth a try.
-
-        Args:
-            decay_s: After how long what was seen counts only a third (1/e).
-            clock: Says the seconds.
-
-        Raises:
-            ValueError: The decay is not above 0.
-        """
-        if not decay_s > 0:
-            raise ValueError(f"expected a decay above 0, got {decay_s}")
-        self._decay_s = decay_s
-        self._clock = clock
-        self._cost_s = 0.0
-        self._stamp_s = clock()
-
-    def observe(self, seconds: float) -> None:
-        """Count one time; for a failed call that which it should have taken, lest quick failures attract more calls."""
-        now_s = self._clock()
-        if seconds >= self._cost_s:
-            self._cost_s = seconds
-        else:
-            rest = math.exp((self._stamp_s - now_s) / self._decay_s)
-            self._cost_s = self._cost_s * rest + seconds * (1.0 - rest)
-        self._stamp_s = now_s
-
-    def cost_s(self, in_flight: int = 0) -> float:
-        """Return what one more call is likely to cost in seconds, with so many under way already."""
-        rest = math.exp((self._stamp_s - self._clock()) / self._decay_s)
-        return self._cost_s * rest * (in_flight + 1)
 
 
 class HedgeBudget:

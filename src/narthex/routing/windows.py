@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from narthex.routing.candidates import Candidate
-from narthex.routing.plan import Plan
-from narthex.routing.strategies import FactsOf
+Model = TypeVar("Model")
 
 
-def larger(plan: Plan, needed_tokens: int, facts_of: FactsOf, *, tried: Collection[str] = ()) -> tuple[Candidate, ...]:
-    """Return the candidates that can hold the call, those first of which it is known, each kind in the plan's order.
+def larger(models: Iterable[Model], needed_tokens: int, window_of: Callable[[Model], int | None]) -> tuple[Model, ...]:
+    """Return the models that can hold the call, those first of which it is known, each kind in the order given.
 
     Args:
-        plan: Whose candidates.
+        models: Who might be asked, best first.
         needed_tokens: What the window must hold, prompt and answer together. Where only the failure is known, one more
             than the window of the model that failed.
-        facts_of: What is known of a model.
-        tried: Models that need not be asked again.
+        window_of: Tells the window of a model in tokens; None if it is not known.
 
-    Candidates whose window is known to be too small are left out: they would fail in the same way.
+    Models whose window is known to be too small are left out: they would fail in the same way.
     """
-    fitting: list[Candidate] = []
-    unknown: list[Candidate] = []
-    for candidate in plan.candidates:
-        facts = facts_of(candidate.name)
-        window = facts.context_tokens if facts is not None else None
-        if candidate.name in tried:
-            continue
+    fitting: list[Model] = []
+    unknown: list[Model] = []
+    for model in models:
+        window = window_of(model)
         if window is None:
-            unknown.append(candidate)
+            unknown.append(model)
         elif window >= needed_tokens:
-            fitting.append(candidate)
+            fitting.append(model)
     return (*fitting, *unknown)
