@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from narthex.telemetry.request_log import AttemptLine, RequestLine, RouteLine
 from scripts import reference
-from scripts.pages import cli, errors, http, metrics
+from scripts.pages import cli, errors, http, metrics, request_log
 from tests.docs.blocks import pages
 
 DOCS = Path("docs")
@@ -35,6 +36,12 @@ def test_every_command_error_and_metric_has_its_entry() -> None:
     assert [name for name, _, _, _ in metrics.documented() if f"`{name}`" not in text["metrics"]] == []
     routes = [f"{method} {path}" for method, path, _ in http.operations(http.document())]
     assert [route for route in routes if f"### `{route}`" not in text["http"]] == []
+
+
+def test_every_field_of_the_request_log_is_explained() -> None:
+    """No field of a line, of an attempt or of a route is without its meaning."""
+    for line in (RequestLine, AttemptLine, RouteLine):
+        assert [name for name, meaning in request_log.documented(line).items() if not meaning] == []
 
 
 def test_every_header_of_ours_is_documented() -> None:

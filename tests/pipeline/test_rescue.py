@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,7 @@ from narthex.errors import Failure, ProviderError, ProviderTimeout, ProviderUnre
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages.attempt import Attempt
-from narthex.providers.contract import Reply
+from narthex.providers.contract import Reply, StreamReply
 from narthex.resilience.breakers import BreakerState
 from narthex.resilience.decisions import Policy
 from narthex.resilience.recovery import Way
@@ -55,6 +57,17 @@ def said(events: list[Event]) -> str:
 def asked() -> Exchange:
     """Return a call for a stream."""
     return exchange({**CHAT, "stream": True})
+
+
+def at_once(pieces: list[bytes], error: BaseException) -> StreamReply:
+    """Return a reply that was there to its break before anybody read it."""
+
+    async def pump(feed: Callable[[bytes], None]) -> None:
+        for piece in pieces:
+            feed(piece)
+        raise error
+
+    return replace(streamed([]), pump=pump)
 
 
 def rest(cut: int) -> str:
@@ -263,3 +276,26 @@ async def test_what_became_of_failures_is_counted() -> None:
     (report,) = running.recovery.counters.snapshot()
     assert (report.failure, report.attempts, report.lost) == (Failure.STALL, 3, 1)
     assert report.by_way == {Way.CONTINUE: 1}
+
+
+async def test_a_stream_that_breaks_at_once_counts_against_its_target() -> None:
+    """Where beginning and break come in one piece the target has failed, and the story has it in order."""
+    up, other = Double(at_once(FRAMES[:3], CUT), name="up"), Double(streamed(openai_frames(POEM)), name="other")
+    running, made = house(up, other), asked()
+    running.recovery.policy = Policy(retries=0)
+    stream, text, _ = await answered(running, made)
+    assert (stream.error, text) == (None, POEM)
+    reports = {one.name: one for one in running.recovery.board.snapshot()}
+    assert (reports["up/m"].failure_rate, reports["other/m"].failure_rate) == (1.0, 0.0)
+
+
+async def test_the_story_of_a_fallback_that_broke_has_it_once() -> None:
+    """A target that stood in and then broke off is one attempt, under the way that led to it."""
+    up = Double(ProviderUnreachable(provider="up", failure=Failure.CONNECT), name="up")
+    other = Double(at_once(FRAMES[:3], CUT), streamed(openai_frames(POEM)), name="other")
+    made = asked()
+    running = house(up, other)
+    running.recovery.policy = Policy(retries=1)
+    _, text, _ = await answered(running, made)
+    assert text == POEM
+    assert made.story == "up/m first connect, other/m fallback truncated, other/m told ok"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import cast
 
 import msgspec
 import pytest
 
-from narthex.errors import Cancelled, ModelNotFound, NarthexError, ProviderRejected, TruncatedAnswer
+from narthex.errors import Cancelled, Failure, ModelNotFound, NarthexError, ProviderRejected, TruncatedAnswer
 from narthex.providers.contract import Reply
+from narthex.resilience.decisions import Policy
+from narthex.routing.router import Router
+from narthex.routing.virtual import Member, VirtualModel
 from narthex.testing.wires import anthropic_frames, as_json, openai_answer, openai_frames
 from narthex.types.answers import FinishReason
 from narthex.types.dialects import Dialect
 from narthex.types.events import Ended, Finished, Started, TextDelta, UsageReported
 from narthex.types.usage import Usage
-from tests.pipeline.doubles import CHAT, INNER, Double, House, exchange, read, streamed, told, whole
+from tests.pipeline.doubles import CHAT, INNER, Double, House, exchange, read, streamed, surroundings, told, whole
 
 SECRETS = ("PROMPT-4711", "ANSWER-4711", "KEY-4711-0123456789", "NAME-4711")
 
@@ -192,3 +196,71 @@ async def test_no_line_holds_what_was_said() -> None:
     written = msgspec.json.encode(house.lines).decode() + house.metrics.render()
     assert len(house.lines) == len(replies)
     assert [secret for secret in SECRETS if secret in written] == []
+
+
+def _fields(house: House) -> dict[str, object]:
+    """Return the one line that was logged, as it is written."""
+    (line,) = house.lines
+    return cast("dict[str, object]", json.loads(msgspec.json.encode(line)))
+
+
+async def test_a_line_of_a_plain_call_tells_no_story() -> None:
+    """Where all went well at once, neither attempts nor a decision are written."""
+    house = House(Double(whole(openai_answer("x"))))
+    await house.engine.handle(exchange(CHAT))
+    assert not {"attempts", "rescued", "route"} & _fields(house).keys()
+
+
+async def test_a_line_tells_what_was_tried() -> None:
+    """A call that another model saved has its attempts in order, and the way that saved it."""
+    rejected = ProviderRejected(provider="up", failure=Failure.OVERLOADED)
+    house = House(Double(rejected), Double(whole(openai_answer("x")), name="other"))
+    house.fallbacks = ("other/m",)
+    await house.engine.handle(exchange(CHAT))
+    line = _fields(house)
+    assert (line["rescued"], line["model"], line.get("code")) == ("fallback", "other/m", None)
+    first, second = cast("list[dict[str, object]]", line["attempts"])
+    assert first.pop("duration_us") is not None
+    assert second.pop("duration_us") is not None
+    assert first == {"target": "up/m", "way": "first", "failure": "overloaded"}
+    assert second == {"target": "other/m", "way": "fallback"}
+
+
+async def test_a_line_of_a_lost_call_is_not_rescued() -> None:
+    """What was tried in vain is written, and nothing is said to be saved; a single attempt is in the line itself."""
+    rejected = ProviderRejected(provider="up", failure=Failure.OVERLOADED)
+    house = House(Double(rejected, rejected), Double(rejected, name="other"))
+    house.fallbacks = ("other/m",)
+    with pytest.raises(ProviderRejected):
+        await house.engine.handle(exchange(CHAT))
+    house.fallbacks = ()
+    with pytest.raises(ProviderRejected):
+        await house.engine.handle(exchange(CHAT))
+    lost, single = house.lines
+    assert [one.way for one in lost.attempts] == ["first", "fallback"]
+    assert (lost.rescued, single.rescued, single.attempts) == (None, None, ())
+    assert (lost.failure, single.failure) == ("overloaded", "overloaded")
+
+
+async def test_a_line_tells_of_a_stream_that_was_carried_on() -> None:
+    """A stream that broke and was brought to its end has both attempts in its line."""
+    up = Double(streamed(openai_frames("one two three")[:4]), streamed(openai_frames("one two three")))
+    house = House(up)
+    house.recovery.policy = Policy(retries=1)
+    await read(await house.engine.handle(exchange({**CHAT, "stream": True})))
+    await house.settled()
+    (line,) = house.lines
+    assert (line.code, line.rescued) == ("ok", "told")
+    assert [(one.way, one.failure) for one in line.attempts] == [("first", "truncated"), ("told", None)]
+
+
+async def test_a_line_tells_what_was_decided() -> None:
+    """A call to a virtual model has its name and strategy; one that was sent straight to its model has nothing."""
+    house = House(Double(whole(openai_answer("x")), whole(openai_answer("x"))))
+    quick = VirtualModel(name="quick", strategy="order", members=(Member(model="up/m"),))
+    house.router.adopt(Router(*surroundings(house.catalog), models=[quick]))
+    await house.engine.handle(exchange({**CHAT, "model": "quick"}))
+    await house.engine.handle(exchange(CHAT))
+    decided, plain = house.lines
+    assert msgspec.to_builtins(decided.route) == {"virtual": "quick", "strategy": "order"}
+    assert plain.route is None

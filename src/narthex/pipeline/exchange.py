@@ -164,6 +164,16 @@ class Exchange:
         """Add an attempt to those that were made."""
         self.attempts = (*self.attempts, tried)
 
+    def note_break(self, error: NarthexError) -> None:
+        """Take note that the answer broke off: the attempt that had brought it failed after all."""
+        assert self.target is not None
+        good = self.attempts[-1] if self.attempts else None
+        if good is None or good.failure is not None:
+            self.note_attempt(Tried.of(self.target, "first", self.received_at, error))
+            return
+        begun = self.first_frame_at - good.duration_us / 1_000_000
+        self.attempts = (*self.attempts[:-1], Tried.of(self.target, good.way, begun, error))
+
     def read_head(self) -> None:
         """Read from the body what must be known to send it on.
 

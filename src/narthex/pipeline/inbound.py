@@ -264,6 +264,9 @@ async def _conclude(
     if error is not None and rescue is not None and stream.frames_total and not stream.closed:
         events = delivered()
         if events is not None:
+            if exchange.answer is None:
+                # It began and broke in one piece: whoever waited for its first frame keeps the books first.
+                await asyncio.sleep(0)
             await rescue(exchange, stream, error, events)
             return
     stream.close(error)

@@ -60,7 +60,7 @@ class Rescuer:
         assert exchange.target is not None
         if exchange.watch is not None:
             exchange.watch.broke(error)
-        exchange.note_attempt(Tried.of(exchange.target, "first", exchange.received_at, error))
+        exchange.note_break(error)
         transcript = Transcript(events)
         if self._may_be_rescued(exchange, transcript):
             continuation = _Continuation(exchange, stream, transcript, events)

@@ -10,8 +10,9 @@ import msgspec
 from narthex.errors import NarthexError, ProviderError
 from narthex.pipeline.estimates import estimate
 from narthex.pipeline.exchange import Exchange
+from narthex.routing.plan import Plan
 from narthex.telemetry.metrics import Metrics
-from narthex.telemetry.request_log import RequestLine, RequestLog
+from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, RouteLine
 
 MAX_NAME = 256
 """Characters of a model's name that are written down."""
@@ -64,7 +65,8 @@ class Settlement:
             series.input_tokens += usage.input_tokens
             series.output_tokens += usage.output_tokens
         if self._log is not None:
-            self._log.append(self._line(exchange, error, int(duration_s * 1_000_000)))
+            line = self._line(exchange, error, int(duration_s * 1_000_000))
+            self._log.append(line if exchange.plan is None and not exchange.attempts else _with_story(line, exchange))
 
     def _line(self, exchange: Exchange, error: NarthexError | None, duration_us: int) -> RequestLine:
         """By position, in the order of the fields: names would cost as much again as the line itself."""
@@ -93,6 +95,31 @@ class Settlement:
             0 if exchange.answer is None else exchange.answer.bytes_total,
             None if error is None else _failure(error),
         )
+
+
+def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
+    """Return the line of a call that was not plain, with what was decided and tried."""
+    attempts = tuple(AttemptLine(one.target, one.way, one.duration_us, one.failure) for one in exchange.attempts)
+    return msgspec.structs.replace(
+        line,
+        rescued=_rescued(exchange),
+        attempts=attempts if len(attempts) > 1 else (),
+        route=None if exchange.plan is None else _route(exchange.plan),
+    )
+
+
+def _rescued(exchange: Exchange) -> str | None:
+    """Return the way that brought the answer although an attempt had failed; None if there is none."""
+    if exchange.error is not None:
+        return None
+    way = next((one.way for one in reversed(exchange.attempts) if one.failure is None), None)
+    return way if way != "first" else None
+
+
+def _route(plan: Plan) -> RouteLine | None:
+    if plan.direct:
+        return None
+    return RouteLine(plan.rule or None, plan.target if plan.strategy else None, plan.strategy or None)
 
 
 def _failure(error: NarthexError) -> str | None:

@@ -23,35 +23,81 @@ FLUSH_S: Final = 0.25
 logger = logging.getLogger(__name__)
 
 
+class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One of several attempts at a call."""
+
+    target: str
+    """`provider/model` that was asked."""
+    way: str
+    """`first`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`."""
+    duration_us: int
+    """Time that it took, in microseconds."""
+    failure: str | None = None
+    """Class of its failure; left out if it succeeded."""
+
+
+class RouteLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What was decided on a call, where there was something to decide."""
+
+    rule: str | None = None
+    """The rule that sent it on its way."""
+    virtual: str | None = None
+    """The virtual model that shared it out."""
+    strategy: str | None = None
+    """How that shares its calls."""
+
+
 class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is written down of a call: never a prompt, an answer or a key."""
 
     at: float
-    """Unix time in seconds when it was received."""
+    """When it was received, Unix time in seconds."""
     request_id: str
+    """Its name, as in the header `x-request-id`."""
     operation: str
+    """What was asked: `chat`, `embed` or `count_tokens`."""
     surface: str
+    """The dialect of the caller, such as `openai.chat`."""
     key: str
+    """Name of the caller's key; `-` if the call was refused before it was known."""
     model_asked: str
+    """The model in the caller's words, at most 256 characters of them."""
     model: str | None = None
-    """`provider/model` that served it."""
+    """`provider/model` that served it, or was asked last."""
     model_answered: str | None = None
+    """The model in the provider's words."""
     stream: bool = False
+    """Whether the answer was streamed."""
     status: int = 200
+    """HTTP status."""
     code: str = "ok"
-    """`ok`, or the error's code."""
+    """`ok`, or the [code](errors.md#codes) of the error."""
     duration_us: int | None = None
+    """Time of the whole call, in microseconds."""
     first_frame_us: int | None = None
+    """Time to the first frame of the answer, in microseconds."""
     input_tokens: int | None = None
+    """Tokens read; left out if the call consumed none."""
     output_tokens: int | None = None
+    """Tokens written; left out if the call consumed none."""
     cache_read_tokens: int = 0
+    """Tokens read that the provider had in its cache."""
     reasoning_tokens: int = 0
+    """Tokens written that were thoughts."""
     estimated: bool = False
-    """Whether the tokens were counted here."""
+    """Whether the tokens were counted here, as the provider did not tell them."""
     bytes_in: int = 0
+    """Size of the request's body."""
     bytes_out: int = 0
+    """Size of the answer's body."""
     failure: str | None = None
-    """Class of a provider's failure."""
+    """The [class](errors.md) of the provider's failure that the call ended in."""
+    rescued: str | None = None
+    """How the answer came about although an attempt had failed: the way of the attempt that brought it."""
+    attempts: tuple[AttemptLine, ...] = ()
+    """What was tried, in order, where there was more than one attempt."""
+    route: RouteLine | None = None
+    """What was decided, where a rule or a virtual model had a say."""
 
 
 class RequestLog:
