@@ -20,11 +20,7 @@ Each model call leaves one line of JSON in `logs/requests.jsonl` of the data fol
 It never holds a prompt, an answer or a key.
 Fields that have their usual value, which is given below, are left out.
 
-This finds the calls that were saved from a failure:
-
-```bash
-grep '"rescued"' ~/.local/share/narthex/logs/requests.jsonl
-```
+The lines of the calls that were saved from a failure are those with `"rescued"` in them.
 """
 
 _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
