@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import sys
@@ -41,6 +42,7 @@ from narthex.providers.remote import RemoteProvider, RemoteSettings
 from narthex.providers.remote_keys import KeyedProvider, ProviderKeys
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.providers.survey import Survey
+from narthex.providers.transport.dialling import dial
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.breakers import BreakerBoard, BreakerPolicy
@@ -437,10 +439,10 @@ async def _answers(candidate: ProviderSettings) -> bool:
     origin = Origin.parse(candidate.base_url or "")
     try:
         async with asyncio.timeout(0.3):
-            _, writer = await asyncio.open_connection(origin.host, origin.port)
-    except (OSError, TimeoutError):
+            transport, _ = await dial(dataclasses.replace(origin, tls=False), asyncio.Protocol)
+    except (OSError, UnicodeError, TimeoutError):
         return False
-    writer.close()
+    transport.close()
     return True
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Final
 
 from narthex.providers.transport.connection import Connection, ConnectionFailed, PhaseTimeout
+from narthex.providers.transport.dialling import dial
 from narthex.providers.transport.origin import Origin
 
 IDLE_S: Final = 50.0
@@ -86,18 +87,11 @@ class Pool:
             self._opening -= 1
 
     async def _open(self) -> Connection:
-        origin = self.origin
         try:
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self, self._loop),
-                origin.host,
-                origin.port,
-                ssl=origin.context(),
-                server_hostname=origin.host if origin.tls else None,
-            )
+            _, connection = await dial(self.origin, lambda: Connection(self, self._loop))
         except (OSError, UnicodeError) as error:
             self._next_turn()
-            raise ConnectionFailed(f"{origin.authority}: {_reason(error)}", untouched=True) from error
+            raise ConnectionFailed(f"{self.origin.authority}: {_reason(error)}", untouched=True) from error
         except BaseException:
             self._next_turn()
             raise
