@@ -12,8 +12,10 @@ import pytest
 import trustme
 
 from narthex.app import Gateway
+from narthex.config.settings import Settings
 from narthex.errors import ModelNotFound, ProviderError
 from narthex.http.server import bind
+from narthex.pipeline.answers import FailedCall, RegisteredAnswer
 from narthex.testing.acts import streamed
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_frames
@@ -135,3 +137,26 @@ def test_a_full_disk_does_not_stop_the_house(tmp_path: Path) -> None:
         house = gateway.gateway
     assert house is not None
     assert house.metrics.log_lines_dropped == 1
+
+
+async def test_answers_may_be_registered_in_this_process(tmp_path: Path) -> None:
+    """A function given to the gateway answers before those of the configuration, which change with a reload."""
+    down = {"demo": {"kind": "scripted", "script": {"models": ["m"], "faults": [{"fault": "fail"}]}}}
+
+    def settings(text: str) -> Settings:
+        return settings_for(tmp_path, providers=down, default_model="demo/m", answers=[{"text": text}])
+
+    def only_loud(failed: FailedCall) -> str | None:
+        return f"{failed.operation} failed!" if "!" in str(failed.request) else None
+
+    async def said(gateway: Gateway, prompt: str) -> str:
+        answer = await gateway.chat(prompt)
+        assert answer.model == "narthex/fallback"
+        return str(getattr(answer.choices[0].message.parts[0], "text", None))
+
+    async with Gateway(settings("Later."), answers=[RegisteredAnswer(compute=only_loud)]) as gateway:
+        assert await said(gateway, "Now!") == "chat failed!"
+        assert await said(gateway, "Please.") == "Later."
+        await gateway.reload(settings("Much later."))
+        assert await said(gateway, "Now!") == "chat failed!"
+        assert await said(gateway, "Please.") == "Much later."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from narthex.errors import Failure
+from narthex.pipeline.answers import RegisteredAnswers
 from narthex.resilience.recovery import Recovery, Way
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from scripts.pages.markdown import code, table
@@ -30,7 +31,7 @@ def documented() -> list[tuple[str, str, str, str]]:
     recovery = Recovery()
     recovery.failed(Failure.STALL)
     recovery.rescued(Failure.STALL, Way.CONTINUE)
-    metrics.sources.append(recovery.lines)
+    metrics.sources += [recovery.lines, RegisteredAnswers().lines]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -64,6 +65,7 @@ def _lines() -> Iterator[str]:
             (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
             (code("failure"), "The [class](errors.md) of the failure that was met first."),
             (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
+            (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
             (code("direction"), "`input` for tokens read, `output` for tokens written."),
         ),
     )

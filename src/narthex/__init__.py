@@ -2,6 +2,7 @@
 
     Gateway              the whole gateway inside this process
     Client, AsyncClient  talk to a gateway that runs elsewhere
+    RegisteredAnswer     given by a gateway in place of an error; a function may make it of a FailedCall
     errors               what can go wrong
     types                messages, requests, answers and events
 
@@ -17,12 +18,28 @@ if TYPE_CHECKING:
     from narthex import errors, types
     from narthex.app import Gateway
     from narthex.client import AsyncClient, Client
+    from narthex.pipeline.answers import FailedCall, RegisteredAnswer
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "Client", "Gateway", "__version__", "errors", "types"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "FailedCall",
+    "Gateway",
+    "RegisteredAnswer",
+    "__version__",
+    "errors",
+    "types",
+]
 
-_HOMES = {"AsyncClient": "narthex.client", "Client": "narthex.client", "Gateway": "narthex.app"}
+_HOMES = {
+    "AsyncClient": "narthex.client",
+    "Client": "narthex.client",
+    "FailedCall": "narthex.pipeline.answers",
+    "Gateway": "narthex.app",
+    "RegisteredAnswer": "narthex.pipeline.answers",
+}
 _MODULES = frozenset({"errors", "types"})
 
 

@@ -26,6 +26,7 @@ from narthex.errors import ConfigError, NarthexError
 from narthex.http.access import Access
 from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
+from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
 from narthex.pipeline.chain import default_stages
 from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
@@ -82,8 +83,12 @@ class Gateway:
     Without arguments it is configured as `narthex serve` would be: from `narthex.toml` and the environment.
     """
 
-    def __init__(self, settings: Settings | Loaded | None = None) -> None:
+    def __init__(self, settings: Settings | Loaded | None = None, *, answers: Sequence[RegisteredAnswer] = ()) -> None:
         """Take the settings; nothing is opened before the gateway is entered.
+
+        Args:
+            settings: The configuration; by default what `narthex serve` would find.
+            answers: Given in place of errors; looked at before those of the configuration.
 
         Raises:
             ConfigError: The configuration found cannot be used.
@@ -91,6 +96,7 @@ class Gateway:
         if settings is None:
             settings = load(environ=os.environ)
         self.settings = settings.settings if isinstance(settings, Loaded) else settings
+        self._given_answers = tuple(answers)
         self._resources = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -114,7 +120,8 @@ class Gateway:
         self.figures = Figures(time.monotonic, available=lambda name: self.board.breaker(name).available())
         self.router = self._router(settings)
         self.recovery = self._recovery(settings)
-        self.metrics.sources.append(self.recovery.counters.lines)
+        self.answers = self._registered(settings)
+        self.metrics.sources += [self.recovery.counters.lines, self.answers.lines]
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
 
@@ -127,6 +134,12 @@ class Gateway:
             spawn=self._tasks.spawn,
             recovery=self.recovery,
             rescue=self.settings.rescue,
+            answers=self.answers,
+        )
+
+    def _registered(self, settings: Settings) -> RegisteredAnswers:
+        return RegisteredAnswers(
+            (*self._given_answers, *configured_answers(settings.answers)), canonical=self.catalog.meant
         )
 
     def _router(self, settings: Settings) -> Router:
@@ -249,6 +262,7 @@ class Gateway:
         self.keyring.adopt(_keyring(settings))
         self.router.adopt(self._router(settings))
         self.recovery.adopt(self._recovery(settings))
+        self.answers.adopt(self._registered(settings))
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]

@@ -42,6 +42,11 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         'strategy = "latency"',
         'members = ["groq/llama-3.3-70b-versatile", { model = "my-vllm/qwen3-32b", weight = 2 }]',
     ),
+    "answers": (
+        "[[answers]]",
+        'models = ["*"]',
+        'text = "I cannot answer at the moment. Please try again in a few minutes."',
+    ),
     "aliases": ("[aliases]", 'fast = "groq/llama-3.3-70b-versatile"', 'offline = "local/smollm2"'),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from narthex.config.addresses import is_loopback, why_not_base_url, why_not_origin
+from narthex.config.answers import check_answers
 from narthex.config.origins import KeyPath
 from narthex.config.problems import did_you_mean
 from narthex.config.settings import ProviderSettings, Settings
@@ -19,6 +20,8 @@ from narthex.types.vendors import VENDORS
 
 EMBEDDED = "local"
 """The provider name of the model inside."""
+RESERVED: Mapping[str, str] = {EMBEDDED: "the model inside", "narthex": "answers that no model gave"}
+"""Names that no provider may have, and why."""
 MIN_KEY_CHARACTERS = 16
 
 _NOT_FOR_HEADERS = "holds characters that an HTTP header cannot carry; use letters, digits and punctuation of ASCII"
@@ -45,6 +48,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _aliases(settings)
     yield from _default_model(settings)
     yield from _routing(settings)
+    yield from _answers(settings)
     yield from _pauses(settings)
     yield from _files(settings)
 
@@ -90,8 +94,8 @@ def _keys(settings: Settings) -> Iterator[Contradiction]:
 
 def _provider(name: str, provider: ProviderSettings) -> Iterator[Contradiction]:
     path: KeyPath = ("providers", name)
-    if name == EMBEDDED:
-        yield Contradiction(path=path, message=f'the name "{EMBEDDED}" is kept for the model inside; choose another')
+    if name in RESERVED:
+        yield Contradiction(path=path, message=f'the name "{name}" is kept for {RESERVED[name]}; choose another')
     if provider.kind == "scripted":
         yield from _scripted(path, provider)
     else:
@@ -237,6 +241,16 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
         virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)
     )
     for path, message in problems:
+        yield Contradiction(path=path, message=message, depends=depends)
+
+
+def _answers(settings: Settings) -> Iterator[Contradiction]:
+    def unknown(name: str) -> str | None:
+        found = None if name in settings.virtual else next(_target((), name, settings), None)
+        return None if found is None else found.message
+
+    depends: tuple[KeyPath, ...] = (("providers",), ("aliases",), ("virtual",), ("embedded", "enabled"), ("discovery",))
+    for path, message in check_answers(settings.answers, unknown=unknown):
         yield Contradiction(path=path, message=message, depends=depends)
 
 

@@ -116,6 +116,20 @@ class VirtualSettings(Section):
         return tuple({"model": one} if isinstance(one, str) else one for one in given)
 
 
+class AnswerSettings(Section):
+    """An answer that is given in place of an error, where every attempt has failed; marked as such."""
+
+    operation: Literal["chat", "embed", "count_tokens"] = Field(default="chat", description="What it answers.")
+    models: tuple[str, ...] = Field(
+        default=("*",), description='Models that were asked for, by name, alias or virtual model; `"*"` for every one.'
+    )
+    text: str | None = Field(default=None, min_length=1, description="The answer to a chat.")
+    compute: str | None = Field(
+        default=None, description="A function that makes the answer, as `package.module:function`; instead of `text`."
+    )
+    timeout_s: Seconds = Field(default=2.0, description="How long the function may take, in seconds.")
+
+
 class BreakerSettings(Section):
     """When a model that fails is left alone, and for how long."""
 
@@ -219,6 +233,9 @@ class Settings(Section):
     )
     virtual: dict[Name, VirtualSettings] = Field(
         default={}, description="Plain names that stand for several models, and how these share the calls."
+    )
+    answers: tuple[AnswerSettings, ...] = Field(
+        default=(), description="Answers that are given in place of an error, where every attempt has failed."
     )
     retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
     breakers: BreakerSettings = Field(default=BreakerSettings(), description="When a model that fails is left alone.")

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Awaitable, Sequence
 from typing import cast
 
+from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.contract import Check, Next, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.recovery import Recovery
@@ -14,6 +15,7 @@ from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.route import Route
+from narthex.pipeline.stages.stand_in import StandIn
 from narthex.providers.catalog import Catalog
 from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
@@ -28,12 +30,14 @@ def default_stages(
     spawn: Spawn,
     recovery: Recovery,
     rescue: Mode = "continue",
+    answers: RegisteredAnswers | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
         Identify(keyring),
         Admit(doorkeeper),
         Route(catalog, router),
+        StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         Attempt(spawn, recovery, rescue=rescue),
     ]
 

@@ -16,7 +16,7 @@ from narthex.providers.contract import WholeReply
 from narthex.streams.stream import Stream
 from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.dialects import Dialect, Operation
-from narthex.types.events import Ended, Event, Failed
+from narthex.types.events import Ended, Event, Failed, Finished
 from narthex.types.folding import fold, unfold
 from narthex.wire.contract import MalformedBody
 from narthex.wire.failures import parse_retry_after, provider_error
@@ -24,8 +24,14 @@ from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
 
 
-def deliver(exchange: Exchange, answer: ChatAnswer) -> None:
-    """Make a whole answer the exchange's: as a body of its dialect, or as events where it is streamed or in-process."""
+def deliver(exchange: Exchange, answer: ChatAnswer, *, told: dict[str, object] | None = None) -> None:
+    """Make a whole answer the exchange's: as a body of its dialect, or as events where it is streamed or in-process.
+
+    Args:
+        exchange: Whose answer it is.
+        answer: The answer.
+        told: What is added at the end of a stream to say how the answer came about.
+    """
     if not answer.created_at:
         answer = msgspec.structs.replace(answer, created_at=int(time.time()))
     exchange.usage, exchange.model_answered = answer.usage, answer.model
@@ -34,7 +40,8 @@ def deliver(exchange: Exchange, answer: ChatAnswer) -> None:
         return
     stream = Stream(None)
     for event in unfold(answer):
-        stream.append(event)
+        told_too = told is not None and isinstance(event, Finished)
+        stream.append(msgspec.structs.replace(event, told=told) if told_too else event)
     stream.close()
     exchange.answer = stream
 

@@ -111,6 +111,10 @@ class Exchange:
     """When all attempts must be over, in seconds of the monotonic clock, once the first has begun."""
     watch: Watch | None = None
     """Keeps the books of the target while its answer streams."""
+    told: tuple[tuple[str, str], ...] = ()
+    """Further headers of the answer, name and value: how it came about, where that was not in the ordinary way."""
+    instead_of: NarthexError | None = None
+    """The error that a registered answer was given in place of."""
     attempts: tuple[Tried, ...] = ()
     """What was tried, in order; empty if the first attempt succeeded."""
     _request: ChatRequest | EmbeddingRequest | None = None

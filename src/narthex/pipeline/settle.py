@@ -100,9 +100,12 @@ class Settlement:
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
     attempts = tuple(AttemptLine(one.target, one.way, one.duration_us, one.failure) for one in exchange.attempts)
+    instead_of = exchange.instead_of
     return msgspec.structs.replace(
         line,
+        failure=line.failure if instead_of is None else _failure(instead_of),
         rescued=_rescued(exchange),
+        registered=None if instead_of is None else exchange.attempts[-1].way,
         attempts=attempts if len(attempts) > 1 else (),
         route=None if exchange.plan is None else _route(exchange.plan),
     )
@@ -110,7 +113,7 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
 
 def _rescued(exchange: Exchange) -> str | None:
     """Return the way that brought the answer although an attempt had failed; None if there is none."""
-    if exchange.error is not None:
+    if exchange.error is not None or exchange.instead_of is not None:
         return None
     way = next((one.way for one in reversed(exchange.attempts) if one.failure is None), None)
     return way if way != "first" else None

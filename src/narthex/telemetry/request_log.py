@@ -29,7 +29,8 @@ class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     target: str
     """`provider/model` that was asked."""
     way: str
-    """`first`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`."""
+    """`first`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`;
+    of a registered answer `static` or `computed`."""
     duration_us: int
     """Time that it took, in microseconds."""
     failure: str | None = None
@@ -94,6 +95,8 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The [class](errors.md) of the provider's failure that the call ended in."""
     rescued: str | None = None
     """How the answer came about although an attempt had failed: the way of the attempt that brought it."""
+    registered: str | None = None
+    """`static` or `computed` if a registered answer was given in place of the error, whose class is in `failure`."""
     attempts: tuple[AttemptLine, ...] = ()
     """What was tried, in order, where there was more than one attempt."""
     route: RouteLine | None = None

@@ -91,6 +91,7 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
         headers["x-narthex-route"] = exchange.plan.header()
     if exchange.attempts:
         headers["x-narthex-attempts"] = exchange.story
+    headers.update(exchange.told)
     if whole and exchange.usage is not None and exchange.usage.estimated:
         headers["x-narthex-usage"] = "estimated"
     return headers
