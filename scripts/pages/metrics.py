@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from narthex.errors import Failure
 from narthex.pipeline.answers import RegisteredAnswers
+from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.recovery import Recovery, Way
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from scripts.pages.markdown import code, table
@@ -31,7 +32,9 @@ def documented() -> list[tuple[str, str, str, str]]:
     recovery = Recovery()
     recovery.failed(Failure.STALL)
     recovery.rescued(Failure.STALL, Way.CONTINUE)
-    metrics.sources += [recovery.lines, RegisteredAnswers().lines]
+    board = BreakerBoard()
+    board.gate("local/smollm2")
+    metrics.sources += [recovery.lines, RegisteredAnswers().lines, board.lines]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -66,6 +69,7 @@ def _lines() -> Iterator[str]:
             (code("failure"), "The [class](errors.md) of the failure that was met first."),
             (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
             (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
+            (code("breaker"), "`provider/model`, or `provider` for all of its models."),
             (code("direction"), "`input` for tokens read, `output` for tokens written."),
         ),
     )

@@ -46,7 +46,8 @@ from narthex.providers.survey import Survey
 from narthex.providers.transport.dialling import dial
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
-from narthex.resilience.breakers import BreakerBoard, BreakerPolicy
+from narthex.resilience.boards import BreakerBoard
+from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
 from narthex.resilience.cooling import KeyPool
 from narthex.resilience.decisions import Policy
@@ -116,12 +117,12 @@ class Gateway:
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
-        self.board = BreakerBoard(_breaker_policy(settings.breakers))
-        self.figures = Figures(time.monotonic, available=lambda name: self.board.breaker(name).available())
+        self.board = BreakerBoard(_breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
+        self.figures = Figures(time.monotonic, available=self.board.available)
         self.router = self._router(settings)
         self.recovery = self._recovery(settings)
         self.answers = self._registered(settings)
-        self.metrics.sources += [self.recovery.counters.lines, self.answers.lines]
+        self.metrics.sources += [self.recovery.counters.lines, self.answers.lines, self.board.lines]
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
 

@@ -182,6 +182,21 @@ async def test_a_dead_target_is_left_alone() -> None:
     assert running.recovery.board.breaker("up/m").state is BreakerState.OPEN
 
 
+async def test_a_provider_without_connection_is_left_alone_with_all_its_models() -> None:
+    """Calls of one model that find no way to the provider spare the next model the same experience."""
+    gone = Double(*[failed(Failure.CONNECT, ProviderUnreachable)] * 20)
+    running = house(gone, Double(GOOD, GOOD, name="b"), retries=0)
+    running.fallbacks = ()
+    for model in ("up/m", "up/n", "up/m", "up/n", "up/m"):
+        with pytest.raises(ProviderUnreachable):
+            await running.engine.handle(exchange({**CHAT, "model": model}))
+    assert running.recovery.board.breaker("up").state is BreakerState.OPEN
+    with pytest.raises(ProviderOverloaded, match=r"^up failed repeatedly"):
+        await running.engine.handle(exchange({**CHAT, "model": "up/never-asked"}))
+    assert len(gone.calls) == 5
+    assert (await running.engine.handle(exchange({**CHAT, "model": "b/m"}))).whole
+
+
 async def test_what_is_wrong_with_a_request_breaks_nothing() -> None:
     """However many bad requests come, their target stays in service."""
     up = Double(*[failed(Failure.INVALID_REQUEST, ProviderRejected)] * 20, GOOD)

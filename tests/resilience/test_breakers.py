@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from narthex.resilience.breakers import Breaker, BreakerBoard, BreakerCause, BreakerPolicy, BreakerState
+from narthex.resilience.breakers import Breaker, BreakerCause, BreakerPolicy, BreakerState
 from narthex.testing.clock import FakeClock
 from tests.resilience.benches import OPEN_S, STEADY, Bench
 
@@ -283,44 +283,6 @@ def test_recovery_takes_less_than_three_intervals(seed: int) -> None:
             back_s = tick / 10 - dead_s
             break
     assert 0 < back_s <= 3 * interval_s
-
-
-def test_the_board_gives_one_breaker_per_name() -> None:
-    """The same name means the same breaker, made with the policy of its first mention or the board's."""
-    board = BreakerBoard(clock=FakeClock())
-    assert board.breaker("a") is board.breaker("a")
-    assert board.breaker("a") is not board.breaker("b")
-    frail = board.breaker("c", BreakerPolicy(consecutive_failures=1))
-    frail.failed()
-    assert [(report.name, report.state.value) for report in board.snapshot()] == [
-        ("a", "closed"),
-        ("b", "closed"),
-        ("c", "open"),
-    ]
-
-
-def test_the_board_is_bounded_and_keeps_what_matters() -> None:
-    """However many names there are, only so many breakers are kept, and an open or forced one outlasts a closed one."""
-    board = BreakerBoard(BreakerPolicy(consecutive_failures=1), clock=FakeClock(), most=3)
-    board.force("by hand", BreakerState.FORCED_OPEN)
-    board.breaker("dead").failed()
-    for number in range(1000):
-        board.breaker(f"passing {number}")
-    assert {report.name for report in board.snapshot()} == {"by hand", "dead", "passing 999"}
-    board.breaker("passing 999").failed()
-    board.breaker("one more")
-    assert {report.name for report in board.snapshot()} == {"by hand", "passing 999", "one more"}
-
-
-def test_the_board_tells_of_changes() -> None:
-    """Whoever listens hears each change of state, with the breaker's name."""
-    heard: list[tuple[str, str]] = []
-    board = BreakerBoard(clock=FakeClock(), on_change=lambda one: heard.append((one.name, one.state)))
-    board.force("a", BreakerState.FORCED_OPEN)
-    board.force("a", None)
-    for _ in range(5):
-        board.breaker("a").failed()
-    assert heard == [("a", "forced_open"), ("a", "closed"), ("a", "open")]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.resilience.windows import RollingWindow
+from narthex.resilience.windows import JointWindow, RollingWindow
 
 LENGTH_S, BUCKETS = 10.0, 5
 WIDTH_S = LENGTH_S / BUCKETS
@@ -62,3 +62,27 @@ def test_cleared_it_knows_nothing() -> None:
     window.count(0.0, failed=True)
     window.clear()
     assert (window.calls, window.failures, window.slow) == (0, 0, 0)
+
+
+def test_a_joint_window_reads_what_went_well_from_its_members() -> None:
+    """Its calls are what went well with any, and what failed for all; a member's own failures are not its business."""
+    members = [RollingWindow(LENGTH_S, BUCKETS), RollingWindow(LENGTH_S, BUCKETS)]
+    joint = JointWindow(LENGTH_S, BUCKETS, lambda: members)
+    members[0].count(0.0)
+    members[0].count(0.0, failed=True)
+    members[1].count(0.0, slow=True)
+    joint.count(0.0, failed=True)
+    joint.count(0.0)
+    assert (joint.calls, joint.failures, joint.slow) == (3, 1, 1)
+    joint.turn_to(100.0)
+    assert (joint.calls, joint.failures, joint.slow) == (0, 0, 0)
+
+
+def test_a_joint_window_forgets_with_its_members() -> None:
+    """Where all of it is over, nothing that any member saw counts any longer."""
+    member = RollingWindow(LENGTH_S, BUCKETS)
+    joint = JointWindow(LENGTH_S, BUCKETS, lambda: [member])
+    member.count(0.0, slow=True)
+    joint.count(0.0, failed=True)
+    joint.clear()
+    assert (joint.calls, joint.failures, joint.slow, member.calls) == (0, 0, 0, 0)

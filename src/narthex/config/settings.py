@@ -131,8 +131,11 @@ class AnswerSettings(Section):
 
 
 class BreakerSettings(Section):
-    """When a model that fails is left alone, and for how long."""
+    """When a model or a provider that fails is left alone, and for how long."""
 
+    provider_wide: bool = Field(
+        default=True, description="Whether a provider that fails as a whole is left alone with all of its models."
+    )
     consecutive_failures: int = Field(default=5, ge=1, description="Failures in a row that open the breaker at once.")
     failure_percent: float = Field(
         default=50.0, gt=0, le=100, description="Part of the calls within the window that may fail."
@@ -238,7 +241,9 @@ class Settings(Section):
         default=(), description="Answers that are given in place of an error, where every attempt has failed."
     )
     retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
-    breakers: BreakerSettings = Field(default=BreakerSettings(), description="When a model that fails is left alone.")
+    breakers: BreakerSettings = Field(
+        default=BreakerSettings(), description="When a model or provider that fails is left alone."
+    )
     rescue: Literal["continue", "restart", "off"] = Field(
         default="continue",
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",

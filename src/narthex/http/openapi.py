@@ -144,11 +144,14 @@ cast("Json", READYZ["responses"])[503] = {  # type: ignore[index]  # numbers, as
 }
 METRICS: Final = _get({"text/plain": {"schema": TEXT}}, tag="System", summary="Metrics in Prometheus's text format")
 STATUS: Final = _get(_json("SystemStatus"), tag="System", summary="The state of the server and its providers")
-LIST_BREAKERS: Final = _get(_json("Breakers"), tag="Native", summary="How the breakers of models stand")
+LIST_BREAKERS: Final = _get(_json("Breakers"), tag="Native", summary="How the breakers of models and providers stand")
 SET_BREAKER: Final[Json] = {
     "tags": ["Native"],
-    "summary": "Hold the breaker of a model open or closed, or set it free",
-    "description": "`forced_open` takes a model out of service, `forced_closed` keeps it in; null sets it free.",
+    "summary": "Hold the breaker of a model or provider open or closed, or set it free",
+    "description": (
+        "`forced_open` takes a model out of service, or a provider with all of its models; "
+        "`forced_closed` keeps it in; null sets it free."
+    ),
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref("BreakerWish")}}}
     },

@@ -13,7 +13,8 @@ ROUTING: Final[Mapping[str, Json]] = {
     "Breaker": complete(
         {
             "object": {"const": "breaker"},
-            "name": said(TEXT, "`provider/model`."),
+            "name": said(TEXT, "`provider/model`, or `provider` for all of its models."),
+            "scope": one_of("model", "provider"),
             "state": one_of("closed", "open", "half_open", "forced_open", "forced_closed"),
             "in_state_s": NUMBER,
             "cause": nullable(one_of("failing", "slow", "dead")),
@@ -23,6 +24,7 @@ ROUTING: Final[Mapping[str, Json]] = {
             "consecutive_failures": COUNT,
             "openings": said(COUNT, "How often in a row it has opened."),
             "next_probe_in_s": nullable(NUMBER),
+            "opened": said(COUNT, "How often it has opened by itself since the start."),
         }
     ),
 }

@@ -13,7 +13,7 @@ from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
-from narthex.resilience.breakers import BreakerBoard
+from narthex.resilience.boards import BreakerBoard
 from narthex.routing.router import Router
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import Keyring

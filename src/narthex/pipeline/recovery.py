@@ -16,11 +16,14 @@ from narthex.errors import Failure, NarthexError, ProviderOverloaded
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.providers.catalog import Target
 from narthex.resilience.backoff import Backoff
-from narthex.resilience.breakers import Breaker, BreakerBoard
+from narthex.resilience.boards import BreakerBoard
+from narthex.resilience.breakers import BreakerState
 from narthex.resilience.budget import RetryBudget
 from narthex.resilience.decisions import Decision, Policy, decide, failure_of, rule_of
+from narthex.resilience.gates import Gate
 from narthex.resilience.recovery import Recovery as Counters
 from narthex.resilience.recovery import Way
+from narthex.resilience.scopes import scope_of
 from narthex.routing.figures import Figures
 from narthex.routing.windows import larger
 
@@ -61,52 +64,49 @@ class Recovery:
 
     async def try_once(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
         """Make one attempt, and keep the books of its target; return why it failed, if it did."""
-        breaker = self.board.breaker(target.name)
-        turn = breaker.allow()
+        gate = self.board.gate(target.name)
+        turn = gate.allow()
         if not turn:
-            return _left_alone(target, breaker)
+            return _left_alone(target, gate)
         figures = self.figures
         if figures is not None:
             figures.begin(target.name)
         watched = False
         try:
             await attempt(exchange, target)
-            watched = self._begun_well(exchange, breaker, monotonic() - begun, turn)
+            watched = self._begun_well(exchange, gate, monotonic() - begun, turn)
         except NarthexError as error:
-            self.went_wrong(breaker, error, turn)
+            self.went_wrong(gate, error, turn)
             if figures is not None:
                 figures.failed(target.name, monotonic() - begun)
             return error
         except BaseException:
-            breaker.abandoned(turn)
+            gate.abandoned(turn)
             raise
         finally:
             if figures is not None and not watched:
                 figures.end(target.name)
         return None
 
-    def _begun_well(self, exchange: Exchange, breaker: Breaker, duration_s: float, turn: int) -> bool:
+    def _begun_well(self, exchange: Exchange, gate: Gate, duration_s: float, turn: int) -> bool:
         """Count an answer, or have its stream watched to its end; True if it is."""
         if self.figures is not None:
-            self.figures.observe(breaker.name, duration_s)
+            self.figures.observe(gate.name, duration_s)
         if exchange.answer is None or exchange.answer.closed:
-            self.went_well(breaker, duration_s, turn)
+            self.went_well(gate, duration_s, turn)
             return False
-        exchange.watch = _StreamWatch(self, breaker, turn, duration_s)
+        exchange.watch = _StreamWatch(self, gate, turn, duration_s)
         return True
 
-    def went_well(self, breaker: Breaker, duration_s: float, turn: int) -> None:
+    def went_well(self, gate: Gate, duration_s: float, turn: int) -> None:
         """Count an answer to the credit of its target, and of all retries."""
-        breaker.succeeded(duration_s, turn)
+        gate.succeeded(duration_s, turn)
         self.budget.succeeded()
 
-    def went_wrong(self, breaker: Breaker, error: NarthexError, turn: int) -> None:
-        """Count a failure against the target, if it is the target's fault."""
+    def went_wrong(self, gate: Gate, error: NarthexError, turn: int) -> None:
+        """Count a failure against the target, and against its provider, as far as it is their fault."""
         self.counters.failed(failure_of(error))
-        if rule_of(error).breaks:
-            breaker.failed(turn)
-        else:
-            breaker.abandoned(turn)
+        gate.failed(turn, scope_of(error), breaks=rule_of(error).breaks)
 
     def adopt(self, other: Recovery) -> None:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
@@ -126,7 +126,7 @@ class Recovery:
             remaining_s = deadline - monotonic()
             if remaining_s <= 0:
                 return
-            if self.board.breaker(target.name).available():
+            if self.board.available(target.name):
                 exchange.total_s = remaining_s
                 yield target
 
@@ -182,7 +182,7 @@ class _Course:
         pause_s = recovery.backoff.pause_s(
             self._retries, chance=recovery.chance, retry_after_s=error.retry_after_s, remaining_s=remaining_s
         )
-        if pause_s is None or not recovery.board.breaker(self._target.name).available() or not recovery.budget.take():
+        if pause_s is None or not recovery.board.available(self._target.name) or not recovery.budget.take():
             return False
         await recovery.sleep(pause_s)
         return True
@@ -202,11 +202,11 @@ class _Course:
 class _StreamWatch:
     """Reports of a target once it is known how its stream ends."""
 
-    __slots__ = ("_breaker", "_duration_s", "_figures", "_recovery", "_turn")
+    __slots__ = ("_duration_s", "_figures", "_gate", "_recovery", "_turn")
 
-    def __init__(self, recovery: Recovery, breaker: Breaker, turn: int, duration_s: float) -> None:
+    def __init__(self, recovery: Recovery, gate: Gate, turn: int, duration_s: float) -> None:
         self._recovery = recovery
-        self._breaker = breaker
+        self._gate = gate
         self._turn = turn
         self._duration_s = duration_s
         self._figures = recovery.figures
@@ -214,18 +214,18 @@ class _StreamWatch:
     def broke(self, error: NarthexError) -> None:
         """Count the break against the target."""
         turn, self._turn = self._turn, 0
-        self._recovery.went_wrong(self._breaker, error, turn)
+        self._recovery.went_wrong(self._gate, error, turn)
 
     def settled(self, error: NarthexError | None) -> None:
         """Count the answer to its credit, unless it broke or nobody waited for its end."""
         if self._figures is not None:
-            self._figures.end(self._breaker.name)
+            self._figures.end(self._gate.name)
         if not self._turn:
             return
         if error is None:
-            self._recovery.went_well(self._breaker, self._duration_s, self._turn)
+            self._recovery.went_well(self._gate, self._duration_s, self._turn)
         else:
-            self._breaker.abandoned(self._turn)
+            self._gate.abandoned(self._turn)
 
 
 def _deadline(exchange: Exchange, target: Target) -> float:
@@ -244,13 +244,16 @@ def _window(target: Target) -> int | None:
     return target.facts.context_tokens if target.facts is not None else None
 
 
-def _left_alone(target: Target, breaker: Breaker) -> ProviderOverloaded:
-    """Return the error of a call to a target whose breaker is open."""
-    wait_s = breaker.report().next_probe_in_s
+def _left_alone(target: Target, gate: Gate) -> ProviderOverloaded:
+    """Return the error of a call to a target that is left alone, by its own breaker or by its provider's."""
+    closed_by = gate.closed_by()
+    reason, remedy = "failed repeatedly and is left alone for now", "try again later or configure `fallbacks` for it"
+    if closed_by.state is BreakerState.FORCED_OPEN:
+        reason, remedy = "was taken out of service", "`PUT /api/breakers` takes it back in"
     return ProviderOverloaded(
-        f"{target.name} failed repeatedly and is left alone for now; try again later or configure `fallbacks` for it",
+        f"{closed_by.name} {reason}; {remedy}",
         provider=target.provider.name,
         failure=Failure.OVERLOADED,
         retryable=True,
-        retry_after_s=wait_s,
+        retry_after_s=closed_by.report().next_probe_in_s,
     )

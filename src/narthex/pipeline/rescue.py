@@ -77,8 +77,8 @@ class Rescuer:
     async def _helped(self, continuation: _Continuation, target: Target, error: NarthexError) -> bool:
         """Have a target give the rest; False if it could not, and the stream is still open."""
         begun = time.monotonic()
-        breaker = self._recovery.board.breaker(target.name)
-        turn = breaker.allow()
+        gate = self._recovery.board.gate(target.name)
+        turn = gate.allow()
         if not turn:
             return False
         try:
@@ -92,12 +92,12 @@ class Rescuer:
         except NarthexError as why:
             failure = why
         except BaseException:
-            breaker.abandoned(turn)
+            gate.abandoned(turn)
             raise
         else:
-            self._recovery.went_well(breaker, time.monotonic() - begun, turn)
+            self._recovery.went_well(gate, time.monotonic() - begun, turn)
             return True
-        self._recovery.went_wrong(breaker, failure, turn)
+        self._recovery.went_wrong(gate, failure, turn)
         continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
         return False
 

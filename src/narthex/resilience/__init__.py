@@ -3,7 +3,10 @@
 decisions     what a failure means for the call: again here, elsewhere, a larger window, or the truth
 backoff       how long to wait before the same target is asked again
 budget        how many retries all calls together may make
-breakers      which targets are left alone for now, and how they come back
+scopes        how far a failure reaches: one model, the whole provider, or nobody
+breakers      how a target is left alone for now, and how it comes back
+gates         the breakers before one model: its own, and its provider's
+boards        all breakers by name
 windows       what happened to a target lately
 cooling       which of a provider's keys may be used now
 concurrency   how many calls a target bears at once

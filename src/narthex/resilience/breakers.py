@@ -1,4 +1,4 @@
-"""Which targets are left alone for now: a breaker for each, and the board on which all of them stand.
+"""Which targets are left alone for now: one breaker, as it opens, probes and closes.
 
     closed ──failing or slow──► open ──its time is over──► half open ──probes went well──► closed
        ▲                         ▲                             │
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from narthex.resilience.windows import RollingWindow
+from narthex.resilience.windows import RollingWindow, Window
 
 
 class BreakerState(StrEnum):
@@ -105,6 +105,8 @@ class BreakerReport:
     """How often in a row it has opened; open time grows with it."""
     next_probe_in_s: float | None
     """When the next probe may go out; None where calls do not wait for one."""
+    opened: int
+    """How often it has opened since it was made."""
 
 
 _CLOSED: Final = BreakerState.CLOSED
@@ -122,7 +124,7 @@ class Breaker:
     __slots__ = (
         *("_awaited", "_cause", "_chance", "_clock", "_consecutive", "_on_change", "_open_for_s", "_openings"),
         *("_permits", "_policy", "_probe_at_s", "_since_s", "_slow_call_s", "_state", "_step", "_turn", "_window"),
-        "name",
+        *("name", "opened"),
     )
 
     def __init__(
@@ -133,15 +135,27 @@ class Breaker:
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
         on_change: Callable[[Breaker], None] | None = None,
+        window: Window | None = None,
     ) -> None:
+        """Begin closed.
+
+        Args:
+            name: What it stands for.
+            policy: When it opens, and how it comes back.
+            clock: Says the seconds.
+            chance: Where jitter comes from.
+            on_change: Called whenever its state has changed.
+            window: What happened lately; by default a window of its own.
+        """
         self.name = name
+        self.opened = 0
         self._policy = policy
         self._slow_call_s = policy.slow_call_s
         self._clock = clock
         # Jitter is no secret.
         self._chance = chance or random.Random()  # noqa: S311
         self._on_change = on_change
-        self._window = RollingWindow(policy.window_s, policy.buckets)
+        self._window = window or RollingWindow(policy.window_s, policy.buckets)
         self._state = _CLOSED
         self._since_s = clock()
         self._cause: BreakerCause | None = None
@@ -154,6 +168,16 @@ class Breaker:
     def state(self) -> BreakerState:
         """Whether the target is asked; an open breaker is half open only once a probe was let through."""
         return self._state
+
+    @property
+    def turn(self) -> int:
+        """Which of its states it is in, counted from 1; calls that are let through carry it."""
+        return self._turn
+
+    @property
+    def window(self) -> Window:
+        """What happened lately."""
+        return self._window
 
     def available(self) -> bool:
         """Return whether `allow` would let a call through now; nothing is taken."""
@@ -233,6 +257,7 @@ class Breaker:
             consecutive_failures=self._consecutive,
             openings=self._openings,
             next_probe_in_s=wait_s if waiting else None,
+            opened=self.opened,
         )
 
     def _judge_slowness(self) -> None:
@@ -299,6 +324,7 @@ class Breaker:
         self._open_for_s = longest_s * (1 - self._policy.jitter * self._chance.random())
         self._probe_at_s = now_s + self._open_for_s
         self._openings += 1
+        self.opened += 1
         self._permits = 0
         self._cause = cause
         self._become(BreakerState.OPEN)
@@ -309,62 +335,3 @@ class Breaker:
         self._turn += 1
         if self._on_change is not None:
             self._on_change(self)
-
-
-class BreakerBoard:
-    """All breakers by name; the name says what a breaker stands for, as in `provider/model#key`."""
-
-    def __init__(
-        self,
-        policy: BreakerPolicy | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        chance: random.Random | None = None,
-        most: int = 4096,
-        on_change: Callable[[Breaker], None] | None = None,
-    ) -> None:
-        """Start with an empty board.
-
-        Args:
-            policy: For breakers that are given none of their own.
-            clock: Says the seconds.
-            chance: Where jitter comes from.
-            most: How many breakers are kept; beyond it the one closed for longest on the board makes room.
-            on_change: Called with a breaker whenever its state has changed.
-        """
-        self._policy = policy or BreakerPolicy()
-        self._clock = clock
-        self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
-        self._most = max(1, most)
-        self._on_change = on_change
-        self._breakers: dict[str, Breaker] = {}
-
-    def breaker(self, name: str, policy: BreakerPolicy | None = None) -> Breaker:
-        """Return the breaker of this name, made with `policy` if there is none yet."""
-        breaker = self._breakers.get(name)
-        if breaker is None:
-            if len(self._breakers) >= self._most:
-                del self._breakers[self._dispensable()]
-            policy = policy or self._policy
-            breaker = Breaker(name, policy, clock=self._clock, chance=self._chance, on_change=self._on_change)
-            self._breakers[name] = breaker
-        return breaker
-
-    def force(self, name: str, state: BreakerState | None) -> Breaker:
-        """Hold a breaker open or closed, or set it free with None; one that is not there yet is made.
-
-        Raises:
-            ValueError: The state is none that can be forced.
-        """
-        breaker = self.breaker(name)
-        breaker.force(state)
-        return breaker
-
-    def snapshot(self) -> tuple[BreakerReport, ...]:
-        """Return how every breaker stands, by name."""
-        return tuple(self._breakers[name].report() for name in sorted(self._breakers))
-
-    def _dispensable(self) -> str:
-        """Return the name of the breaker whose loss costs least: closed, else not set by hand, else the oldest."""
-        rank = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 1}
-        return min(self._breakers, key=lambda name: rank.get(self._breakers[name].state, 2))

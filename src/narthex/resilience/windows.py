@@ -2,6 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+
+class Window(Protocol):
+    """What happened over the last stretch of time."""
+
+    @property
+    def calls(self) -> int:
+        """Calls that ended within the window."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Those of them that failed."""
+        ...
+
+    @property
+    def slow(self) -> int:
+        """Those of them that went well, but slowly."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+    def count(self, now_s: float, *, failed: bool = False, slow: bool = False) -> None:
+        """Count one call that ended now."""
+        ...
+
+    def turn_to(self, now_s: float) -> None:
+        """Forget what is older than the window."""
+        ...
+
 
 class RollingWindow:
     """Counts over the last `length_s` seconds, forgotten one bucket at a time.
@@ -61,3 +95,50 @@ class RollingWindow:
         self.failures -= failures
         self.slow -= slow
         self._rows[self._at] = [0, 0, 0]
+
+
+class JointWindow:
+    """What happened to several together: what went well is read from theirs, what failed for all is counted here.
+
+    So a call that goes well is counted once, whoever else may want to know of it.
+    """
+
+    __slots__ = ("_members", "_own")
+
+    def __init__(self, length_s: float, buckets: int, members: Callable[[], Iterable[Window]]) -> None:
+        self._own = RollingWindow(length_s, buckets)
+        self._members = members
+
+    @property
+    def calls(self) -> int:
+        """What went well with any, and what failed for all."""
+        return self._own.failures + sum(one.calls - one.failures for one in self._members())
+
+    @property
+    def failures(self) -> int:
+        """What failed for all."""
+        return self._own.failures
+
+    @property
+    def slow(self) -> int:
+        """What went well with any, but slowly."""
+        return sum(one.slow for one in self._members())
+
+    def clear(self) -> None:
+        """Forget everything, here and with the members."""
+        self._own.clear()
+        for one in self._members():
+            one.clear()
+
+    def count(self, now_s: float, *, failed: bool = False, slow: bool = False) -> None:
+        """Count a failure; what went well is counted by those it went well with."""
+        del slow
+        self.turn_to(now_s)
+        if failed:
+            self._own.count(now_s, failed=True)
+
+    def turn_to(self, now_s: float) -> None:
+        """Forget what is older than the window, here and with the members."""
+        self._own.turn_to(now_s)
+        for one in self._members():
+            one.turn_to(now_s)

@@ -12,13 +12,15 @@ CHAT = {"model": "demo/m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 async def test_a_breaker_is_there_once_its_model_was_called(tmp_path: Path) -> None:
-    """Each model that was asked has one, closed while all goes well."""
+    """Each model that was asked has one, and so has its provider; both are closed while all goes well."""
     async with house(tmp_path) as opened:
         assert (await opened.client.get("/api/breakers")).json() == {"object": "list", "data": []}
         await opened.client.post("/v1/chat/completions", json=CHAT)
-        (breaker,) = (await opened.client.get("/api/breakers")).json()["data"]
-    assert (breaker["object"], breaker["name"], breaker["state"]) == ("breaker", "demo/m", "closed")
-    assert (breaker["calls"], breaker["failure_rate"]) == (1, 0.0)
+        provider, model = (await opened.client.get("/api/breakers")).json()["data"]
+    assert (provider["object"], provider["name"], provider["scope"]) == ("breaker", "demo", "provider")
+    assert (model["object"], model["name"], model["scope"]) == ("breaker", "demo/m", "model")
+    for breaker in (provider, model):
+        assert (breaker["state"], breaker["calls"], breaker["failure_rate"]) == ("closed", 1, 0.0)
 
 
 async def test_a_model_is_taken_out_of_service_and_back(tmp_path: Path) -> None:
@@ -31,6 +33,20 @@ async def test_a_model_is_taken_out_of_service_and_back(tmp_path: Path) -> None:
         assert refused.headers["x-narthex-attempts"] == "demo/m first overloaded"
         free = await opened.client.put("/api/breakers/demo/m", json={"state": None})
         assert free.json()["state"] == "closed"
+        assert (await opened.client.post("/v1/chat/completions", json=CHAT)).status_code == 200
+
+
+async def test_a_provider_is_taken_out_of_service_with_all_its_models(tmp_path: Path) -> None:
+    """Held open, a provider is asked for none of its models, and the caller hears which of the two it was."""
+    async with house(tmp_path) as opened:
+        held = await opened.client.put("/api/breakers/demo", json={"state": "forced_open"})
+        assert (held.json()["name"], held.json()["scope"], held.json()["state"]) == ("demo", "provider", "forced_open")
+        refused = await opened.client.post("/v1/chat/completions", json=CHAT)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["message"].startswith("demo was taken out of service")
+        metrics = (await opened.client.get("/metrics")).text
+        assert 'narthex_breaker_state{breaker="demo"} 3' in metrics
+        await opened.client.put("/api/breakers/demo", json={"state": None})
         assert (await opened.client.post("/v1/chat/completions", json=CHAT)).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The breakers of models: how they stand, and their handle."""
+"""The breakers of models and providers: how they stand, and their handle."""
 
 from __future__ import annotations
 
@@ -34,14 +34,20 @@ def breaker_routes(services: Services) -> APIRouter:
     @router.put("/api/breakers/{name:path}", **openapi.SET_BREAKER)  # type: ignore[arg-type]  # as above
     async def force(request: Request, name: str) -> Response:
         wish = _parse(await read_body(request))
-        try:
-            target = services.catalog.resolve(name)
-        except NarthexError as error:
-            raise type(error)(error.message, param="name") from error
-        breaker = services.breakers.force(target.name, None if wish is None else BreakerState(wish))
+        breaker = services.breakers.force(_meant(services, name), None if wish is None else BreakerState(wish))
         return JSONResponse(_told(breaker.report()))
 
     return router
+
+
+def _meant(services: Services, name: str) -> str:
+    """Return the name of a breaker: a provider's is its own, a model's what it leads to."""
+    if any(provider.name == name for provider in services.catalog.providers) or services.breakers.knows(name):
+        return name
+    try:
+        return services.catalog.resolve(name).name
+    except NarthexError as error:
+        raise type(error)(error.message, param="name") from error
 
 
 def _parse(body: bytes) -> str | None:
@@ -53,4 +59,5 @@ def _parse(body: bytes) -> str | None:
 
 
 def _told(report: BreakerReport) -> dict[str, object]:
-    return {"object": "breaker", **dataclasses.asdict(report)}
+    scope = "model" if "/" in report.name else "provider"
+    return {"object": "breaker", "scope": scope, **dataclasses.asdict(report)}

@@ -57,6 +57,8 @@ def gateway_settings(wall: Wall, *, unit_s: float, rescue: str | None = None) ->
         "timeouts": timeouts,
         "default_model": f"{SPARE}/{HEALTHY}",
         "log": {"requests": False},
+        # All models but one fail here by design: that says nothing about the others.
+        "breakers": {"provider_wide": False},
     }
     if rescue is not None:
         settings |= {
