@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,11 @@ class RunningGateway:
         assert self._loop is not None
         assert callable(work)
         self._loop.call_soon_threadsafe(work)
+
+    def run(self, work: Coroutine[object, object, None]) -> None:
+        """Run a coroutine on the server's loop, to its end."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def _run(self) -> None:
         listener = bind(self.settings.server)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from narthex.errors import Failure
 from narthex.pipeline.answers import RegisteredAnswers
+from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.recovery import Recovery, Way
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
@@ -17,6 +18,7 @@ _HEAD = """\
 
 `GET /metrics` answers in Prometheus's text format.
 Where keys are configured it needs one, as every route that tells something does.
+What begins with `narthex_shadow_` is about [copies of calls](../how-to/routing.md#try-a-model-in-the-shadow), which no other metric has in it.
 """
 
 
@@ -34,7 +36,8 @@ def documented() -> list[tuple[str, str, str, str]]:
     recovery.rescued(Failure.STALL, Way.CONTINUE)
     board = BreakerBoard()
     board.gate("local/smollm2")
-    metrics.sources += [recovery.lines, RegisteredAnswers().lines, board.lines]
+    metrics.sources += [recovery.lines, RegisteredAnswers().lines, board.lines, Dropped().lines]
+    metrics.shadows.series("chat", "local/smollm2", "ok").requests += 1
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -70,6 +73,7 @@ def _lines() -> Iterator[str]:
             (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
             (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
             (code("breaker"), "`provider/model`, or `provider` for all of its models."),
+            (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + "."),
             (code("direction"), "`input` for tokens read, `output` for tokens written."),
         ),
     )

@@ -18,7 +18,8 @@ from typing import Self
 from narthex import __version__
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
-from narthex.config.settings import BreakerSettings, ProviderSettings, Settings, TimeoutSettings
+from narthex.config.rules import rules
+from narthex.config.settings import BreakerSettings, ProviderSettings, Settings, ShadowTrafficSettings, TimeoutSettings
 from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
@@ -27,7 +28,7 @@ from narthex.http.access import Access
 from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
-from narthex.pipeline.chain import default_stages
+from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
@@ -35,7 +36,9 @@ from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
+from narthex.pipeline.shadows import ShadowLimits, Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -122,7 +125,9 @@ class Gateway:
         self.router = self._router(settings)
         self.recovery = self._recovery(settings)
         self.answers = self._registered(settings)
-        self.metrics.sources += [self.recovery.counters.lines, self.answers.lines, self.board.lines]
+        self.shadows = self._shadows(settings, log)
+        self.metrics.sources += [source.lines for source in (self.recovery.counters, self.answers, self.board)]
+        self.metrics.sources.append(self.shadows.dropped.lines)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
 
@@ -136,11 +141,28 @@ class Gateway:
             recovery=self.recovery,
             rescue=self.settings.rescue,
             answers=self.answers,
+            shadows=self.shadows,
         )
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
         return RegisteredAnswers(
             (*self._given_answers, *configured_answers(settings.answers)), canonical=self.catalog.meant
+        )
+
+    def _shadows(self, settings: Settings, log: RequestLog | None) -> Shadows:
+        # A recovery of its own: copies are tried once, and what becomes of them counts for nobody else.
+        alone = Recovery(chain=lambda _exchange: (), policy=Policy(retries=0))
+        # Ended before the providers are closed: a copy cut off by our stop is no failure of theirs.
+        tasks = TaskKeeper()
+        self._resources.push_async_callback(tasks.aclose)
+        return Shadows(
+            catalog=self.catalog,
+            router=self.router,
+            settlement=Settlement(self.metrics.shadows, log),
+            attempt=compose([Attempt(tasks.spawn, alone, rescue="off")]),
+            spawn=tasks.spawn,
+            available=self.board.available,
+            limits=_shadow_limits(settings.shadows),
         )
 
     def _router(self, settings: Settings) -> Router:
@@ -149,7 +171,9 @@ class Gateway:
         random = Random()  # noqa: S311
         means = Means(now=time.time, random=random, canonical=catalog.meant)
         around = Surroundings(live=self.figures, clock=time.monotonic, random=random, facts_of=catalog.facts)
-        return Router(means, around, models=virtual_models(settings), fallbacks=settings.fallbacks)
+        return Router(
+            means, around, models=virtual_models(settings), fallbacks=settings.fallbacks, rules=rules(settings)
+        )
 
     def _recovery(self, settings: Settings) -> Recovery:
         retries = settings.retries
@@ -264,6 +288,7 @@ class Gateway:
         self.router.adopt(self._router(settings))
         self.recovery.adopt(self._recovery(settings))
         self.answers.adopt(self._registered(settings))
+        self.shadows.limits = _shadow_limits(settings.shadows)
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]
@@ -345,6 +370,10 @@ def _breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
     )
 
 
+def _shadow_limits(shadows: ShadowTrafficSettings) -> ShadowLimits:
+    return ShadowLimits(max_active=shadows.max_active, timeout_s=shadows.timeout_s)
+
+
 def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Run the server until it is told to stop.
 
@@ -411,7 +440,8 @@ async def _close_later(provider: Provider, seconds: float) -> None:
 
 
 def _keyring(settings: Settings) -> Keyring:
-    return Keyring((key.name, key.key.get_secret_value()) for key in settings.keys)
+    tenants = {key.name: key.tenant for key in settings.keys if key.tenant}
+    return Keyring(((key.name, key.key.get_secret_value()) for key in settings.keys), tenants)
 
 
 def _provider(name: str, settings: ProviderSettings) -> Provider:

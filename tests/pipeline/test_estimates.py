@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from narthex.pipeline.estimates import estimate
+from narthex.pipeline.estimates import estimate, prompt_tokens
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.testing.wires import openai_answer
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import TextDelta
-from narthex.types.messages import Message, Text
-from narthex.types.requests import ChatRequest
+from narthex.types.messages import Image, Message, Text, ToolResult
+from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.usage import Usage
 
 
@@ -66,3 +68,40 @@ def test_vectors_write_no_tokens() -> None:
     """An answer of vectors is read, not written."""
     exchange = call(operation=Operation.EMBED)
     assert estimate(exchange, Stream.of(b"[]" * 500, Dialect.OPENAI_EMBEDDINGS)).output_tokens == 0
+
+
+DATA = "iVBORw0KGgo" + "A" * 400_000
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}
+SOUND = {"type": "input_audio", "input_audio": {"data": DATA, "format": "mp3"}}
+FILE = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{DATA}", "filename": "a.pdf"}}
+
+
+@pytest.mark.parametrize(("part", "most"), [(IMAGE, 1_500), (SOUND, 1_500), (FILE, 20_000)])
+def test_what_is_not_text_counts_for_what_it_is(part: dict[str, object], most: int) -> None:
+    """A picture of 300 kB is no prompt of 100,000 tokens, at either door."""
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode()
+    received = Exchange(Dialect.OPENAI_CHAT, body, {})
+    assert 50 < prompt_tokens(received) < most
+    inside = Exchange(Dialect.NATIVE, b"", {}, request=received.chat_request())
+    assert prompt_tokens(inside) == pytest.approx(prompt_tokens(received), abs=50)
+
+
+def test_pictures_among_results_of_tools_count_as_pictures() -> None:
+    """Wherever they stand in the call."""
+    result = ToolResult(tool_call_id="1", parts=(Image(data=DATA, media_type="image/png"),))
+    request = ChatRequest(model="m", messages=(Message(role="tool", parts=(result,)),))
+    assert prompt_tokens(Exchange(Dialect.NATIVE, b"", {}, request=request)) < 1_500
+
+
+def test_vectors_are_counted_by_their_inputs() -> None:
+    """With a body or without one."""
+    request = EmbeddingRequest(model="m", inputs=("word " * 80,))
+    inside = Exchange(Dialect.NATIVE, b"", {}, Operation.EMBED, request=request)
+    assert 100 <= prompt_tokens(inside) <= 105
+    body = json.dumps({"model": "m", "input": "about base64 " * 30}).encode()
+    assert prompt_tokens(Exchange(Dialect.OPENAI_EMBEDDINGS, body, {}, Operation.EMBED)) == len(body) // 4
+
+
+def test_a_body_that_cannot_be_read_is_counted_by_its_size() -> None:
+    """It may still pass through to a provider that reads it."""
+    assert prompt_tokens(call(b'{"base64": ' + b"x" * 400)) == 411 // 4

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.routing.candidates import Candidate
-from narthex.routing.conditions import When
+from narthex.routing.conditions import Hours, When
 from narthex.routing.facts import Facts
 from narthex.routing.plan import Plan
 from narthex.routing.router import MAX_REMEMBERED, Router
@@ -228,3 +228,42 @@ def test_what_a_split_leaves_goes_where_it_was_asked() -> None:
         ("p/old", 75, "asked"),
     }
     assert {plan.rule for plan in plans} == {"rollout"}
+
+
+@given(st.sampled_from(get_args(Strategy)), st.lists(st.booleans(), max_size=30))
+def test_explaining_uses_up_nobodys_turn(strategy: Strategy, explained: list[bool]) -> None:
+    """Calls go where they would have gone had nobody asked."""
+    member_names = ("p/a", "p/b", "p/c")
+    model = virtual(strategy, *(Member(model=name, weight=place + 1) for place, name in enumerate(member_names)))
+    asked, left_alone = router(model), router(model)
+    drawn = {"latency", "least_busy"}
+    for is_explained in explained:
+        if is_explained and strategy not in drawn:
+            told, _ = asked.explain(Facts("fast"))
+            assert told == asked.explain(Facts("fast"))[0]
+            assert asked.behind("fast", Facts("fast")) == told.candidates
+            assert asked.plan(Facts("fast")) == told == left_alone.plan(Facts("fast"))
+        else:
+            served = asked.plan(Facts("fast")), left_alone.plan(Facts("fast"))
+            assert strategy in drawn or served[0] == served[1]
+
+
+def test_a_call_is_explained_at_another_time() -> None:
+    """The time may be given; rules about others are named with their reasons."""
+    scene = Scene()
+    scene.unix = 12 * 3_600
+    night = Rule(name="night", when=When(hours=(Hours(start="22:00", end="06:00"),)), use="p/n")
+    one = router(scene=scene, rules=(night,))
+    by_day, verdicts = one.explain(Facts("p/a"))
+    assert (names(by_day), by_day.rule) == (["p/a"], "")
+    assert [verdict.condition for verdict in verdicts] == ["hours"]
+    by_night, verdicts = one.explain(Facts("p/a"), now=lambda: 23 * 3_600)
+    assert (names(by_night), by_night.rule) == (["p/n"], "night")
+    assert [verdict.outcome for verdict in verdicts] == ["matched"]
+
+
+def test_who_stands_behind_a_name_is_told_whatever_rules_say() -> None:
+    """A copy goes to the model named for it, not where a rule sends calls for that model."""
+    one = router(virtual("order", "p/a", "p/b"), rules=(Rule(name="all", use="p/x"),), fallbacks={"p/s": ["p/t"]})
+    assert [candidate.name for candidate in one.behind("p/s", Facts("p/a"))] == ["p/s", "p/t"]
+    assert [candidate.name for candidate in one.behind("fast", Facts("p/a"))] == ["p/a", "p/b"]

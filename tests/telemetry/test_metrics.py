@@ -61,3 +61,15 @@ def test_names_made_up_by_callers_cannot_fill_the_memory() -> None:
         metrics.series("chat", f"model-{number}", "ok").requests += 1
     assert metrics.series("chat", "one-more", "ok").requests == 50
     assert metrics.render().count("narthex_requests_total{") == MAX_SERIES + 1
+
+
+def test_copies_are_counted_apart() -> None:
+    """No sum over callers' calls has a copy in it, whatever the query."""
+    metrics = Metrics()
+    metrics.shadows.active = 1
+    metrics.shadows.series("chat", "trial/m", "ok").requests += 2
+    text = metrics.render()
+    assert (metrics.total, metrics.shadows.total) == (0, 3)
+    assert 'narthex_shadow_requests_total{operation="chat",model="trial/m",outcome="ok"} 2\n' in text
+    assert "narthex_shadow_requests_active 1\n" in text
+    assert "\nnarthex_requests_total{" not in text

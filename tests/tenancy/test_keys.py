@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import AuthenticationFailed
-from narthex.tenancy.keys import LOCAL, Keyring
+from narthex.tenancy.keys import LOCAL, Caller, Keyring
 
 KEY = "sk-team-0123456789abcdef"
 
@@ -60,3 +60,18 @@ def test_the_ring_does_not_hold_the_key() -> None:
     ring = Keyring([("team", KEY)])
     assert KEY not in repr(vars(ring))
     assert KEY.encode() not in repr(vars(ring)).encode()
+
+
+def test_keys_belong_to_tenants() -> None:
+    """Who calls is known with the tenant; a key of which nobody said has none."""
+    ring = Keyring([("team", KEY), ("other", "sk-other-0123456789abcdef")], {"team": "shop"})
+    assert ring.identify(KEY.encode()).tenant == "shop"
+    assert ring.identify(b"sk-other-0123456789abcdef").tenant == ""
+
+
+def test_callers_are_known_by_name() -> None:
+    """A name leads to who calls with that key; without keys there is the local user alone."""
+    caller = Keyring([("team", KEY)], {"team": "shop"}).caller("team")
+    assert caller == Caller(name="team", tenant="shop")
+    assert Keyring([("team", KEY)]).caller("local") is None
+    assert Keyring([]).caller("local") is LOCAL

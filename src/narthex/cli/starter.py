@@ -47,6 +47,18 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         'models = ["*"]',
         'text = "I cannot answer at the moment. Please try again in a few minutes."',
     ),
+    "rules": (
+        "[[rules]]",
+        'name = "long-prompts"',
+        "when = { min_input_tokens = 50000 }",
+        'use = "my-vllm/qwen3-32b"',
+        "",
+        "# A tenth of the conversations tries another model, and a third one gets a copy of every call.",
+        "[[rules]]",
+        'name = "rollout"',
+        'split = [{ model = "my-vllm/qwen3-32b", percentage = 10 }]',
+        'shadow = "demo/scripted"',
+    ),
     "aliases": ("[aliases]", 'fast = "groq/llama-3.3-70b-versatile"', 'offline = "local/smollm2"'),
 }
 

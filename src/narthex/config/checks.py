@@ -13,6 +13,7 @@ from narthex.config.addresses import is_loopback, why_not_base_url, why_not_orig
 from narthex.config.answers import check_answers
 from narthex.config.origins import KeyPath
 from narthex.config.problems import did_you_mean
+from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
 from narthex.config.virtual_models import virtual_models
 from narthex.routing.virtual import EVERY, check
@@ -240,7 +241,7 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
     problems = check(
         virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)
     )
-    for path, message in problems:
+    for path, message in (*problems, *rule_problems(settings, unknown=unknown)):
         yield Contradiction(path=path, message=message, depends=depends)
 
 

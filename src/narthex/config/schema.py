@@ -76,7 +76,7 @@ def _depth(candidate: Option, option: Option) -> int:
 
 def _heading(option: Option) -> str:
     opening = {"list of sections": "[[{}]]", "table of sections": "[{}.NAME]"}.get(wording(option.annotation), "[{}]")
-    return f"`{opening.format(option.name.replace('*', 'NAME'))}`"
+    return f"`{opening.format(option.name.replace('*', 'NAME').replace('.#', ''))}`"
 
 
 def _table(heading: str, description: str, rows: list[Option]) -> Iterator[str]:

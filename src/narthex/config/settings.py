@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
+from narthex.routing.conditions import By, Weekday
+from narthex.routing.facts import Modality
 from narthex.routing.virtual import Strategy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -53,6 +55,7 @@ class KeySettings(Section):
 
     name: Name = Field(description="Shown in logs and metrics in place of the key.")
     key: SecretStr = Field(description="The key itself, at least 16 characters; better `${NAME}` or `file:/path`.")
+    tenant: Name | None = Field(default=None, description="To whom it belongs, for `rules`; several may share one.")
 
 
 class TimeoutSettings(Section):
@@ -128,6 +131,94 @@ class AnswerSettings(Section):
         default=None, description="A function that makes the answer, as `package.module:function`; instead of `text`."
     )
     timeout_s: Seconds = Field(default=2.0, description="How long the function may take, in seconds.")
+
+
+class HoursSettings(Section):
+    """A part of the day."""
+
+    start: str = Field(description="`HH:MM`.")
+    end: str = Field(description="`HH:MM`, itself not in it; past midnight if it is before the start.")
+
+
+class WhenSettings(Section):
+    """Which calls a rule is about: all that is set must hold."""
+
+    operations: tuple[Literal["chat", "embed", "count_tokens"], ...] = Field(
+        default=("chat", "count_tokens"), description="What is asked; vectors only if they are named."
+    )
+    models: tuple[str, ...] = Field(default=(), description="Any of these is asked for; `*` stands for any characters.")
+    tags: tuple[str, ...] = Field(default=(), description="All of these are among the call's `x-narthex-tags`.")
+    callers: tuple[str, ...] = Field(default=(), description="A key of one of these names calls.")
+    tenants: tuple[str, ...] = Field(default=(), description="A key of one of these tenants calls.")
+    streaming: bool | None = Field(default=None, description="Whether the answer is streamed.")
+    tools: bool | None = Field(default=None, description="Whether the call offers tools.")
+    modalities: tuple[Modality, ...] = Field(default=(), description="It carries at least one of these.")
+    min_input_tokens: int | None = Field(default=None, description="Fewest tokens of its prompt, estimated.")
+    max_input_tokens: int | None = Field(default=None, description="Most tokens of its prompt, estimated.")
+    hours: tuple[HoursSettings, ...] = Field(
+        default=(), description='It comes within one of these parts of the day; `"22:00-06:00"` will do for each.'
+    )
+    weekdays: tuple[Weekday, ...] = Field(
+        default=(), description="It comes on one of these; hours past midnight belong to the day before."
+    )
+    time_zone: str = Field(default="UTC", description="Of hours and weekdays, such as `Europe/Vienna`.")
+    percentage: float = Field(default=100.0, description="Share of the calls for which all else holds, in per cent.")
+    by: By = Field(default="key", description="What keeps its side of the percentage; `key` is the conversation.")
+
+    @field_validator("hours", mode="before")
+    @classmethod
+    def _plain_hours(cls, given: object) -> object:
+        """Take `22:00-06:00` for hours."""
+        if not isinstance(given, list | tuple):
+            return given
+        return tuple(_hours(one) if isinstance(one, str) else one for one in given)
+
+
+def _hours(text: str) -> dict[str, str]:
+    start, _, end = text.partition("-")
+    return {"start": start.strip(), "end": end.strip()}
+
+
+class SplitSettings(Section):
+    """A part of the calls that goes elsewhere."""
+
+    model: str = Field(description="A model, an alias or a virtual model.")
+    percentage: float = Field(description="Its share of the rule's calls, in per cent.")
+
+
+class ShadowSettings(Section):
+    """A model that gets a copy of calls, whose answers nobody waits for."""
+
+    model: str = Field(description="A model, an alias or a virtual model.")
+    percentage: float = Field(default=100.0, description="Share of the rule's calls that are copied, in per cent.")
+
+
+class RuleSettings(Section):
+    """What happens to some calls; the first rule that is about a call counts."""
+
+    name: Name = Field(description="Shown in `x-narthex-route`.")
+    when: WhenSettings = Field(default=WhenSettings(), description="Which calls it is about; by default every chat.")
+    use: str | None = Field(default=None, description="Who serves: a model, an alias or a virtual model.")
+    split: tuple[SplitSettings, ...] = Field(
+        default=(), description="Who serves which part of the calls; the rest stays with the model asked for."
+    )
+    shadow: ShadowSettings | None = Field(
+        default=None, description="Who gets a copy of each call, beside the answer; a plain name will do."
+    )
+    by: By = Field(default="key", description="What keeps its side of the split; `key` is the conversation.")
+
+    @field_validator("shadow", mode="before")
+    @classmethod
+    def _plain_name(cls, given: object) -> object:
+        """Take a plain name for a shadow."""
+        return {"model": given} if isinstance(given, str) else given
+
+
+class ShadowTrafficSettings(Section):
+    """What copies of calls may take."""
+
+    max_active: int = Field(default=16, ge=0, le=10_000, description="Copies under way at once; more are not sent.")
+    timeout_s: Seconds = Field(default=120.0, description="For a whole copy, in seconds.")
 
 
 class BreakerSettings(Section):
@@ -239,6 +330,12 @@ class Settings(Section):
     )
     answers: tuple[AnswerSettings, ...] = Field(
         default=(), description="Answers that are given in place of an error, where every attempt has failed."
+    )
+    rules: tuple[RuleSettings, ...] = Field(
+        default=(), description="Which calls go elsewhere, in which parts, and who gets a copy; the first that fits."
+    )
+    shadows: ShadowTrafficSettings = Field(
+        default=ShadowTrafficSettings(), description="What copies of calls may take."
     )
     retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
     breakers: BreakerSettings = Field(

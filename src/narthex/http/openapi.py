@@ -36,7 +36,7 @@ _ANSWER_HEADERS: Final[Json] = {"x-request-id": _REQUEST_ID}
 _MODEL_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
     "x-narthex-model": {"description": "`provider/model` that answered.", "required": True, "schema": TEXT},
-    "x-narthex-route": {"description": "How a virtual model decided who serves.", "schema": TEXT},
+    "x-narthex-route": {"description": "How rules and virtual models decided who serves.", "schema": TEXT},
     "x-narthex-attempts": {"description": "What was tried, in order, where the first attempt failed.", "schema": TEXT},
     "x-narthex-dropped": {"description": "Settings that the model cannot take, by name.", "schema": TEXT},
     "x-narthex-usage": {

@@ -11,17 +11,19 @@ from narthex.pipeline.contract import Check, Next, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.rescue import Mode
+from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.route import Route
+from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
 from narthex.providers.catalog import Catalog
 from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
 
 
-def default_stages(
+def default_stages(  # noqa: PLR0913 - what each stage needs
     *,
     keyring: Keyring,
     doorkeeper: Doorkeeper,
@@ -31,6 +33,7 @@ def default_stages(
     recovery: Recovery,
     rescue: Mode = "continue",
     answers: RegisteredAnswers | None = None,
+    shadows: Shadows | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
@@ -38,6 +41,7 @@ def default_stages(
         Admit(doorkeeper),
         Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
+        *(() if shadows is None else (Shadow(shadows),)),
         Attempt(spawn, recovery, rescue=rescue),
     ]
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
+from narthex.errors import NarthexError
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
+from narthex.tokens.media import audio_tokens, file_tokens, image_tokens
 from narthex.types.dialects import Operation
-from narthex.types.messages import Text
+from narthex.types.messages import Audio, File, Image, Part, Text, ToolResult
 from narthex.types.usage import Usage
 from narthex.wire.contract import MalformedBody
 from narthex.wire.registry import CHAT_WIRES
 
 BYTES_PER_TOKEN: Final = 4
 """What a token is taken for."""
+_MARKS: Final = (b"base64", b"input_audio")
+"""Without one of these a body carries nothing but text."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,7 +30,7 @@ def estimate(exchange: Exchange, answer: Stream) -> Usage:
     told = exchange.usage
     written = _written(exchange, answer)
     return Usage(
-        input_tokens=_read(exchange) if told is None else told.input_tokens,
+        input_tokens=prompt_tokens(exchange) if told is None else told.input_tokens,
         output_tokens=written if told is None else max(written, told.output_tokens),
         cache_read_tokens=0 if told is None else told.cache_read_tokens,
         cache_write_tokens=0 if told is None else told.cache_write_tokens,
@@ -33,11 +38,45 @@ def estimate(exchange: Exchange, answer: Stream) -> Usage:
     )
 
 
-def _read(exchange: Exchange) -> int:
-    """Return a quarter of the request's bytes: what is not text in it (names, braces) makes up for what is short."""
-    if exchange.body or exchange.operation is not Operation.CHAT:
-        return len(exchange.body) // BYTES_PER_TOKEN
-    return len(_encode([message.parts for message in exchange.chat_request().messages])) // BYTES_PER_TOKEN
+def prompt_tokens(exchange: Exchange) -> int:
+    """Return a quarter of the request's bytes: what is not text in it (names, braces) makes up for what is short.
+
+    What is carried beside text counts for what a model makes of it, not for its bytes.
+    """
+    body = exchange.body
+    if body and not any(mark in body for mark in _MARKS):
+        return len(body) // BYTES_PER_TOKEN
+    if exchange.operation is Operation.EMBED:
+        return len(body or _encode(exchange.embedding_request().inputs)) // BYTES_PER_TOKEN
+    try:
+        messages = exchange.chat_request().messages
+    except NarthexError:
+        # It may still pass through to a provider that reads it otherwise.
+        return len(body) // BYTES_PER_TOKEN
+    size = len(body or _encode([message.parts for message in messages]))
+    carried = [_carried(part) for message in messages for part in _parts(message.parts)]
+    return max(0, size - sum(size for size, _ in carried)) // BYTES_PER_TOKEN + sum(tokens for _, tokens in carried)
+
+
+def _parts(parts: Iterable[Part]) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, ToolResult):
+            yield from part.parts
+        else:
+            yield part
+
+
+def _carried(part: Part) -> tuple[int, int]:
+    """Return the bytes of what a part carries beside text, and the tokens that it counts for."""
+    match part:
+        case Image(data=str(data)):
+            return len(data), image_tokens(part)
+        case Audio():
+            return len(part.data), audio_tokens(part)
+        case File(data=str(data)):
+            return len(data), file_tokens(part)
+        case _:
+            return 0, 0
 
 
 def _written(exchange: Exchange, answer: Stream) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PREFIX = f"req_{secrets.token_hex(8)}"
 _serial = itertools.count(1)
+_IDEMPOTENCY_KEY = b"idempotency-key"
 
 
 def new_request_id() -> str:
@@ -117,6 +118,8 @@ class Exchange:
     """The error that a registered answer was given in place of."""
     attempts: tuple[Tried, ...] = ()
     """What was tried, in order; empty if the first attempt succeeded."""
+    shadow_of: str | None = None
+    """The ID of the call that this is a copy of; None for callers' own calls."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(
@@ -158,6 +161,18 @@ class Exchange:
         if isinstance(request, ChatRequest):
             self.streaming = request.stream
             self.usage_wanted = request.include_usage
+
+    def copied(self) -> Exchange:
+        """Return the same call once more, of which nobody hears: what came of this one is not on it."""
+        headers = self.headers
+        if _IDEMPOTENCY_KEY in headers:
+            # It stands for the caller's call: a provider may take a second one with it for a repetition.
+            headers = {name: value for name, value in headers.items() if name != _IDEMPOTENCY_KEY}
+        copy = Exchange(self.dialect, self.body, headers, self.operation, caller=self.caller)
+        copy.model_asked, copy.streaming, copy.usage_wanted = self.model_asked, self.streaming, self.usage_wanted
+        copy._request = self._request
+        copy.shadow_of = self.id
+        return copy
 
     @property
     def story(self) -> str:

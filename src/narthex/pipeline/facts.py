@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from narthex.errors import NarthexError
-from narthex.pipeline.estimates import BYTES_PER_TOKEN
+from narthex.pipeline.estimates import prompt_tokens
 from narthex.pipeline.exchange import Exchange
 from narthex.routing.facts import Facts, Modality, read_tags
 from narthex.types.dialects import Operation
@@ -22,14 +22,15 @@ FIRST_MESSAGES = 2
 
 def facts_of(exchange: Exchange) -> Facts:
     """Return what is known of a call; only what rules and strategies ask for is read from its body."""
-    headers = exchange.headers
+    headers, caller = exchange.headers, exchange.caller
     return Facts(
         exchange.model_asked,
         operation=exchange.operation,
         tags=read_tags(headers.get(b"x-narthex-tags")),
         streaming=exchange.streaming,
-        caller="" if exchange.caller is None else exchange.caller.name,
-        input_tokens=lambda: len(exchange.body) // BYTES_PER_TOKEN,
+        caller="" if caller is None else caller.name,
+        tenant="" if caller is None else caller.tenant,
+        input_tokens=lambda: prompt_tokens(exchange),
         modalities=lambda: _modalities(exchange),
         tools=lambda: bool((request := _chat(exchange)) and request.tools),
         key=lambda: _key(exchange),

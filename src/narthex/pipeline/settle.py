@@ -11,7 +11,7 @@ from narthex.errors import NarthexError, ProviderError
 from narthex.pipeline.estimates import estimate
 from narthex.pipeline.exchange import Exchange
 from narthex.routing.plan import Plan
-from narthex.telemetry.metrics import Metrics
+from narthex.telemetry.metrics import Tally
 from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, RouteLine
 
 MAX_NAME = 256
@@ -34,7 +34,8 @@ _NO_USAGE = _NoUsage()
 class Settlement:
     """Counts and logs every call, once."""
 
-    def __init__(self, metrics: Metrics, log: RequestLog | None) -> None:
+    def __init__(self, metrics: Tally, log: RequestLog | None) -> None:
+        """Take where calls are counted, and where they are written down."""
         self._metrics = metrics
         self._log = log
         self._clock_offset = time.time() - time.monotonic()
@@ -66,7 +67,8 @@ class Settlement:
             series.output_tokens += usage.output_tokens
         if self._log is not None:
             line = self._line(exchange, error, int(duration_s * 1_000_000))
-            self._log.append(line if exchange.plan is None and not exchange.attempts else _with_story(line, exchange))
+            plain = exchange.plan is None and not exchange.attempts and exchange.shadow_of is None
+            self._log.append(line if plain else _with_story(line, exchange))
 
     def _line(self, exchange: Exchange, error: NarthexError | None, duration_us: int) -> RequestLine:
         """By position, in the order of the fields: names would cost as much again as the line itself."""
@@ -108,6 +110,7 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
         registered=None if instead_of is None else exchange.attempts[-1].way,
         attempts=attempts if len(attempts) > 1 else (),
         route=None if exchange.plan is None else _route(exchange.plan),
+        shadow_of=exchange.shadow_of,
     )
 
 

@@ -8,6 +8,7 @@ balancing    tiers, draining and slow start around a strategy
 facts        what is known of a call
 conditions   which calls a rule is about
 rules        rules over calls: send elsewhere, split by percentage, shadow
+verdicts     what a rule says of a call, in words
 plan         the whole decision, explained; made by the router
 windows      the candidates left for a call that is too long for one of them
 """

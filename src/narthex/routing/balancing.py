@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Final
 
 from narthex.routing.candidates import Candidate, Why
@@ -37,12 +38,13 @@ class Balancer:
         self._down = self._all("unavailable")
         self._by_chance = model.strategy in WARMED_BY_CHANCE and model.slow_start_s > 0
 
-    def order(self, key: Key = no_key, *, fallback: bool = False) -> list[Candidate]:
+    def order(self, key: Key = no_key, *, fallback: bool = False, peek: bool = False) -> list[Candidate]:
         """Return the members, the one that serves first; empty if all are draining.
 
         Args:
             key: Returns by what the conversation is known, for members that conversations stick to.
             fallback: Whether they stand behind others, so that their turn does not count as used.
+            peek: Whether this is only to be told: the next call gets the same order.
         """
         available, following = self._available, self._following[fallback]
         found: list[Candidate] = []
@@ -50,7 +52,7 @@ class Balancer:
         for number, members in self._tiers:
             up = [member for member in members if available(member.model)]
             if up:
-                ranked, why, figure = self._ranked(up, key, leading=not found and not fallback)
+                ranked, why, figure = self._ranked(up, key, leading=not found and not fallback, peek=peek)
                 name, via = ranked[0].model, self.model.name
                 first = Candidate(name=name, why=why, figure=figure, via=via, tier=number, fallback=fallback)
                 found += [first, *[following[member.model] for member in ranked[1:]]]
@@ -58,8 +60,9 @@ class Balancer:
                 resorts += [self._down[fallback][member.model] for member in members if member not in up]
         return found + resorts
 
-    def _ranked(self, members: Sequence[Member], key: Key, *, leading: bool) -> Ranked:
-        ranked, why, figure = (self._leading if leading else self._spare)(members, key)
+    def _ranked(self, members: Sequence[Member], key: Key, *, leading: bool, peek: bool) -> Ranked:
+        ranking = self._leading if leading else self._spare
+        ranked, why, figure = (copy(ranking) if peek else ranking)(members, key)
         if self._by_chance and len(ranked) > 1 and self._is_too_cold(ranked[0]):
             return [*ranked[1:], ranked[0]], "warming", 0.0
         return ranked, why, figure

@@ -83,7 +83,12 @@ Condition = Callable[[Facts], bool]
 
 
 def conditions(when: When, means: Means, *, name: str) -> tuple[Condition, ...]:
-    """Return what must hold, the cheap things first.
+    """Return what must hold, the cheap things first; arguments as for `by_option`."""
+    return tuple(condition for _, condition in by_option(when, means, name=name))
+
+
+def by_option(when: When, means: Means, *, name: str) -> tuple[tuple[str, Condition], ...]:
+    """Return what must hold, the cheap things first, each with the option that says so.
 
     Args:
         when: The conditions.
@@ -92,25 +97,25 @@ def conditions(when: When, means: Means, *, name: str) -> tuple[Condition, ...]:
     """
     found = [*_known(when, means), *_found_out(when)]
     if when.hours or when.weekdays:
-        found.append(_at(when, means.now))
+        found.append(("hours" if when.hours else "weekdays", _at(when, means.now)))
     if when.percentage < 100:
-        found.append(_within(when, means.random, name))
+        found.append(("percentage", _within(when, means.random, name)))
     return tuple(found)
 
 
-def _known(when: When, means: Means) -> Iterator[Condition]:
+def _known(when: When, means: Means) -> Iterator[tuple[str, Condition]]:
     """Yield conditions on what is known of every call."""
-    yield lambda facts: facts.operation in when.operations
+    yield "operations", lambda facts: facts.operation in when.operations
     if when.streaming is not None:
-        yield lambda facts: facts.streaming is when.streaming
+        yield "streaming", lambda facts: facts.streaming is when.streaming
     if when.models:
-        yield _models(when.models, means.canonical)
+        yield "models", _models(when.models, means.canonical)
     if when.tags:
-        yield _tags(frozenset(when.tags))
+        yield "tags", _tags(frozenset(when.tags))
     if when.callers:
-        yield lambda facts: facts.caller in when.callers
+        yield "callers", lambda facts: facts.caller in when.callers
     if when.tenants:
-        yield lambda facts: facts.tenant in when.tenants
+        yield "tenants", lambda facts: facts.tenant in when.tenants
 
 
 def _models(patterns: Sequence[str], canonical: Canonical) -> Condition:
@@ -133,21 +138,21 @@ def _tags(tags: frozenset[str]) -> Condition:
     return lambda facts: tags <= facts.tags
 
 
-def _found_out(when: When) -> Iterator[Condition]:
+def _found_out(when: When) -> Iterator[tuple[str, Condition]]:
     """Yield conditions for which the call must be looked into."""
     if when.tools is not None:
-        yield lambda facts: facts.tools() is when.tools
+        yield "tools", lambda facts: facts.tools() is when.tools
     if when.modalities:
-        yield lambda facts: not facts.modalities().isdisjoint(when.modalities)
+        yield "modalities", lambda facts: not facts.modalities().isdisjoint(when.modalities)
     least, most = when.min_input_tokens, when.max_input_tokens
     if least is not None:
-        yield lambda facts: facts.input_tokens() >= least
+        yield "min_input_tokens", lambda facts: facts.input_tokens() >= least
     if most is not None:
-        yield lambda facts: facts.input_tokens() <= most
+        yield "max_input_tokens", lambda facts: facts.input_tokens() <= most
 
 
 def _at(when: When, now: Callable[[], float]) -> Condition:
-    zone = _zone(when.time_zone)
+    zone = zone_of(when.time_zone)
     spans = tuple((_minute(hours.start), _minute(hours.end)) for hours in when.hours) or ((0, 1_440),)
     days = frozenset(WEEKDAYS.index(day) for day in when.weekdays) or frozenset(range(7))
 
@@ -164,7 +169,8 @@ def _at(when: When, now: Callable[[], float]) -> Condition:
     return holds
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone; raises as `ZoneInfo` does where there is none of that name."""
     # UTC is there even where the system has no data on time zones.
     return UTC if name == "UTC" else ZoneInfo(name)
 
@@ -234,7 +240,7 @@ def _check_time(path: Path, when: When) -> Iterator[Contradiction]:
         if day not in WEEKDAYS:
             yield (*path, "weekdays", index), f'"{day}" is no weekday; write one of {", ".join(WEEKDAYS)}'
     try:
-        _zone(when.time_zone)
+        zone_of(when.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         message = f'the system knows no time zone "{when.time_zone}"; write one such as `Europe/Vienna`, or `UTC`'
         yield (*path, "time_zone"), message

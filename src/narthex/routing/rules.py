@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from narthex.routing.conditions import By, Condition, Means, When, check_when, conditions, share
+from narthex.routing.conditions import By, Condition, Means, When, by_option, check_when, conditions, share
 from narthex.routing.facts import Facts
+from narthex.routing.verdicts import Verdict, why_not
 from narthex.routing.virtual import Contradiction, Path, Unknown
 
 EVERY_CALL: Final = When()
@@ -67,7 +68,7 @@ class Rules:
         """Prepare the rules, which must have passed `check`."""
         self._means = means
         self._rules: tuple[tuple[Rule, tuple[Condition, ...]], ...] = tuple(
-            (rule, conditions(rule.when, means, name=f"{rule.name}/when")) for rule in rules
+            (rule, conditions(rule.when, means, name=_drawn_as(rule))) for rule in rules
         )
 
     def __len__(self) -> int:
@@ -83,6 +84,32 @@ class Rules:
             else:
                 return self._decided(rule, facts)
         return None
+
+    def examine(
+        self, facts: Facts, *, now: Callable[[], float] | None = None
+    ) -> tuple[Decision | None, tuple[Verdict, ...]]:
+        """Return what `decide` would, and what each rule says of the call.
+
+        Args:
+            facts: What is known of the call.
+            now: The time at which it comes; by default this moment.
+        """
+        means = self._means if now is None else replace(self._means, now=now)
+        decision: Decision | None = None
+        verdicts: list[Verdict] = []
+        for rule, _ in self._rules:
+            if decision is not None:
+                verdicts.append(Verdict(rule=rule.name, outcome="not_asked"))
+                continue
+            held = by_option(rule.when, means, name=_drawn_as(rule))
+            failed = next((option for option, holds in held if not holds(facts)), None)
+            if failed is None:
+                decision = self._decided(rule, facts)
+                verdicts.append(Verdict(rule=rule.name, outcome="matched"))
+            else:
+                why = why_not(failed, rule.when, facts, now=means.now())
+                verdicts.append(Verdict(rule=rule.name, outcome="not_matched", condition=failed, why=why))
+        return decision, tuple(verdicts)
 
     def _decided(self, rule: Rule, facts: Facts) -> Decision:
         model, percentage = (rule.use, 100.0) if not rule.split else self._side(rule, facts)
@@ -102,6 +129,10 @@ class Rules:
             if drawn < passed:
                 return part.model, part.percentage
         return None, 100.0 - passed
+
+
+def _drawn_as(rule: Rule) -> str:
+    return f"{rule.name}/when"
 
 
 def check(rules: Sequence[Rule], *, unknown: Unknown, path: Path = ("rules",)) -> Iterator[Contradiction]:
@@ -142,6 +173,8 @@ def _check_outcome(path: Path, rule: Rule, unknown: Unknown) -> Iterator[Contrad
         yield (*path, "use"), reason
     yield from _check_split((*path, "split"), rule.split, unknown)
     if rule.shadow is not None:
+        if rule.shadow.model == rule.use:
+            yield (*path, "shadow", "model"), f'"{rule.use}" serves these calls already; name another, or none'
         yield from _check_part((*path, "shadow"), rule.shadow, unknown)
 
 

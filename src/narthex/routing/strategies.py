@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf, log
@@ -80,6 +81,12 @@ class ByTurns:
     def __init__(self, weigh: _Weighing) -> None:
         self._weigh = weigh
         self._credits: dict[str, float] = {}
+
+    def __copy__(self) -> ByTurns:
+        """Return another that goes on from the same credits, and leaves these as they are."""
+        other = ByTurns(self._weigh)
+        other._credits = dict(self._credits)
+        return other
 
     def __call__(self, members: Sequence[Member], _key: Key) -> Ranked:
         """Let the member with most credit serve."""
@@ -202,6 +209,10 @@ class Sticky:
     def __init__(self, weigh: _Weighing, *, keyless: Ranking) -> None:
         self._weigh = weigh
         self._keyless = keyless
+
+    def __copy__(self) -> Sticky:
+        """Return another whose calls without a key use up nobody's turn here."""
+        return Sticky(self._weigh, keyless=copy(self._keyless))
 
     def __call__(self, members: Sequence[Member], key: Key) -> Ranked:
         """Draw lots from the key."""

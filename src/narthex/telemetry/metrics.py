@@ -45,24 +45,19 @@ class Series:
         self.first_frame = Histogram()
 
 
-class Metrics:
-    """All counters of this process.
+class Tally:
+    """The counters of calls of one kind.
 
     Attributes:
-        active: Model calls under way.
-        log_lines_dropped: Lines of the request log that were lost.
-        sources: Render the lines of counters that others keep.
+        active: Calls under way.
     """
 
     def __init__(self) -> None:
-        self.started_at = time.time()
         self.active = 0
-        self.log_lines_dropped = 0
-        self.sources: list[Callable[[], Iterator[str]]] = []
         self._series: dict[tuple[str, str, str], Series] = {}
 
     def series(self, operation: str, model: str, outcome: str) -> Series:
-        """Return the counters of calls of this kind; `outcome` is `ok` or an error code."""
+        """Return the counters of calls with this model; `outcome` is `ok` or an error code."""
         key = (operation, model, outcome)
         series = self._series.get(key)
         if series is None:
@@ -75,12 +70,12 @@ class Metrics:
 
     @property
     def total(self) -> int:
-        """Model calls begun."""
+        """Calls begun."""
         return self.active + sum(series.requests for series in self._series.values())
 
     @property
     def failed(self) -> int:
-        """Model calls that ended without a whole answer."""
+        """Calls that ended without a whole answer."""
         return sum(series.requests for (_, _, outcome), series in self._series.items() if outcome != "ok")
 
     @property
@@ -93,6 +88,43 @@ class Metrics:
         """Tokens written, of all calls."""
         return sum(series.output_tokens for series in self._series.values())
 
+    def lines(self, prefix: str, calls: str) -> Iterator[str]:
+        """Render all series.
+
+        Args:
+            prefix: Of the names of the metrics.
+            calls: What these are the counters of, as the help texts call it.
+        """
+        series = sorted(self._series.items())
+        yield f"# HELP {prefix}_requests_total {calls} ended, by outcome."
+        yield f"# TYPE {prefix}_requests_total counter"
+        for labels, one in series:
+            yield f"{prefix}_requests_total{{{_labels(labels)}}} {one.requests}"
+        yield f"# HELP {prefix}_tokens_total Tokens counted, by direction."
+        yield f"# TYPE {prefix}_tokens_total counter"
+        for labels, one in series:
+            yield f'{prefix}_tokens_total{{{_labels(labels)},direction="input"}} {one.input_tokens}'
+            yield f'{prefix}_tokens_total{{{_labels(labels)},direction="output"}} {one.output_tokens}'
+        yield from _histogram(f"{prefix}_request_duration_seconds", f"{calls}: time of each.", series, "duration")
+        yield from _histogram(f"{prefix}_first_frame_seconds", "Time to the first frame.", series, "first_frame")
+
+
+class Metrics(Tally):
+    """All counters of this process; its own tally is that of callers' calls.
+
+    Attributes:
+        shadows: The tally of copies of calls, so that none of them is ever taken for a caller's.
+        log_lines_dropped: Lines of the request log that were lost.
+        sources: Render the lines of counters that others keep.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shadows = Tally()
+        self.started_at = time.time()
+        self.log_lines_dropped = 0
+        self.sources: list[Callable[[], Iterator[str]]] = []
+
     def render(self) -> str:
         """Return all of it in Prometheus's text format."""
         return "\n".join(self._lines()) + "\n"
@@ -103,20 +135,11 @@ class Metrics:
         yield from _single(
             "narthex_request_log_dropped_total", "counter", "Request log lines lost.", self.log_lines_dropped
         )
-        series = sorted(self._series.items())
-        yield "# HELP narthex_requests_total Model calls ended, by outcome."
-        yield "# TYPE narthex_requests_total counter"
-        for labels, one in series:
-            yield f"narthex_requests_total{{{_labels(labels)}}} {one.requests}"
-        yield "# HELP narthex_tokens_total Tokens counted, by direction."
-        yield "# TYPE narthex_tokens_total counter"
-        for labels, one in series:
-            yield f'narthex_tokens_total{{{_labels(labels)},direction="input"}} {one.input_tokens}'
-            yield f'narthex_tokens_total{{{_labels(labels)},direction="output"}} {one.output_tokens}'
-        yield from _histogram("narthex_request_duration_seconds", "Time of a model call.", series, "duration")
-        yield from _histogram("narthex_first_frame_seconds", "Time to the first frame.", series, "first_frame")
+        yield from self.lines("narthex", "Model calls")
         for source in self.sources:
             yield from source()
+        yield from _single("narthex_shadow_requests_active", "gauge", "Copies of calls under way.", self.shadows.active)
+        yield from self.shadows.lines("narthex_shadow", "Copies of calls")
 
 
 def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:

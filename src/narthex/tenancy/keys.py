@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import MappingProxyType
 
 from narthex.errors import AuthenticationFailed
 
@@ -16,6 +17,8 @@ class Caller:
 
     name: str
     """Name of the key, or `local` for the local user where there are no keys."""
+    tenant: str = ""
+    """To whom the key belongs; empty if nobody said."""
 
 
 LOCAL = Caller(name="local")
@@ -29,14 +32,17 @@ class Keyring:
     each process: a dump of the memory shows no key, and the time of a look-up tells nothing about one.
     """
 
-    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, keys: Iterable[tuple[str, str]], tenants: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the keys in.
 
         Args:
             keys: Pairs of name and key; none at all leaves the server open to the local user.
+            tenants: To whom keys belong, by name.
         """
         self._pepper = secrets.token_bytes(32)
-        self._callers = {self._digest(key.encode()): Caller(name=name) for name, key in keys}
+        self._callers = {
+            self._digest(key.encode()): Caller(name=name, tenant=tenants.get(name, "")) for name, key in keys
+        }
 
     def adopt(self, other: Keyring) -> None:
         """Hold the other ring's keys instead, at once."""
@@ -46,6 +52,11 @@ class Keyring:
     def required(self) -> bool:
         """Whether a key is needed."""
         return bool(self._callers)
+
+    def caller(self, name: str) -> Caller | None:
+        """Return who calls with the key of this name; None if there is none."""
+        known = self._callers.values() or (LOCAL,)
+        return next((caller for caller in known if caller.name == name), None)
 
     def identify(self, presented: bytes | None) -> Caller:
         """Return the caller who presents this `Authorization` or `x-api-key` value.
