@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from narthex.errors import Failure
 from narthex.pipeline.answers import RegisteredAnswers
+from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.recovery import Recovery, Way
@@ -36,8 +37,11 @@ def documented() -> list[tuple[str, str, str, str]]:
     recovery.rescued(Failure.STALL, Way.CONTINUE)
     board = BreakerBoard()
     board.gate("local/smollm2")
-    metrics.sources += [recovery.lines, RegisteredAnswers().lines, board.lines, Dropped().lines]
     metrics.shadows.series("chat", "local/smollm2", "ok").requests += 1
+    cascades = Cascades()
+    cascades.note("thrifty", "local/smollm2", "passed")
+    counting = (recovery, RegisteredAnswers(), board, Dropped(), cascades)
+    metrics.sources += [source.lines for source in counting]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -74,6 +78,8 @@ def _lines() -> Iterator[str]:
             (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
             (code("breaker"), "`provider/model`, or `provider` for all of its models."),
             (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + "."),
+            (code("virtual"), "The virtual model that was asked for."),
+            (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
             (code("direction"), "`input` for tokens read, `output` for tokens written."),
         ),
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -28,6 +27,7 @@ from narthex.http.access import Access
 from narthex.http.server import address_of, bind, make_server
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
+from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
@@ -46,7 +46,7 @@ from narthex.providers.remote import RemoteProvider, RemoteSettings
 from narthex.providers.remote_keys import KeyedProvider, ProviderKeys
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.providers.survey import Survey
-from narthex.providers.transport.dialling import dial
+from narthex.providers.transport.dialling import takes_connections
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
@@ -126,10 +126,15 @@ class Gateway:
         self.recovery = self._recovery(settings)
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
-        self.metrics.sources += [source.lines for source in (self.recovery.counters, self.answers, self.board)]
-        self.metrics.sources.append(self.shadows.dropped.lines)
+        self.cascades = Cascades(self.router.virtual_models)
+        self.metrics.sources += self._counters()
         self.engine = Engine(self._stages(), Settlement(self.metrics, log))
         return self
+
+    def _counters(self) -> list[Callable[[], Iterator[str]]]:
+        """Return what renders the counters that others than the metrics keep."""
+        counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
+        return [source.lines for source in counting]
 
     def _stages(self) -> list[Check | Stage]:
         return default_stages(
@@ -142,6 +147,7 @@ class Gateway:
             rescue=self.settings.rescue,
             answers=self.answers,
             shadows=self.shadows,
+            cascades=self.cascades,
         )
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
@@ -289,6 +295,7 @@ class Gateway:
         self.recovery.adopt(self._recovery(settings))
         self.answers.adopt(self._registered(settings))
         self.shadows.limits = _shadow_limits(settings.shadows)
+        self.cascades.adopt(Cascades(self.router.virtual_models))
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]
@@ -303,7 +310,7 @@ class Gateway:
             providers.append((self.embedded, _timeouts(settings.timeouts)))
         configured = {name: one for name, one in settings.providers.items() if one.enabled}
         ollama = ollama_candidate(os.environ, settings)
-        if ollama is not None and await _answers(ollama):
+        if ollama is not None and await takes_connections(Origin.parse(ollama.base_url or "")):
             configured["ollama"] = ollama
         remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
         for name, one in configured.items():
@@ -477,18 +484,6 @@ def _timeouts(settings: TimeoutSettings) -> Timeouts:
         idle_s=settings.idle_s,
         total_s=settings.total_s,
     )
-
-
-async def _answers(candidate: ProviderSettings) -> bool:
-    """Tell whether an Ollama is there: it is asked for nothing but to take a connection."""
-    origin = Origin.parse(candidate.base_url or "")
-    try:
-        async with asyncio.timeout(0.3):
-            transport, _ = await dial(dataclasses.replace(origin, tls=False), asyncio.Protocol)
-    except (OSError, UnicodeError, TimeoutError):
-        return False
-    transport.close()
-    return True
 
 
 __all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

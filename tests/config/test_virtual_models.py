@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from narthex.config.settings import Settings
 from narthex.config.virtual_models import virtual_models
+from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import Member, VirtualModel
 
 
@@ -26,6 +27,18 @@ def test_every_field_is_taken_over() -> None:
         fallbacks=("c/m",),
         slow_start_s=5,
     )
+
+
+def test_a_check_is_taken_over() -> None:
+    """Every part of it, and what is not written as it is by itself."""
+    schema = {"type": "object"}
+    given = {
+        "members": ["a/m", "b/m"],
+        "strategy": "cascade",
+        "check": {"json_schema": schema, "must_match": "a", "min_characters": 2, "tool_calls": "valid"},
+    }
+    (model,) = virtual_models(Settings.model_validate({"virtual": {"thrifty": given}}))
+    assert model.check == AnswerCheck(json_schema=schema, must_match="a", min_characters=2, tool_calls="valid")
 
 
 def test_defaults_are_those_of_routing() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
 from narthex.errors import NarthexError
+from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
@@ -24,6 +26,7 @@ from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
+from narthex.routing.virtual import VirtualModel
 from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -85,7 +88,12 @@ class House:
     """An engine, and what it writes down."""
 
     def __init__(
-        self, *providers: Provider, keys: Iterable[tuple[str, str]] = (), default_model: str = "", **aliases: str
+        self,
+        *providers: Provider,
+        keys: Iterable[tuple[str, str]] = (),
+        default_model: str = "",
+        virtual: Sequence[VirtualModel] = (),
+        **aliases: str,
     ) -> None:
         self.metrics = Metrics()
         self.doorkeeper = Doorkeeper()
@@ -93,8 +101,10 @@ class House:
         self.catalog = Catalog(
             [(provider, Timeouts()) for provider in providers], aliases=aliases, default_model=default_model
         )
-        self.router = Router(*surroundings(self.catalog))
-        self.recovery = Recovery(chain=self._others, policy=Policy(retries=0), sleep=self._pause)
+        self.router = Router(*surroundings(self.catalog), models=virtual)
+        self.cascades = Cascades(virtual)
+        chain = Fallbacks(self.catalog, self.router) if virtual else self._others
+        self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause)
         self.pauses: list[float] = []
         self.fallbacks: tuple[str, ...] = ()
         stages = default_stages(
@@ -104,6 +114,7 @@ class House:
             router=self.router,
             spawn=self.tasks.spawn,
             recovery=self.recovery,
+            cascades=self.cascades,
         )
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)

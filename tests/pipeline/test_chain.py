@@ -70,4 +70,4 @@ async def test_the_way_of_every_call() -> None:
         spawn=TaskKeeper().spawn,
         recovery=Recovery(chain=lambda _exchange: ()),
     )
-    assert [type(stage).__name__ for stage in stages] == ["Identify", "Admit", "Route", "StandIn", "Attempt"]
+    assert [type(stage).__name__ for stage in stages] == ["Identify", "Admit", "Route", "StandIn", "Cascade", "Attempt"]

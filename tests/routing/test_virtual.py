@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.routing.virtual import FallbackTable, Member, Path, VirtualModel, check
+from narthex.routing.cascades import AnswerCheck
+from narthex.routing.virtual import FallbackTable, Member, Path, Strategy, VirtualModel, check
 from tests.routing.surroundings import virtual
 
 NAMES = ("a", "b", "c", "d", "e", "*")
@@ -115,6 +117,20 @@ def test_a_virtual_model_that_cannot_hold_is_refused(model: VirtualModel, path: 
 def test_a_member_that_cannot_hold_is_refused(member: Member, option: str, said: str) -> None:
     """Weights are 0 or more and finite, tiers begin at 1."""
     assert said in found((virtual("weighted", member, "p/b"),))[("virtual", "fast", "members", 0, option)]
+
+
+def test_a_cascade_and_its_check_go_together() -> None:
+    """One without the other is refused, and so is a cascade of one, or a check that cannot hold."""
+
+    def told(check: AnswerCheck | None, *members: str, strategy: Strategy = "cascade") -> dict[Path, str]:
+        return found((replace(virtual(strategy, *members), check=check),))
+
+    check = AnswerCheck(is_json=True)
+    assert told(check, "a/m", "b/m") == {}
+    assert list(told(None, "a/m", "b/m")) == [("virtual", "fast")]
+    assert list(told(check, "a/m", "b/m", strategy="order")) == [("virtual", "fast", "check")]
+    assert list(told(check, "a/m")) == [("virtual", "fast", "members")]
+    assert list(told(AnswerCheck(must_match="("), "a/m", "b/m")) == [("virtual", "fast", "check", "must_match")]
 
 
 def test_members_that_never_serve_are_refused() -> None:

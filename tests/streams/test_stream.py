@@ -173,3 +173,37 @@ async def test_a_whole_answer_is_read_like_any_other() -> None:
     stream = Stream.of(b"{}", Dialect.OPENAI_CHAT)
     for _ in range(2):
         assert await read(stream) == [b"{}"]
+
+
+async def test_a_stream_may_be_held_to_its_end() -> None:
+    """Nobody reads, the producer is not paused, and all of it is still there for whoever reads afterwards."""
+    stream, notes = Stream(Dialect.OPENAI_CHAT), list[str]()
+    stream.throttle(lambda: notes.append("pause"), lambda: notes.append("resume"))
+    frame = bytes(HIGH_WATER_BYTES + 1)
+    stream.append(frame)
+    waiting = asyncio.ensure_future(stream.ended_within(4 * HIGH_WATER_BYTES))
+    await asyncio.sleep(0)
+    stream.append(frame)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    stream.close()
+    assert await waiting
+    assert notes == ["pause", "resume"]
+    assert stream.held == (frame, frame)
+    assert stream.reader().take() == [frame, frame]
+
+
+async def test_a_stream_that_is_too_large_is_held_no_longer() -> None:
+    """It is told as soon as there is too much, and from then on the producer is paused as ever."""
+    stream, notes = Stream(Dialect.OPENAI_CHAT), list[str]()
+    stream.throttle(lambda: notes.append("pause"), lambda: notes.append("resume"))
+    waiting = asyncio.ensure_future(stream.ended_within(2 * HIGH_WATER_BYTES))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        stream.append(bytes(HIGH_WATER_BYTES))
+    assert not await waiting
+    assert notes == ["pause"]
+    stream.reader().take()
+    assert notes == ["pause", "resume"]
+    stream.append(bytes(HIGH_WATER_BYTES + 1))
+    assert notes == ["pause", "resume", "pause"]

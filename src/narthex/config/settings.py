@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
+from narthex.routing.cascades import ToolCalls
 from narthex.routing.conditions import By, Weekday
 from narthex.routing.facts import Modality
 from narthex.routing.virtual import Strategy
@@ -100,6 +101,27 @@ class MemberSettings(Section):
     draining: bool = Field(default=False, description="Whether it gets no new calls.")
 
 
+class CheckSettings(Section):
+    """What an answer of a cascade must be like, or the next member is asked; everything that is given must hold."""
+
+    finished: bool = Field(default=True, description="It was not cut by a limit of tokens, filtered or refused.")
+    is_json: bool = Field(default=False, description="Its text is one JSON value.")
+    json_schema: dict[str, object] | None = Field(default=None, description="Its text is JSON that fits this schema.")
+    request_schema: bool = Field(
+        default=False, description="Its text has the form that the request asks for: JSON, or JSON of a schema."
+    )
+    must_match: str | None = Field(default=None, description="A regular expression that is found in its text.")
+    must_not_match: str | None = Field(
+        default=None, description="A regular expression that is not found in its text, such as one of refusals."
+    )
+    min_characters: int | None = Field(default=None, ge=1, description="Least length of its text, in characters.")
+    max_characters: int | None = Field(default=None, ge=1, description="Greatest length of its text, in characters.")
+    tool_calls: ToolCalls = Field(
+        default="pass",
+        description='Whether an answer that calls tools passes: always, if its arguments fit ("valid"), or never.',
+    )
+
+
 class VirtualSettings(Section):
     """A plain name that stands for several models."""
 
@@ -108,6 +130,9 @@ class VirtualSettings(Section):
     fallbacks: tuple[str, ...] = Field(default=(), description="Who serves when no member could, in order.")
     slow_start_s: float = Field(
         default=30.0, description="How long the share of a member that came back grows until it is whole, in seconds."
+    )
+    check: CheckSettings | None = Field(
+        default=None, description='What an answer must be like, or the next member is asked; of a `"cascade"`.'
     )
 
     @field_validator("members", mode="before")

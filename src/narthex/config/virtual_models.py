@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from narthex.config.settings import Settings
+from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import Member, VirtualModel
 
 
@@ -15,6 +16,7 @@ def virtual_models(settings: Settings) -> tuple[VirtualModel, ...]:
             strategy=given.strategy,
             fallbacks=given.fallbacks,
             slow_start_s=given.slow_start_s,
+            check=None if given.check is None else AnswerCheck(**given.check.model_dump()),
         )
         for name, given in settings.virtual.items()
     )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from narthex.pipeline.answers import RegisteredAnswers
+from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.contract import Check, Next, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.recovery import Recovery
@@ -14,6 +15,7 @@ from narthex.pipeline.rescue import Mode
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
+from narthex.pipeline.stages.cascade import Cascade
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
@@ -34,6 +36,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     rescue: Mode = "continue",
     answers: RegisteredAnswers | None = None,
     shadows: Shadows | None = None,
+    cascades: Cascades | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
@@ -42,6 +45,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         *(() if shadows is None else (Shadow(shadows),)),
+        Cascade(catalog, Cascades() if cascades is None else cascades),
         Attempt(spawn, recovery, rescue=rescue),
     ]
 

@@ -63,8 +63,13 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, target: Target, way: str, begun: float, error: NarthexError | None) -> Tried:
         """Return the attempt that began then, in seconds of the monotonic clock, and ends now."""
-        failure = None if error is None else str(getattr(error, "failure", error.code))
+        failure = None if error is None else word_of(error)
         return cls(target.name, way, int((monotonic() - begun) * 1_000_000), failure)
+
+
+def word_of(error: NarthexError) -> str:
+    """Return the class of a provider's failure, or the code of an error of ours."""
+    return str(getattr(error, "failure", error.code))
 
 
 class Watch(Protocol):

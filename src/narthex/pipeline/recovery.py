@@ -116,7 +116,7 @@ class Recovery:
         """Yield who may give the rest of an answer that broke: the same target only if it is not silent."""
         broke = exchange.target
         assert broke is not None
-        deadline = _deadline(exchange, broke)
+        deadline = deadline_of(exchange, broke)
         decision = decide(error, policy=self.policy, remaining_s=deadline - monotonic())
         if decision is Decision.TRUTH:
             return
@@ -139,7 +139,7 @@ class _Course:
         self._exchange = exchange
         self._attempt = attempt
         self._target = target
-        self._deadline = _deadline(exchange, target)
+        self._deadline = deadline_of(exchange, target)
         self._tried = {target.name}
         self._retries = 0
         self._needed_tokens = 0
@@ -228,7 +228,7 @@ class _StreamWatch:
             self._gate.abandoned(self._turn)
 
 
-def _deadline(exchange: Exchange, target: Target) -> float:
+def deadline_of(exchange: Exchange, target: Target) -> float:
     """Return when the whole call must be over, in seconds of the monotonic clock.
 
     It is found once: later attempts have less time each.

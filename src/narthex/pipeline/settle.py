@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from time import monotonic
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,10 @@ from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, 
 
 MAX_NAME = 256
 """Characters of a model's name that are written down."""
+
+
+_NO_RESCUE: Final = frozenset({"first", "cascade"})
+"""Ways of attempts that no failure led to."""
 
 
 class _NoUsage(msgspec.Struct, frozen=True):
@@ -119,7 +124,7 @@ def _rescued(exchange: Exchange) -> str | None:
     if exchange.error is not None or exchange.instead_of is not None:
         return None
     way = next((one.way for one in reversed(exchange.attempts) if one.failure is None), None)
-    return way if way != "first" else None
+    return way if way not in _NO_RESCUE else None
 
 
 def _route(plan: Plan) -> RouteLine | None:

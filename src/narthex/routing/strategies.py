@@ -261,7 +261,7 @@ def ranking(model: VirtualModel, around: Surroundings, *, leading: bool) -> Rank
     weigh = _weighing(model, around)
     shared: Ranking = ByTurns(weigh) if leading else ByLot(weigh, around.random)
     match model.strategy:
-        case "order":
+        case "order" | "cascade":
             return in_order
         case "weighted":
             return shared

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Strategy = Literal["order", "weighted", "least_busy", "latency", "cost", "sticky"]
+from narthex.routing.cascades import AnswerCheck, check_answer_check
+
+Strategy = Literal["order", "weighted", "least_busy", "latency", "cost", "sticky", "cascade"]
 """How the members of a virtual model share its calls."""
 
 Path = tuple[str | int, ...]
@@ -52,6 +54,8 @@ class VirtualModel:
     """Who serves when no member could, in order: models, aliases or other virtual models."""
     slow_start_s: float = 30.0
     """How long the share of a member that came back grows until it is whole, in seconds; 0 gives all at once."""
+    check: AnswerCheck | None = None
+    """What an answer must be like, of a cascade."""
 
 
 def as_it_is(name: str) -> str:
@@ -148,6 +152,7 @@ def _model(path: Path, model: VirtualModel, names: set[str], unknown: Unknown) -
         yield path, f'"{model.name}" is no plain name; choose one without `/`'
     if not 0 <= model.slow_start_s <= 86_400:
         yield (*path, "slow_start_s"), f"{model.slow_start_s:g} is no time; give seconds from 0 to 86400"
+    yield from _cascade(path, model)
     if not model.members:
         yield (*path, "members"), "there are none; name at least one `provider/model`"
         return
@@ -162,6 +167,18 @@ def _model(path: Path, model: VirtualModel, names: set[str], unknown: Unknown) -
         yield (*path, "members"), "no member has a weight above 0; give one to at least one"
     if all(member.draining for member in model.members) and not model.fallbacks:
         yield (*path, "members"), "every member is draining and there are no `fallbacks`; nobody would serve"
+
+
+def _cascade(path: Path, model: VirtualModel) -> Iterator[Contradiction]:
+    if model.check is None:
+        if model.strategy == "cascade":
+            yield path, "a cascade asks the next member when an answer fails its `check`; add one, or choose another"
+        return
+    if model.strategy != "cascade":
+        yield (*path, "check"), 'only a cascade checks its answers; set `strategy = "cascade"`, or remove this'
+    elif len(model.members) == 1:
+        yield (*path, "members"), "there is nobody to ask when an answer fails the check; add a member"
+    yield from check_answer_check((*path, "check"), model.check)
 
 
 def _member(path: Path, member: Member, names: set[str], unknown: Unknown) -> Iterator[Contradiction]:

@@ -53,6 +53,7 @@ class Stream:
     _unread = 0
     """Bytes held."""
     _paused = False
+    _high_water_bytes = HIGH_WATER_BYTES
     _on_close: Callable[[Stream], None] | None = None
     _pause: Callable[[], None] = staticmethod(_nothing)
     _resume: Callable[[], None] = staticmethod(_nothing)
@@ -90,7 +91,7 @@ class Stream:
         if self.closed:
             return
         self._add(frame)
-        if self._unread > HIGH_WATER_BYTES and not self._paused:
+        if self._unread > self._high_water_bytes and not self._paused:
             self._paused = True
             self._pause()
         for wake in self._wakes:
@@ -142,6 +143,24 @@ class Stream:
         """Wait until there is a first frame or the producer has ended."""
         while not self.frames_total and not self.closed:
             await self._wait()
+
+    async def ended_within(self, limit_bytes: int) -> bool:
+        """Wait until the producer has ended; False as soon as more than `limit_bytes` are held.
+
+        Meant for one who looks before anybody reads: until then the producer is not paused, and all stays held.
+        """
+        self._high_water_bytes = limit_bytes
+        if self._paused:
+            self._go_on()
+        while not self.closed and self._unread <= limit_bytes:
+            await self._wait()
+        self._high_water_bytes = HIGH_WATER_BYTES
+        return self.closed
+
+    @property
+    def held(self) -> tuple[Frame, ...]:
+        """The frames that no reader has taken yet, which stay where they are."""
+        return tuple(self._frames)
 
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()

@@ -30,11 +30,11 @@ class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """`provider/model` that was asked."""
     way: str
     """`first`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`;
-    of a registered answer `static` or `computed`."""
+    `cascade` if the answer before it did not pass the check; of a registered answer `static` or `computed`."""
     duration_us: int
     """Time that it took, in microseconds."""
     failure: str | None = None
-    """Class of its failure; left out if it succeeded."""
+    """Class of its failure, or why its answer did not pass the check; left out if it succeeded."""
 
 
 class RouteLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

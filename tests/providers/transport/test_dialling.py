@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from narthex.app import run_in_loop
-from narthex.providers.transport.dialling import dial
+from narthex.providers.transport.dialling import dial, takes_connections
 from narthex.providers.transport.origin import Origin
 
 NOWHERE = Origin(host="-nowhere-", port=80, tls=False, path="")
@@ -88,3 +88,15 @@ def test_a_lookup_that_is_given_up_leaves_no_complaint() -> None:
 
     run_in_loop(give_up())
     assert complaints == []
+
+
+async def test_it_is_known_whether_somebody_is_there() -> None:
+    """Whoever takes a connection is there, TLS or not; a closed port and a name that leads nowhere are not."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for tls in (False, True):
+        assert await takes_connections(Origin(host="127.0.0.1", port=port, tls=tls, path=""))
+    server.close()
+    await server.wait_closed()
+    assert not await takes_connections(Origin(host="127.0.0.1", port=port, tls=False, path=""))
+    assert not await takes_connections(NOWHERE)

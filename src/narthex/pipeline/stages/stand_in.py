@@ -11,7 +11,7 @@ from narthex.errors import NarthexError
 from narthex.pipeline.answers import FailedCall, Given, RegisteredAnswer, RegisteredAnswers, may_be_answered
 from narthex.pipeline.computing import Spawn, compute
 from narthex.pipeline.contract import Next
-from narthex.pipeline.exchange import Exchange, Tried
+from narthex.pipeline.exchange import Exchange, Tried, word_of
 from narthex.pipeline.given import TARGET, UnfitAnswer, give
 from narthex.types.dialects import Operation
 
@@ -47,7 +47,7 @@ class StandIn:
                 given = await self._given(answer, exchange, error)
                 if given is None:
                     continue
-                give(exchange, given, told={"fallback": answer.kind, "after": _word(error)})
+                give(exchange, given, told={"fallback": answer.kind, "after": word_of(error)})
             # The operator's function may raise anything; the caller is told the error that there was.
             except Exception as failure:  # noqa: BLE001
                 self._failed(exchange, answer, failure)
@@ -92,7 +92,3 @@ def _mark(exchange: Exchange, answer: RegisteredAnswer, error: NarthexError, beg
     exchange.told = (*exchange.told, ("x-narthex-fallback", answer.kind))
     exchange.note_attempt(Tried.of(TARGET, answer.kind, begun, None))
     exchange.first_frame_at = monotonic()
-
-
-def _word(error: NarthexError) -> str:
-    return str(getattr(error, "failure", error.code))

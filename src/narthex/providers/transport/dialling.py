@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import socket
 from collections.abc import Callable
 from typing import TypeVar
@@ -38,3 +39,14 @@ async def dial(origin: Origin, protocol: Callable[[], _Protocol]) -> tuple[async
         except OSError as error:
             failure = error
     raise failure
+
+
+async def takes_connections(origin: Origin, *, timeout_s: float = 0.3) -> bool:
+    """Tell whether somebody is there: nothing is asked but to take a connection."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            transport, _ = await dial(dataclasses.replace(origin, tls=False), asyncio.Protocol)
+    except (OSError, UnicodeError, TimeoutError):
+        return False
+    transport.close()
+    return True

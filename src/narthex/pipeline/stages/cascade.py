@@ -1,0 +1,234 @@
+"""Ask the members of a cascade in order, until an answer passes its check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from time import monotonic
+from typing import Final, NamedTuple
+
+import msgspec
+
+from narthex.errors import Cancelled, NarthexError
+from narthex.pipeline.cascades import Cascades
+from narthex.pipeline.checking import Checker
+from narthex.pipeline.contract import Next
+from narthex.pipeline.delivery import deliver
+from narthex.pipeline.estimates import estimate
+from narthex.pipeline.exchange import Exchange, Tried, word_of
+from narthex.pipeline.held import MAX_HELD_BYTES, read_whole, summed
+from narthex.pipeline.recovery import deadline_of
+from narthex.providers.catalog import Catalog, Target
+from narthex.routing.plan import Plan
+from narthex.streams.stream import Stream
+from narthex.types.answers import ChatAnswer
+from narthex.types.dialects import Operation
+from narthex.types.requests import ChatRequest
+from narthex.types.usage import Usage
+
+WAY: Final = "cascade"
+"""The strategy, and the way of an attempt that was made because the answer before it did not pass."""
+PASSED: Final = "passed"
+LONG_BYTES: Final = 65_536
+"""Answers from this length on are checked in a thread."""
+
+
+class Cascade:
+    """Hold each answer to the check of its cascade, and ask the next member if it does not pass.
+
+    Streams are held back until their end, so that nothing is delivered of an answer that does not pass. The answer of
+    the last member is given in any case, and told to be what it is.
+    """
+
+    def __init__(self, catalog: Catalog, cascades: Cascades) -> None:
+        self.catalog = catalog
+        self.cascades = cascades
+
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
+        """Call on; where the call is for no cascade, that is all."""
+        plan = exchange.plan
+        if plan is None or plan.strategy != WAY or exchange.operation is not Operation.CHAT:
+            return call_next(exchange)
+        checker = self.cascades.checker(plan.target)
+        if checker is None:
+            return call_next(exchange)
+        return _Climb(exchange, plan, checker, self).climb(call_next)
+
+
+class _Answered(NamedTuple):
+    """An answer, and how it fared."""
+
+    target: Target
+    dropped: tuple[str, ...]
+    stream: Stream
+    answer: ChatAnswer | None
+    """What it says; None if it is not whole, or cannot be read."""
+    outcome: str
+    """`passed`, or why it did not."""
+
+
+class _Climb:
+    """One call's way up a cascade."""
+
+    def __init__(self, exchange: Exchange, plan: Plan, checker: Checker, cascade: Cascade) -> None:
+        assert exchange.target is not None
+        self._exchange = exchange
+        self._plan = plan
+        self._checker = checker
+        self._cascade = cascade
+        self._deadline = deadline_of(exchange, exchange.target)
+        self._usages: list[Usage] = []
+        self._kept: _Answered | None = None
+        self._climbed = False
+        self._told = len(exchange.attempts)
+        self._begun = monotonic()
+
+    async def climb(self, call_next: Next) -> None:
+        """Ask one member after the other.
+
+        Raises:
+            NarthexError: No member gave a whole answer.
+        """
+        exchange = self._exchange
+        try:
+            while await self._asked(call_next):
+                pass
+        except asyncio.CancelledError:
+            exchange.usage = summed(self._usages)
+            raise
+        finally:
+            exchange.plan = self._plan
+
+    async def _asked(self, call_next: Next) -> bool:
+        """Ask a member; True if the next one is to be asked."""
+        try:
+            await call_next(self._exchange)
+        except NarthexError as error:
+            # Whoever else could have helped was asked already: recovery goes along the same line.
+            self._note(None, None)
+            self._give(None, error)
+            return False
+        answered = await self._held()
+        following = None if answered.outcome == PASSED else self._following(answered.target)
+        if following is None:
+            self._give(answered, answered.stream.error)
+            return False
+        self._set_aside(answered)
+        self._turn_to(following)
+        return True
+
+    # -- an answer -------------------------------------------------------------------------------------------------
+
+    async def _held(self) -> _Answered:
+        """Hold the answer back to its end, and check it."""
+        exchange = self._exchange
+        stream = exchange.answer
+        assert stream is not None
+        try:
+            ended = stream.closed or await stream.ended_within(MAX_HELD_BYTES)
+        except asyncio.CancelledError:
+            stream.cancel()
+            self._usages.append(estimate(exchange, stream))
+            raise
+        usage = exchange.usage if stream.error is None else None
+        self._usages.append(estimate(exchange, stream) if usage is None else usage)
+        answer, outcome = await self._checked(stream) if ended else (None, "too_large")
+        # Only now: a rescue may have brought the stream to its end on another target.
+        target = exchange.target
+        assert target is not None
+        self._note(target, None if outcome == PASSED else outcome)
+        self._cascade.cascades.note(self._plan.target, target.name, outcome)
+        return _Answered(target, exchange.dropped, stream, answer, outcome)
+
+    async def _checked(self, stream: Stream) -> tuple[ChatAnswer | None, str]:
+        if stream.error is not None:
+            return None, word_of(stream.error)
+        request = _request(self._exchange)
+        if stream.bytes_total < LONG_BYTES:
+            return self._compared(stream, request)
+        return await asyncio.to_thread(self._compared, stream, request)
+
+    def _compared(self, stream: Stream, request: ChatRequest | None) -> tuple[ChatAnswer | None, str]:
+        answer = read_whole(stream)
+        if answer is None:
+            return None, "unreadable"
+        return answer, self._checker.unfit(answer, request) or PASSED
+
+    def _note(self, target: Target | None, why: str | None) -> None:
+        """Have the attempts tell which of them the cascade made, and which answer did not pass."""
+        exchange = self._exchange
+        before, made = exchange.attempts[: self._told], list(exchange.attempts[self._told :])
+        if self._climbed:
+            made = [msgspec.structs.replace(one, way=WAY) if one.way == "first" else one for one in made]
+        if made and made[-1].failure is None:
+            made[-1] = msgspec.structs.replace(made[-1], failure=why)
+        elif not made and target is not None and (self._climbed or why):
+            duration_us = int((monotonic() - self._begun) * 1_000_000)
+            made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why)]
+        exchange.attempts = (*before, *made)
+
+    # -- from one member to the next -------------------------------------------------------------------------------
+
+    def _following(self, target: Target) -> Target | None:
+        """Return the next member; None if there is none, or no time to ask it."""
+        candidates = self._plan.candidates
+        if monotonic() >= self._deadline:
+            return None
+        place = next((place for place, one in enumerate(candidates, 1) if one.name == target.name), len(candidates))
+        for candidate in candidates[place:]:
+            if not candidate.fallback and candidate.why != "unavailable":
+                try:
+                    return self._cascade.catalog.resolve(candidate.name)
+                except NarthexError:
+                    continue
+        return None
+
+    def _set_aside(self, answered: _Answered) -> None:
+        """Close the books of an answer that did not pass; a whole one is kept, in case that there will be no other."""
+        exchange, stream = self._exchange, answered.stream
+        watch, exchange.watch = exchange.watch, None
+        if not stream.closed:
+            stream.cancel()
+        if watch is not None:
+            watch.settled(stream.error if stream.closed else Cancelled())
+        if stream.closed and stream.error is None:
+            self._kept = answered
+
+    def _turn_to(self, target: Target) -> None:
+        exchange, candidates = self._exchange, self._plan.candidates
+        place = next(place for place, candidate in enumerate(candidates) if candidate.name == target.name)
+        # Those before it were asked: recovery goes on from here.
+        exchange.plan = msgspec.structs.replace(self._plan, candidates=candidates[place:])
+        exchange.target, exchange.dropped = target, ()
+        exchange.answer = exchange.usage = exchange.model_answered = None
+        exchange.total_s = self._deadline - monotonic()
+        self._climbed, self._told, self._begun = True, len(exchange.attempts), monotonic()
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def _give(self, answered: _Answered | None, error: NarthexError | None) -> None:
+        """Give an answer; in place of an error the one that was kept, if there is one."""
+        exchange = self._exchange
+        given = answered if error is None else self._kept
+        if given is None:
+            assert error is not None
+            exchange.answer = None
+            exchange.usage = summed(self._usages) if self._usages else None
+            raise error
+        exchange.target, exchange.dropped, exchange.answer = given.target, given.dropped, given.stream
+        exchange.told = (*exchange.told, ("x-narthex-check", given.outcome))
+        exchange.first_frame_at = monotonic()
+        if not given.stream.closed:
+            return
+        exchange.usage = usage = summed(self._usages)
+        if len(self._usages) > 1 and given.answer is not None:
+            told: dict[str, object] = {"cascade": len(self._usages), "model": given.target.name, "check": given.outcome}
+            deliver(exchange, msgspec.structs.replace(given.answer, usage=usage), told=told)
+
+
+def _request(exchange: Exchange) -> ChatRequest | None:
+    try:
+        return exchange.chat_request()
+    except NarthexError:
+        # It passed through to a provider that reads it otherwise.
+        return None
