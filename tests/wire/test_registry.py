@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from narthex.types.dialects import Dialect
@@ -42,7 +43,7 @@ def test_each_wire_is_filed_under_its_dialect(dialect: Dialect) -> None:
 def test_the_registry_cannot_be_changed() -> None:
     """It is a table, not a state."""
     assert not hasattr(CHAT_WIRES, "__setitem__")
-    assert set(CHAT_WIRES) == {Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES}
+    assert set(CHAT_WIRES) == {Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.OPENAI_RESPONSES}
 
 
 @pytest.mark.parametrize("wire", CHAT_WIRES.values(), ids=lambda wire: str(wire.dialect))
@@ -61,4 +62,5 @@ def test_a_request_survives_every_dialect(wire: ChatWire) -> None:
     """A request written in any dialect and read again asks the same."""
     request = CHAT_WIRES[Dialect.OPENAI_CHAT].decode_request(ASKED)
     again = wire.decode_request(wire.encode_request(request, model="m").body)
-    assert (again.messages, again.tools, again.max_output_tokens) == (request.messages, request.tools, 64)
+    tools = tuple(msgspec.structs.replace(tool, strict=tool.strict or None) for tool in again.tools)
+    assert (again.messages, tools, again.max_output_tokens) == (request.messages, request.tools, 64)

@@ -36,7 +36,9 @@ def deliver(exchange: Exchange, answer: ChatAnswer, *, told: dict[str, object] |
         answer = msgspec.structs.replace(answer, created_at=int(time.time()))
     exchange.usage, exchange.model_answered = answer.usage, answer.model
     if not exchange.streaming and exchange.dialect is not Dialect.NATIVE:
-        exchange.answer = Stream.of(CHAT_WIRES[exchange.dialect].encode_answer(answer), exchange.dialect)
+        exchange.answer = Stream.of(
+            CHAT_WIRES[exchange.dialect].encode_answer(answer, exchange.chat_request()), exchange.dialect
+        )
         return
     stream = Stream(None)
     for event in unfold(answer):

@@ -163,8 +163,13 @@ class ChatWire(Protocol):
         """
         ...
 
-    def encode_answer(self, answer: ChatAnswer) -> bytes:
-        """Write a whole answer for a client."""
+    def encode_answer(self, answer: ChatAnswer, request: ChatRequest | None = None) -> bytes:
+        """Write a whole answer for a client.
+
+        Args:
+            answer: What is told.
+            request: What was asked, where the dialect repeats it in its answers.
+        """
         ...
 
     def scan_answer(self, body: bytes) -> WholeScan:

@@ -31,7 +31,7 @@ class MessagesWire:
         """Read a provider's whole answer; see `answer`."""
         return answers.decode_answer(body)
 
-    def encode_answer(self, answer: ChatAnswer) -> bytes:
+    def encode_answer(self, answer: ChatAnswer, request: ChatRequest | None = None) -> bytes:
         """Write a whole answer for a client; see `answer`."""
         return answers.encode_answer(answer)
 

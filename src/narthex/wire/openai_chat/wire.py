@@ -43,7 +43,7 @@ class OpenAIChatWire:
         """
         return answers.decode_answer(body)
 
-    def encode_answer(self, answer: ChatAnswer) -> bytes:
+    def encode_answer(self, answer: ChatAnswer, request: ChatRequest | None = None) -> bytes:
         """Write a whole answer for a client."""
         return answers.encode_answer(answer)
 
