@@ -31,6 +31,7 @@ from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.explain import Explainer
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
@@ -349,6 +350,7 @@ class Gateway:
             metrics=self.metrics,
             breakers=self.board,
             router=self.router,
+            explainer=self.explainer,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
@@ -357,6 +359,11 @@ class Gateway:
             max_body_bytes=settings.server.max_body_bytes,
             version=__version__,
         )
+
+    @property
+    def explainer(self) -> Explainer:
+        """Tells where calls would go."""
+        return Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring)
 
     def _embedded_status(self) -> dict[str, object]:
         if self.embedded is None:

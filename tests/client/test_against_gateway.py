@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import cast
 
 import jsonschema_rs
 import pytest
 
+from narthex.client.routes import Route
 from narthex.client.values import Generation, GenerationEvent, Liveness, Model, Status
 from narthex.errors import AuthenticationFailed, ModelNotFound, NarthexError, ProviderLimited, ProviderOverloaded
 from narthex.testing import RunningGateway, running_gateway, scripted_gateway
@@ -98,6 +100,9 @@ async def test_the_rest_answers(kind: str, gateway: RunningGateway) -> None:
         assert status.status == "ok"
         assert status.requests.total >= 1
         assert isinstance(await client.call("health"), Liveness)
+        route = await client.call("explain", at=datetime(2026, 3, 4, tzinfo=UTC), tags=["x"])
+        assert isinstance(route, Route)
+        assert (route.model, route.facts["tags"]) == ("scripted/scripted", ["x"])
 
 
 @KINDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -60,6 +61,28 @@ def test_vectors_are_asked() -> None:
     assert (body["input"], body["model"], body["dimensions"]) == (["a", "b"], "m", 3)
 
 
+def test_routes_are_asked() -> None:
+    """Only what was said of the call is sent."""
+    request = calls.route_request(None, tags=["a"], caller=None, at=datetime(2026, 3, 4, tzinfo=UTC))
+    assert request.path == "/api/route"
+    assert _body(request) == {"tags": ["a"], "at": "2026-03-04T00:00:00Z"}
+    assert _body(calls.route_request("m")) == {"model": "m"}
+
+
+def test_routes_are_read() -> None:
+    """With everybody in line and every rule; what a later gateway adds is passed over."""
+    told = {
+        "asked": "m",
+        "target": "p/m",
+        "model": "p/m",
+        "candidates": [{"model": "p/m", "reason": "it was asked for"}],
+        "rules": [{"name": "one", "outcome": "matched"}],
+        "new": 1,
+    }
+    route = calls.read_route(GOOD, as_json(told))
+    assert (route.candidates[0].reason, route.rules[0].name, route.header) == ("it was asked for", "one", None)
+
+
 def test_good_answers_are_read() -> None:
     """Every whole answer becomes its value."""
     assert calls.read_generation(GOOD, as_json(GENERATION)).text == "Blue, mostly."
@@ -80,7 +103,15 @@ def test_vectors_come_in_the_order_of_their_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    "read", [calls.read_generation, calls.read_models, calls.read_status, calls.read_chat, calls.read_vectors]
+    "read",
+    [
+        calls.read_generation,
+        calls.read_models,
+        calls.read_status,
+        calls.read_chat,
+        calls.read_vectors,
+        calls.read_route,
+    ],
 )
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b'{"data": 1}', b"\xff"])
 def test_nonsense_is_told(read: calls.Read[object], body: bytes) -> None:

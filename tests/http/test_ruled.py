@@ -7,14 +7,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from narthex.config.rules import rules
+from narthex.config.virtual_models import virtual_models
 from narthex.routing.conditions import Means
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
@@ -24,6 +28,7 @@ from narthex.testing.wires import openai_answer, openai_embeddings, openai_error
 from tests.gateways import KEY, RunningGateway, recovering
 
 Rule = dict[str, object]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
 class Stage:
@@ -35,6 +40,18 @@ class Stage:
         self.gateway = gateway
         self.upstreams = upstreams
         self._client = client
+        self._now_s: float | None = None
+
+    def set_time(self, now_s: float) -> None:
+        """Have rules see this time from now on."""
+        first, self._now_s = self._now_s is None, now_s
+        gateway = self.gateway.gateway
+        assert gateway is not None
+        if first:
+            means = Means(now=lambda: self._now_s or 0.0, random=Random(1), canonical=gateway.catalog.meant)
+            around = Surroundings(live=gateway.figures, clock=time.monotonic, random=Random(1))
+            models = virtual_models(gateway.settings)
+            gateway.router.adopt(Router(means, around, rules=rules(gateway.settings), models=models))
 
     def ask(self, text: str = "Hi.", *, tags: str = "", conversation: str = "", **changes: object) -> httpx.Response:
         """Send a chat for `a/m`."""
@@ -143,7 +160,6 @@ def test_rules_look_into_the_call(tmp_path: Path) -> None:
     keys = [{"name": "one", "key": KEY, "tenant": "shop"}, {"name": "two", "key": KEY[::-1]}]
     with stage(tmp_path, *given, keys=keys) as one:
         image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-        tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
         chat = {"model": "a/m", "messages": [{"role": "user", "content": "Hi."}]}
 
         def rule_of(key: str = KEY[::-1], **changes: object) -> str:
@@ -152,7 +168,7 @@ def test_rules_look_into_the_call(tmp_path: Path) -> None:
             return answer.headers["x-narthex-route"].partition(";")[0]
 
         assert rule_of(messages=[{"role": "user", "content": [image]}]) == "rule=pictures"
-        assert rule_of(tools=[tool]) == "rule=tools"
+        assert rule_of(tools=[TOOL]) == "rule=tools"
         assert rule_of(KEY) == "rule=ours"
         assert rule_of() == "to=a/m"
         for upstream in one.upstreams.values():
@@ -179,14 +195,10 @@ def test_a_rule_by_time(tmp_path: Path) -> None:
     """The same call goes elsewhere at night, in the time zone of the rule."""
     night = {"hours": ["22:00-06:00"], "time_zone": "Europe/Vienna"}
     with stage(tmp_path, {"name": "night", "when": night, "use": "b/m"}) as one:
-        gateway = one.gateway.gateway
-        assert gateway is not None
-        now = [datetime(2026, 3, 4, 20, 59, tzinfo=UTC).timestamp()]
-        means = Means(now=lambda: now[0], random=Random(1), canonical=gateway.catalog.meant)
-        around = Surroundings(live=gateway.figures, clock=time.monotonic, random=Random(1))
-        gateway.router.adopt(Router(means, around, rules=rules(gateway.settings)))
+        last_minute = datetime(2026, 3, 4, 20, 59, tzinfo=UTC).timestamp()
+        one.set_time(last_minute)
         assert served(one.ask()) == "a/m"
-        now[0] += 60
+        one.set_time(last_minute + 60)
         assert served(one.ask()) == "b/m"
 
 
@@ -217,6 +229,111 @@ def test_rules_change_without_a_pause(tmp_path: Path) -> None:
         one.gateway.run(gateway.reload(changed))
         assert served(one.ask()) == "b/m"
         one.upstreams["c"].wait_for(lambda: one.asked("c") == 1)
+
+
+TIMES = ["2026-03-04T12:00:00Z", "2026-03-07T23:30:00Z"]
+RULES: list[Rule] = [
+    {"name": "busy", "when": {"tags": ["a", "b"]}, "use": "turns"},
+    {"name": "long", "when": {"min_input_tokens": 60, "percentage": 50}, "use": "c/m"},
+    {"name": "tools", "when": {"tools": True, "streaming": False}, "use": "b/m", "shadow": "c/m"},
+    {"name": "vectors", "when": {"operations": ["embed"], "percentage": 40}, "use": "kept"},
+    {"name": "weekend", "when": {"weekdays": ["sat"], "hours": ["23:00-01:00"]}, "use": "b/m"},
+    {
+        "name": "rollout",
+        "when": {"models": ["a/*", "kept"]},
+        "split": [{"model": "kept", "percentage": 40}, {"model": "b/m", "percentage": 20}],
+        "shadow": {"model": "c/m", "percentage": 30},
+    },
+]
+VIRTUAL = {
+    "turns": {"strategy": "weighted", "members": ["a/m", {"model": "b/m", "weight": 2}, {"model": "c/m", "tier": 2}]},
+    "kept": {"strategy": "sticky", "members": ["a/m", "b/m", "c/m"], "fallbacks": ["a/m"]},
+}
+
+
+@pytest.fixture(scope="module")
+def crossroads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Run a server with every kind of rule, at a time that a test sets."""
+    script = {"models": ["m"], "reply_tokens": 1}
+    providers = {name: {"kind": "scripted", "script": script} for name in "abc"}
+    folder = tmp_path_factory.mktemp("crossroads")
+    with (
+        recovering(folder, providers=providers, rules=RULES, virtual=VIRTUAL, default_model="a/m") as gateway,
+        httpx.Client(base_url=gateway.url, timeout=10) as client,
+    ):
+        yield Stage(gateway, {}, client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call that may go anywhere."""
+
+    model: str
+    words: int
+    tools: bool
+    stream: bool
+    vectors: bool
+    tags: tuple[str, ...]
+    conversation: str
+    at: str
+
+    @property
+    def path(self) -> str:
+        """Where it is sent."""
+        return "/v1/embeddings" if self.vectors else "/v1/chat/completions"
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What is sent."""
+        text = "word " * self.words
+        if self.vectors:
+            return {"model": self.model, "input": text}
+        tools = {"tools": [TOOL]} if self.tools else {}
+        messages = [{"role": "user", "content": text}]
+        return {"model": self.model, "messages": messages, "stream": self.stream, **tools}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is said beside it."""
+        return {"x-narthex-tags": ", ".join(self.tags), "x-narthex-conversation": self.conversation}
+
+    @property
+    def question(self) -> dict[str, object]:
+        """What is asked about it."""
+        operation = "embed" if self.vectors else "chat"
+        return {
+            "request": self.body,
+            "operation": operation,
+            "tags": self.tags,
+            "conversation": self.conversation or None,
+        }
+
+
+calls = st.builds(
+    Call,
+    model=st.sampled_from(["", "a/m", "b/m", "kept", "turns"]),
+    words=st.integers(1, 60),
+    tools=st.booleans(),
+    stream=st.booleans(),
+    vectors=st.booleans(),
+    tags=st.lists(st.sampled_from(["a", "b", "c"]), unique=True).map(tuple),
+    conversation=st.sampled_from(["", *(f"talk {number}" for number in range(30))]),
+    at=st.sampled_from(TIMES),
+    # Nothing tells to which conversation vectors belong: unless it is said, lots are drawn.
+).filter(lambda call: bool(call.conversation) or not call.vectors)
+
+
+@given(calls)
+@settings(max_examples=150, deadline=None)
+def test_what_is_explained_is_what_is_done(crossroads: Stage, call: Call) -> None:
+    """Whatever the call, the explanation names who then serves it, and says what its header says."""
+    crossroads.set_time(datetime.fromisoformat(call.at).timestamp())
+    told = crossroads.post("/api/route", call.question).json()
+    at_that_time = crossroads.post("/api/route", {**call.question, "at": call.at}).json()
+    answer = crossroads.post(call.path, call.body, **call.headers)
+    assert answer.status_code == 200, answer.text
+    assert told["header"] == at_that_time["header"] == answer.headers["x-narthex-route"]
+    assert told["model"] == told["candidates"][0]["model"] == answer.headers["x-narthex-model"]
 
 
 SHADOW: Rule = {"name": "trial", "shadow": "b/m"}

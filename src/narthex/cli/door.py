@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 
 import narthex
-from narthex.client import Client, Generation, Model
+from narthex.client import Client, Generation, Model, Route, calls
+from narthex.client.routes import RouteOptions
 from narthex.client.values import GenerateOptions
 from narthex.errors import GatewayUnreachable, NarthexError
 
@@ -53,6 +54,14 @@ class Door(Protocol):
         """
         ...
 
+    def explain(self, model: str | None, options: RouteOptions) -> Route:
+        """Return where a call would go.
+
+        Raises:
+            NarthexError: It cannot tell.
+        """
+        ...
+
 
 class Distant:
     """A server that runs already."""
@@ -74,6 +83,10 @@ class Distant:
     def models(self) -> tuple[Model, ...]:
         """Ask the server."""
         return self._client.models()
+
+    def explain(self, model: str | None, options: RouteOptions) -> Route:
+        """Ask the server."""
+        return self._client.explain(model, **options)
 
 
 class Inside:
@@ -116,6 +129,21 @@ class Inside:
             for facts in known
         ]
         return msgspec.convert(rows, tuple[Model, ...])
+
+    def explain(self, model: str | None, options: RouteOptions) -> Route:
+        """Tell what would be decided here; no provider is asked for its models."""
+        return asyncio.run(self._explain(calls.route_request(model, **options).body or b"{}"))
+
+    async def _explain(self, body: bytes) -> Route:
+        from narthex.pipeline.explain import parse_question  # noqa: PLC0415 - as above
+        from narthex.tenancy.keys import LOCAL  # noqa: PLC0415
+
+        question = parse_question(body)
+        async with narthex.Gateway(self._loaded) as gateway:
+            keys = gateway.settings.keys
+            asking = gateway.keyring.caller(keys[0].name) if keys else None
+            explained = gateway.explainer.explain(question, asking or LOCAL)
+        return msgspec.convert(msgspec.to_builtins(explained), Route)
 
 
 def _plain_health(health: object) -> dict[str, object]:

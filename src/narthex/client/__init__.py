@@ -7,6 +7,7 @@
     http1         HTTP, without I/O
     failures      the gateway's errors; breaks: those a client sees by itself
     endpoint      where the gateway is
+    routes        decisions on calls, explained
     values        what the native API answers
 
 It knows the vocabulary and the wires, and nothing of the server.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from narthex.client.blocking import Client, EventStream
 from narthex.client.nonblocking import AsyncClient, AsyncEventStream
+from narthex.client.routes import Route
 from narthex.client.values import Generation, GenerationEvent, Model, Status
 
 __all__ = [
@@ -26,5 +28,6 @@ __all__ = [
     "Generation",
     "GenerationEvent",
     "Model",
+    "Route",
     "Status",
 ]

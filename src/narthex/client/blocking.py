@@ -12,6 +12,7 @@ from narthex.client.calls import Read
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import Head, HttpRequest, ResponseReader
 from narthex.client.readers import ChatReader, EventReader, GenerationReader, Progress
+from narthex.client.routes import Route, RouteOptions
 from narthex.client.sockets import SocketConnection, SocketPool
 from narthex.client.values import (
     ChatOptions,
@@ -262,6 +263,15 @@ class Client:
     def models(self) -> tuple[Model, ...]:
         """Return the models that the gateway serves."""
         return self._whole(calls.MODELS, calls.read_models)
+
+    def explain(self, model: str | None = None, **options: Unpack[RouteOptions]) -> Route:
+        """Return where a call for a model would go, and why; nothing is sent to any model.
+
+        Args:
+            model: `provider/model` or an alias; by default that of `request`, or the gateway's default model.
+            options: See `RouteOptions`.
+        """
+        return self._whole(calls.route_request(model, **options), calls.read_route)
 
     def status(self) -> Status:
         """Return how the gateway is."""

@@ -9,6 +9,7 @@ import msgspec
 
 from narthex.client.failures import read_error
 from narthex.client.http1 import Head, HttpRequest
+from narthex.client.routes import Route, RouteOptions
 from narthex.client.values import ChatOptions, GenerateOptions, Generation, Liveness, Messages, Model, Status
 from narthex.errors import BrokenAnswer
 from narthex.types.answers import ChatAnswer, EmbeddingAnswer
@@ -76,6 +77,12 @@ def embed_request(inputs: str | Sequence[str], *, model: str | None, dimensions:
     return HttpRequest(method="POST", path="/v1/embeddings", body=encoded.body)
 
 
+def route_request(model: str | None, **options: Unpack[RouteOptions]) -> HttpRequest:
+    """Ask where a call would go."""
+    body = {name: value for name, value in {"model": model, **options}.items() if value is not None}
+    return HttpRequest(method="POST", path="/api/route", body=msgspec.json.encode(body))
+
+
 def broken(what: str, error: Exception, head: Head) -> BrokenAnswer:
     """Make the error of an answer that cannot be read."""
     problem = BrokenAnswer(f"{what} cannot be read: {error}")
@@ -100,6 +107,7 @@ class _ModelList(msgspec.Struct):
 
 
 read_generation: Final = _reader(Generation, "the generation")
+read_route: Final = _reader(Route, "the route")
 read_status: Final = _reader(Status, "the status")
 read_health: Final = _reader(Liveness, "the health")
 _read_models: Final = _reader(_ModelList, "the list of models")

@@ -12,6 +12,7 @@ from narthex.client.calls import Read
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import Head, HttpRequest, ResponseReader
 from narthex.client.readers import ChatReader, EventReader, GenerationReader, Progress
+from narthex.client.routes import Route, RouteOptions
 from narthex.client.streams import StreamConnection, StreamPool
 from narthex.client.values import (
     ChatOptions,
@@ -278,6 +279,15 @@ class AsyncClient:
     async def models(self) -> tuple[Model, ...]:
         """Return the models that the gateway serves."""
         return await self._whole(calls.MODELS, calls.read_models)
+
+    async def explain(self, model: str | None = None, **options: Unpack[RouteOptions]) -> Route:
+        """Return where a call for a model would go, and why; nothing is sent to any model.
+
+        Args:
+            model: `provider/model` or an alias; by default that of `request`, or the gateway's default model.
+            options: See `RouteOptions`.
+        """
+        return await self._whole(calls.route_request(model, **options), calls.read_route)
 
     async def status(self) -> Status:
         """Return how the gateway is."""

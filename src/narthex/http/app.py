@@ -13,6 +13,7 @@ from narthex.http import openapi
 from narthex.http.docs import docs_routes
 from narthex.http.entrance import Entrance
 from narthex.http.routes.breakers import breaker_routes
+from narthex.http.routes.explaining import explaining_routes
 from narthex.http.routes.generate import generate_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
@@ -41,6 +42,7 @@ def build_routes(services: Services) -> FastAPI:
     app.include_router(generate_routes(services))
     app.include_router(system_routes(services))
     app.include_router(breaker_routes(services))
+    app.include_router(explaining_routes(services))
     app.include_router(docs_routes(app))
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)

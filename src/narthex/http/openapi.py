@@ -157,6 +157,15 @@ SET_BREAKER: Final[Json] = {
     },
     "responses": _answers(_json("Breaker"), "How it stands now.", errors=(400, 401, 403, 404)),
 }
+EXPLAIN: Final[Json] = {
+    "tags": ["Native"],
+    "summary": "Tell where a call would go, and why",
+    "description": "Nothing is sent, and nobody's turn is used up. What is said beside `request` wins over it.",
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("RouteQuestion")}}}
+    },
+    "responses": _answers(_json("RouteExplanation"), "The decision.", errors=(400, 401, 403)),
+}
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",

@@ -1,13 +1,22 @@
-"""The schemas of what the API tells of breakers, and takes for them."""
+"""The schemas of what the API tells of breakers and decisions, and takes for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from narthex.http.schemas import COUNT, NUMBER, TEXT, Json, complete, listed, nullable, one_of, ref, said
+from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, record, ref, said
+from narthex.pipeline.explain import AT_PATTERN, MAX_TOKENS, TAG_PATTERN
+from narthex.routing.facts import MAX_TAG_CHARACTERS, MAX_TAGS
 
-ROUTING: Final[Mapping[str, Json]] = {
+_TAG: Final[Json] = {**TEXT, "pattern": TAG_PATTERN, "maxLength": MAX_TAG_CHARACTERS}
+_TAGS: Final = listed(_TAG, maxItems=MAX_TAGS)
+_MODALITIES: Final = listed(one_of("image", "audio", "file"))
+_OPERATION: Final = one_of("chat", "embed", "count_tokens")
+_TOKENS: Final[Json] = {**COUNT, "maximum": MAX_TOKENS}
+_MOMENT: Final[Json] = {**TEXT, "format": "date-time"}
+
+_BREAKERS: Final[Mapping[str, Json]] = {
     "BreakerWish": complete({"state": {"enum": ["forced_open", "forced_closed", None]}}),
     "Breakers": complete({"object": {"const": "list"}, "data": listed(ref("Breaker"))}),
     "Breaker": complete(
@@ -28,4 +37,88 @@ ROUTING: Final[Mapping[str, Json]] = {
         }
     ),
 }
+
+_DECISIONS: Final[Mapping[str, Json]] = {
+    "RouteQuestion": record(
+        {
+            "model": said(nullable(TEXT), "As asked for; by default that of `request`, or the default model."),
+            "request": said(
+                {
+                    "anyOf": [
+                        *map(ref, ("ChatCompletionRequest", "MessagesRequest", "EmbeddingsRequest")),
+                        {"const": None},
+                    ]
+                },
+                "The body of the call.",
+            ),
+            "surface": {**one_of("openai.chat", "anthropic.messages"), "default": "openai.chat"},
+            "operation": {**_OPERATION, "default": "chat"},
+            "tags": said(_TAGS, "As in `x-narthex-tags`."),
+            "caller": said(nullable(TEXT), "Name of a key; by default that of this request."),
+            "tenant": said(nullable(TEXT), "By default that of the key."),
+            "conversation": said(nullable(TEXT), "As in `x-narthex-conversation`."),
+            "streaming": nullable(FLAG),
+            "input_tokens": nullable(_TOKENS),
+            "modalities": nullable(_MODALITIES),
+            "tools": said(nullable(FLAG), "Whether it offers tools."),
+            "at": said(
+                nullable({**_MOMENT, "pattern": AT_PATTERN}), "When it comes, with the offset from UTC; by default now."
+            ),
+        },
+        additionalProperties=False,
+    ),
+    "RouteExplanation": complete(
+        {
+            "object": {"const": "route"},
+            "asked": TEXT,
+            "target": said(TEXT, "The model or virtual model that it is sent to."),
+            "rule": said(nullable(TEXT), "The rule that counts."),
+            "percentage": said(NUMBER, "The part of the rule's calls that goes there."),
+            "strategy": said(nullable(TEXT), "How the virtual model shares its calls."),
+            "shadow": said(nullable(TEXT), "Who gets a copy."),
+            "candidates": said(listed(ref("RouteCandidate")), "Who serves first, and who is next in line."),
+            "draining": said(listed(TEXT), "Members of the virtual models in line that get no calls."),
+            "model": said(nullable(TEXT), "Who would serve; null if nobody is there."),
+            "header": said(nullable(TEXT), "What `x-narthex-route` would say."),
+            "rules": said(listed(ref("RouteVerdict")), "Every rule, in order."),
+            "facts": complete(
+                {
+                    "model": TEXT,
+                    "operation": _OPERATION,
+                    "tags": _TAGS,
+                    "caller": TEXT,
+                    "tenant": TEXT,
+                    "streaming": FLAG,
+                    "input_tokens": COUNT,
+                    "modalities": _MODALITIES,
+                    "tools": FLAG,
+                    "at": _MOMENT,
+                }
+            ),
+            "text": said(TEXT, "All of it, for people."),
+        }
+    ),
+    "RouteCandidate": complete(
+        {
+            "model": TEXT,
+            "reason": TEXT,
+            "via": said(nullable(TEXT), "The virtual model it is a member of."),
+            "fallback": FLAG,
+            "known": said(FLAG, "Whether a provider has it."),
+            "breaker": nullable(one_of("closed", "open", "half_open", "forced_open", "forced_closed")),
+            "available": said(FLAG, "Whether a call would be sent to it now."),
+        }
+    ),
+    "RouteVerdict": complete(
+        {
+            "name": TEXT,
+            "outcome": one_of("matched", "not_matched", "not_asked"),
+            "condition": said(nullable(TEXT), "The first option of its `when` that does not hold."),
+            "why": nullable(TEXT),
+            "drawn": said(FLAG, "Whether a percentage was drawn by lot: the next such call may go elsewhere."),
+        }
+    ),
+}
+
+ROUTING: Final[Mapping[str, Json]] = {**_BREAKERS, **_DECISIONS}
 """By their names in the document."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from narthex.http.access import Access
+from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.stages.admit import Doorkeeper
@@ -32,6 +33,7 @@ class Services:
     metrics: Metrics
     breakers: BreakerBoard
     router: Router
+    explainer: Explainer
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""

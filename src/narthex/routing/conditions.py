@@ -186,14 +186,15 @@ def _within(when: When, random: Random, name: str) -> Condition:
 
 def share(facts: Facts, by: By, name: str, random: Random) -> float:
     """Return where a call stands between 0 and 100: the same for the same key and the same name, else drawn."""
-    key = _key(facts, by)
+    key = key_of(facts, by)
     if not key:
         return random.random() * 100
     digest = blake2b(f"{name}\0{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 * 100
 
 
-def _key(facts: Facts, by: By) -> str:
+def key_of(facts: Facts, by: By) -> str:
+    """Return what keeps a call on its side; empty if that is not known."""
     match by:
         case "key":
             return facts.key()

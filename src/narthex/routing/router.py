@@ -122,6 +122,10 @@ class Router:
         plan = self._unruled(facts, peek=True) if decision is None else self._ruled(facts, decision, peek=True)
         return plan, verdicts
 
+    def now(self) -> float:
+        """Return the time by which rules go, in seconds of Unix time."""
+        return self._means.now()
+
     def behind(self, name: str, facts: Facts) -> tuple[Candidate, ...]:
         """Return who would serve a call for this name, whatever rules say of it; nobody's turn is used up."""
         line = self._line(name, facts.operation)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from narthex.routing.conditions import By, Condition, Means, When, by_option, check_when, conditions, share
+from narthex.routing.conditions import By, Condition, Means, When, by_option, check_when, conditions, key_of, share
 from narthex.routing.facts import Facts
 from narthex.routing.verdicts import Verdict, why_not
 from narthex.routing.virtual import Contradiction, Path, Unknown
@@ -101,14 +101,10 @@ class Rules:
             if decision is not None:
                 verdicts.append(Verdict(rule=rule.name, outcome="not_asked"))
                 continue
-            held = by_option(rule.when, means, name=_drawn_as(rule))
-            failed = next((option for option, holds in held if not holds(facts)), None)
-            if failed is None:
+            verdict = _judged(rule, facts, means)
+            verdicts.append(verdict)
+            if verdict.outcome == "matched":
                 decision = self._decided(rule, facts)
-                verdicts.append(Verdict(rule=rule.name, outcome="matched"))
-            else:
-                why = why_not(failed, rule.when, facts, now=means.now())
-                verdicts.append(Verdict(rule=rule.name, outcome="not_matched", condition=failed, why=why))
         return decision, tuple(verdicts)
 
     def _decided(self, rule: Rule, facts: Facts) -> Decision:
@@ -129,6 +125,24 @@ class Rules:
             if drawn < passed:
                 return part.model, part.percentage
         return None, 100.0 - passed
+
+
+def _judged(rule: Rule, facts: Facts, means: Means) -> Verdict:
+    held = by_option(rule.when, means, name=_drawn_as(rule))
+    failed = next((option for option, holds in held if not holds(facts)), None)
+    if failed is None:
+        return Verdict(rule=rule.name, outcome="matched", drawn=_is_drawn(rule, facts))
+    why = why_not(failed, rule.when, facts, now=means.now())
+    drawn = failed == "percentage" and not key_of(facts, rule.when.by)
+    return Verdict(rule=rule.name, outcome="not_matched", condition=failed, why=why, drawn=drawn)
+
+
+def _is_drawn(rule: Rule, facts: Facts) -> bool:
+    """Tell whether the side on which a call stands is left to chance."""
+    if rule.when.percentage < 100 and not key_of(facts, rule.when.by):
+        return True
+    parts = rule.split or (rule.shadow is not None and rule.shadow.percentage < 100)
+    return bool(parts) and not key_of(facts, rule.by)
 
 
 def _drawn_as(rule: Rule) -> str:

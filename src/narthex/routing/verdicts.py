@@ -22,15 +22,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The first option of its `when` that does not hold."""
     why: str = ""
     """In one short sentence without a full stop."""
+    drawn: bool = False
+    """Whether a percentage was drawn by lot: the next such call may stand on another side."""
 
     @property
     def text(self) -> str:
         """The verdict as people read it."""
+        lot = ", drawn by lot as nothing is known by which it could be kept" if self.drawn else ""
         match self.outcome:
             case "matched":
-                return "yes"
+                return f"yes{lot}"
             case "not_matched":
-                return f"no: {self.why} (`{self.condition}`)"
+                return f"no: {self.why} (`{self.condition}`){lot}"
             case "not_asked":
                 return "not asked: a rule before it counts"
 

@@ -1,0 +1,233 @@
+"""What is explained is what would be decided, with how everybody in line is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from narthex.errors import InvalidRequest
+from narthex.pipeline.explain import Explainer, RouteExplanation, parse_question
+from narthex.resilience.breakers import BreakerState
+from narthex.routing.conditions import Hours, When
+from narthex.routing.router import Router
+from narthex.routing.rules import Rule, Shadow, Split
+from narthex.routing.virtual import Member, VirtualModel
+from narthex.tenancy.keys import LOCAL, Caller, Keyring
+from tests.pipeline.doubles import CHAT, Double, House, surroundings
+
+NIGHT = When(hours=(Hours(start="22:00", end="06:00"),))
+
+
+class Bench:
+    """An explainer around two providers."""
+
+    def __init__(self, *rules: Rule, models: tuple[VirtualModel, ...] = (), **fallbacks: list[str]) -> None:
+        self.house = House(Double(), Double(name="b"), alias="b/m")
+        table = {name.replace("_", "/"): names for name, names in fallbacks.items()}
+        means, around = surroundings(self.house.catalog)
+        noon = datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()
+        means = replace(means, now=lambda: noon)
+        self.house.router.adopt(Router(means, around, models=models, fallbacks=table, rules=rules))
+        self.board = self.house.recovery.board
+        keyring = Keyring([("app", "k" * 20), ("shop", "s" * 20)], {"shop": "acme"})
+        self.explainer = Explainer(
+            catalog=self.house.catalog,
+            router=self.house.router,
+            board=self.board,
+            keyring=keyring,
+        )
+
+    def ask(self, **said: object) -> RouteExplanation:
+        """Explain a call for `up/m`, or the one given, to the local user."""
+        return self.ask_as(LOCAL, said)
+
+    def ask_as(self, asking: Caller, said: Mapping[str, object]) -> RouteExplanation:
+        """Explain to somebody."""
+        question = {"model": "up/m", **said} if "request" not in said else said
+        return self.explainer.explain(parse_question(json.dumps(question).encode()), asking)
+
+
+def test_a_plain_model_is_itself() -> None:
+    """Where nothing is decided there is no header, and still an explanation."""
+    told = Bench().ask()
+    assert (told.model, told.target, told.rule, told.header) == ("up/m", "up/m", None, None)
+    assert [one.reason for one in told.candidates] == ["it was asked for"]
+    assert told.text == "asked for: up/m\n1. up/m: it was asked for\nserved by: up/m"
+
+
+def test_rules_are_told_one_by_one() -> None:
+    """The one that counts, those before it with their reasons, those behind it."""
+    rules = (
+        Rule(name="batch", when=When(tags=("batch",)), use="b/x"),
+        Rule(name="all", use="alias", shadow=Shadow(model="b/s")),
+        Rule(name="last", when=When(tools=True), use="b/y"),
+    )
+    told = Bench(*rules).ask()
+    assert (told.rule, told.model, told.shadow) == ("all", "b/m", "b/s")
+    assert told.header == "rule=all; to=b/m; copy=b/s"
+    assert [(one.name, one.outcome, one.condition, one.why) for one in told.rules] == [
+        ("batch", "not_matched", "tags", "lacks batch"),
+        ("all", "matched", None, None),
+        ("last", "not_asked", None, None),
+    ]
+    assert "copy to: b/s" in told.text
+    assert "  batch: no: lacks batch (`tags`)" in told.text
+
+
+def test_the_time_may_be_given() -> None:
+    """At noon, unless another time is said."""
+    bench = Bench(Rule(name="night", when=NIGHT, use="b/m"))
+    assert bench.ask().model == "up/m"
+    told = bench.ask(at="2026-03-04T23:30:00+01:00")
+    assert (told.rule, told.facts.at) == ("night", datetime(2026, 3, 4, 22, 30, tzinfo=UTC))
+
+
+def test_everybody_in_line_is_looked_at() -> None:
+    """Who is not there, left alone or draining is told, and who would serve in their place."""
+    members = (
+        Member(model="up/gone", draining=True),
+        Member(model="nobody/m"),
+        Member(model="up/m"),
+        Member(model="b/m"),
+    )
+    bench = Bench(models=(VirtualModel(name="quick", members=members, fallbacks=("b/last",)),))
+    bench.board.force("up/m", BreakerState.FORCED_OPEN)
+    told = bench.ask(model="quick")
+    assert [(one.model, one.known, one.available, one.breaker) for one in told.candidates] == [
+        ("nobody/m", False, False, None),
+        ("up/m", True, False, "forced_open"),
+        ("b/m", True, True, "closed"),
+        ("b/last", True, True, "closed"),
+    ]
+    assert [one.via for one in told.candidates] == ["quick", "quick", "quick", None]
+    assert (told.draining, told.model, told.strategy) == (("up/gone",), "b/m", "order")
+    for line in (
+        "nobody/m is not there: no provider has it",
+        "up/m is left alone at the moment: its breaker is forced_open",
+        "up/gone is draining: it gets no calls",
+        "served by: b/m",
+    ):
+        assert line in told.text.splitlines()
+
+
+def test_nobody_is_told_as_nobody() -> None:
+    """A model that nobody has is served by nobody, and no breaker is made for it."""
+    bench = Bench()
+    told = bench.ask(model="nobody/m")
+    assert (told.model, told.candidates[0].known) == (None, False)
+    assert "served by: nobody" in told.text
+    assert not bench.board.snapshot()
+
+
+def test_a_provider_that_is_left_alone_takes_its_models_along() -> None:
+    """A model with a good breaker is not available while its provider is not."""
+    bench = Bench(up_m=["b/m"])
+    bench.board.force("up", BreakerState.FORCED_OPEN)
+    told = bench.ask()
+    assert [(one.model, one.breaker, one.available) for one in told.candidates] == [
+        ("up/m", "closed", False),
+        ("b/m", "closed", True),
+    ]
+    assert told.model == "b/m"
+
+
+@pytest.mark.parametrize(
+    ("said", "caller", "tenant"),
+    [
+        ({}, "app", ""),
+        ({"caller": "shop"}, "shop", "acme"),
+        ({"caller": "shop", "tenant": "other"}, "shop", "other"),
+        ({"caller": "stranger"}, "stranger", ""),
+        ({"tenant": "acme"}, "app", "acme"),
+    ],
+)
+def test_somebody_calls(said: dict[str, object], caller: str, tenant: str) -> None:
+    """Who asks, or who is named, with the tenant of the key unless another is said."""
+    told = Bench().ask_as(Caller(name="app"), said)
+    assert (told.facts.caller, told.facts.tenant) == (caller, tenant)
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def test_a_whole_call_is_looked_into() -> None:
+    """What a call says of itself is found out; what is said beside it wins."""
+    body = {"model": "b/m", "stream": True, "tools": [TOOL], "messages": [{"role": "user", "content": [IMAGE]}]}
+    facts = Bench().ask(request=body).facts
+    assert (facts.model, facts.streaming, facts.tools, facts.modalities) == ("b/m", True, True, ("image",))
+    assert facts.input_tokens > 0
+    beside = {"model": "up/m", "streaming": False, "tools": False, "modalities": [], "input_tokens": 7}
+    facts = Bench().ask(request=body, **beside).facts
+    assert {name: getattr(facts, name) for name in beside} == {**beside, "modalities": ()}
+
+
+def test_calls_of_every_surface_are_read() -> None:
+    """Anthropic's shape and calls for vectors have their own."""
+    body = {"model": "b/m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}], "system": "Be kind."}
+    assert Bench().ask(request=body, surface="anthropic.messages").facts.model == "b/m"
+    told = Bench().ask(request={"model": "b/v", "input": ["Hi"]}, operation="embed")
+    assert (told.facts.operation, told.facts.tools, told.model) == ("embed", False, "b/v")
+
+
+def test_lots_are_told_as_lots() -> None:
+    """Where nothing keeps a call on its side, the next one may go elsewhere, and that is said."""
+    rule = Rule(name="rollout", split=(Split(model="b/m", percentage=50),))
+    bench = Bench(rule)
+    drawn, kept = bench.ask(), bench.ask(conversation="one")
+    assert [one.rules[0].drawn for one in (drawn, kept)] == [True, False]
+    assert "drawn by lot" in drawn.text
+    assert "drawn by lot" not in kept.text
+    assert {bench.ask(conversation="one").model for _ in range(20)} == {kept.model}
+    by_message = bench.ask(request={**CHAT, "model": "up/m"})
+    assert by_message.rules[0].drawn is False
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"{", None),
+        (b"[]", None),
+        (b"\xff", None),
+        (b'{"more": 1}', None),
+        (b'{"tags": "batch"}', "tags"),
+        (b'{"tags": [" batch"]}', "tags[0]"),
+        (b'{"tags": ["a,b"]}', "tags[0]"),
+        (b'{"at": "soon"}', "at"),
+        (b'{"at": "2026-03-04T12:00:00"}', "at"),
+        (b'{"at": "1066-10-14T09:00:00Z"}', "at"),
+        (b'{"input_tokens": -1}', "input_tokens"),
+        (b'{"input_tokens": 10000000000}', "input_tokens"),
+        (b'{"operation": "sing"}', "operation"),
+        (b'{"modalities": ["smell"]}', "modalities[0]"),
+    ],
+)
+def test_nonsense_is_refused(body: bytes, param: str | None) -> None:
+    """What cannot be asked is named."""
+    with pytest.raises(InvalidRequest) as refused:
+        parse_question(body)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize("request_body", [5, [], {"model": 5}])
+def test_a_request_that_is_none_is_refused(request_body: object) -> None:
+    """The body must be that of a call."""
+    with pytest.raises(InvalidRequest):
+        Bench().ask(request=request_body)
+
+
+def test_no_request_is_no_request() -> None:
+    """Null stands for none, as elsewhere."""
+    question = parse_question(b'{"request": null, "model": "up/m"}')
+    assert Bench().explainer.explain(question, LOCAL).model == "up/m"
+
+
+def test_it_can_be_sent() -> None:
+    """All of it is JSON."""
+    told = Bench(Rule(name="all", use="b/m")).ask()
+    assert json.loads(msgspec.json.encode(told))["candidates"][0]["reason"] == "the rule names it"
