@@ -100,6 +100,22 @@ async def test_reloads_without_a_pause(tmp_path: Path) -> None:
             await gateway.chat("Hi", model="demo/m")
 
 
+async def test_hedging_follows_a_reload(tmp_path: Path) -> None:
+    """It can be switched on and off while calls are made."""
+
+    def settings(**hedging: object) -> Settings:
+        more = {**SCRIPTED, "other": {"kind": "scripted"}}
+        return settings_for(tmp_path, providers=more, fallbacks={"demo/m": ["other/n"]}, hedging=hedging)
+
+    seen: list[object] = []
+    async with Gateway(settings()) as gateway:
+        for hedging in ({}, {"enabled": True}, {"enabled": True, "percent": 7}, {}):
+            await gateway.reload(settings(**hedging))
+            seen.append(gateway.recovery.hedger)
+        assert seen == [None, gateway.hedger, gateway.hedger, None]
+        assert gateway.hedger.policy.ratio == 0.07
+
+
 def test_serves_tls(tmp_path: Path) -> None:
     """With a certificate and its key the same port speaks TLS, verified by name."""
     authority = trustme.CA()

@@ -10,6 +10,7 @@ from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.resilience.boards import BreakerBoard
+from narthex.resilience.hedges import HedgeEnd, Hedges
 from narthex.resilience.recovery import Recovery, Way
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from scripts.pages.markdown import code, table
@@ -40,7 +41,9 @@ def documented() -> list[tuple[str, str, str, str]]:
     metrics.shadows.series("chat", "local/smollm2", "ok").requests += 1
     cascades = Cascades()
     cascades.note("thrifty", "local/smollm2", "passed")
-    counting = (recovery, RegisteredAnswers(), board, Dropped(), cascades)
+    hedges = Hedges()
+    hedges.let_go("local/smollm2", 1)
+    counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades)
     metrics.sources += [source.lines for source in counting]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
@@ -76,6 +79,10 @@ def _lines() -> Iterator[str]:
             (code("failure"), "The [class](errors.md) of the failure that was met first."),
             (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
             (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
+            (
+                code("event"),
+                "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
+            ),
             (code("breaker"), "`provider/model`, or `provider` for all of its models."),
             (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + "."),
             (code("virtual"), "The virtual model that was asked for."),

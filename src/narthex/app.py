@@ -35,6 +35,7 @@ from narthex.pipeline.explain import Explainer
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
+from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import ShadowLimits, Shadows
@@ -109,8 +110,7 @@ class Gateway:
         settings = self.settings
         data_dir = settings.data_dir.expanduser()
         self._tasks = TaskKeeper()
-        self.metrics = Metrics()
-        self.doorkeeper = Doorkeeper()
+        self.metrics, self.doorkeeper = Metrics(), Doorkeeper()
         self.keyring = _keyring(settings)
         self._resources.push_async_callback(self._tasks.aclose)
         log = self._open_log(data_dir / "logs")
@@ -124,6 +124,7 @@ class Gateway:
         self.board = BreakerBoard(_breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
         self.figures = Figures(time.monotonic, available=self.board.available)
         self.router = self._router(settings)
+        self.hedger = Hedger(self._tasks.spawn)
         self.recovery = self._recovery(settings)
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
@@ -135,7 +136,7 @@ class Gateway:
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
-        return [source.lines for source in counting]
+        return [*(source.lines for source in counting), self.hedger.counters.lines]
 
     def _stages(self) -> list[Check | Stage]:
         return default_stages(
@@ -194,6 +195,7 @@ class Gateway:
             board=self.board,
             # What nobody asks for is not counted.
             figures=self.figures if settings.virtual else None,
+            hedger=self.hedger.by(settings.hedging),
         )
 
     def _open_log(self, folder: Path) -> RequestLog | None:

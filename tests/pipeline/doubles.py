@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -190,6 +191,17 @@ def streamed(
         lambda: notes.append("resume"),
         lambda: notes.append("hurry"),
     )
+
+
+def at_once(pieces: list[bytes], error: BaseException) -> StreamReply:
+    """Return a reply that was there to its break before anybody read it."""
+
+    async def pump(feed: Callable[[bytes], None]) -> None:
+        for piece in pieces:
+            feed(piece)
+        raise error
+
+    return replace(streamed([]), pump=pump)
 
 
 def told(*events: Event, error: BaseException | None = None, closed: list[str] | None = None) -> EventsReply:

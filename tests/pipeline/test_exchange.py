@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.errors import InvalidRequest, RequestError
-from narthex.pipeline.exchange import Exchange, new_request_id
+from narthex.errors import Failure, InvalidRequest, ProviderTimeout, RequestError
+from narthex.pipeline.exchange import Exchange, Tried, new_request_id
+from narthex.providers.catalog import Catalog
+from narthex.providers.contract import Timeouts
+from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.messages import Message, Text
 from narthex.types.requests import ChatRequest
-from tests.pipeline.doubles import CHAT, MESSAGE, exchange
+from narthex.types.usage import Usage
+from tests.pipeline.doubles import CHAT, MESSAGE, Double, exchange
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -22,6 +26,34 @@ JSON = st.recursive(
     max_leaves=8,
 )
 HEADS = st.dictionaries(st.sampled_from(["model", "stream", "stream_options", "messages", "x"]), JSON, max_size=4)
+
+
+def test_a_fork_is_a_call_of_its_own_until_it_is_adopted() -> None:
+    """Neither sees what the other sets before that; then both are one, whichever is written to."""
+    made = exchange(CHAT)
+    made.read_head()
+    made.usage, made.answer = Usage(input_tokens=1), Stream(None)
+    fork, other = made.fork(), made.fork()
+    assert (fork.id, fork.model_asked, fork.answer, fork.usage) == (made.id, "up/m", None, None)
+    fork.model_answered, other.model_answered = "a", "b"
+    assert made.model_answered is None
+    made.total_s = 3.0
+    made.adopt(fork)
+    assert [made.model_answered, made.answer, made.total_s] == ["a", None, 3.0]
+    fork.usage = Usage(output_tokens=7)
+    made.dropped = ("seed",)
+    assert (made.usage, fork.dropped, other.usage) == (fork.usage, ("seed",), None)
+
+
+def test_a_break_is_noted_where_the_answer_came_from() -> None:
+    """Of two attempts that ran beside each other the one that answered has failed, not the one that was let go."""
+    made = exchange(CHAT)
+    made.target = Catalog([(Double(), Timeouts())]).resolve("up/m")
+    made.attempts = (Tried("up/m", "first", 1, None), Tried("b/m", "hedge", 1, "cancelled"))
+    made.note_break(ProviderTimeout(provider="up", failure=Failure.STALL))
+    assert made.story == "up/m first stall, b/m hedge cancelled"
+    made.note_break(ProviderTimeout(provider="up", failure=Failure.STALL))
+    assert made.story == "up/m first stall, b/m hedge cancelled, up/m first stall"
 
 
 @pytest.mark.parametrize(

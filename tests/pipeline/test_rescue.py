@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +10,7 @@ from narthex.errors import Failure, ProviderError, ProviderTimeout, ProviderUnre
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages.attempt import Attempt
-from narthex.providers.contract import Reply, StreamReply
+from narthex.providers.contract import Reply
 from narthex.resilience.breakers import BreakerState
 from narthex.resilience.decisions import Policy
 from narthex.resilience.recovery import Way
@@ -23,7 +21,20 @@ from narthex.types.dialects import Dialect
 from narthex.types.events import Ended, Event, Started, TextDelta
 from narthex.types.requests import ChatRequest
 from narthex.wire.registry import CHAT_WIRES
-from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, MESSAGE, Double, House, exchange, read, streamed, told, whole
+from tests.pipeline.doubles import (
+    ANTHROPIC,
+    CHAT,
+    INNER,
+    MESSAGE,
+    Double,
+    House,
+    at_once,
+    exchange,
+    read,
+    streamed,
+    told,
+    whole,
+)
 
 POEM = "the owl and the pussycat went to sea in a beautiful pea green boat"
 CUT = ProviderUnreachable(provider="up", failure=Failure.TRUNCATED)
@@ -57,17 +68,6 @@ def said(events: list[Event]) -> str:
 def asked() -> Exchange:
     """Return a call for a stream."""
     return exchange({**CHAT, "stream": True})
-
-
-def at_once(pieces: list[bytes], error: BaseException) -> StreamReply:
-    """Return a reply that was there to its break before anybody read it."""
-
-    async def pump(feed: Callable[[bytes], None]) -> None:
-        for piece in pieces:
-            feed(piece)
-        raise error
-
-    return replace(streamed([]), pump=pump)
 
 
 def rest(cut: int) -> str:

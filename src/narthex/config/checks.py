@@ -51,6 +51,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _routing(settings)
     yield from _answers(settings)
     yield from _pauses(settings)
+    yield from _hedging(settings)
     yield from _files(settings)
 
 
@@ -270,6 +271,16 @@ def _pauses(settings: Settings) -> Iterator[Contradiction]:
         if getattr(values, least) > getattr(values, most):
             message = f"longer than `{most}`, {getattr(values, most):g} s; raise that, or lower this"
             yield Contradiction(path=(section, least), message=message, depends=((section, most),))
+
+
+def _hedging(settings: Settings) -> Iterator[Contradiction]:
+    hedging, first_token_s = settings.hedging, settings.timeouts.first_token_s
+    if hedging.enabled and not settings.fallbacks and not settings.virtual:
+        message = "there is nobody to ask beside a late model; add `fallbacks` or a virtual model, or remove this"
+        yield Contradiction(path=("hedging", "enabled"), message=message, depends=(("fallbacks",), ("virtual",)))
+    if hedging.least_s >= first_token_s:
+        message = f"no less than `timeouts.first_token_s`, {first_token_s:g} s, when a call fails; lower this"
+        yield Contradiction(path=("hedging", "least_s"), message=message, depends=(("timeouts", "first_token_s"),))
 
 
 def _files(settings: Settings) -> Iterator[Contradiction]:

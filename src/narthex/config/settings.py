@@ -268,6 +268,23 @@ class BreakerSettings(Section):
     open_cap_s: Seconds = Field(default=60.0, description="Longest time alone, in seconds.")
 
 
+class HedgingSettings(Section):
+    """When a second model is asked beside one that is unusually late. It costs: both may bill the prompt."""
+
+    enabled: bool = Field(default=False, description="Whether calls are hedged; `x-narthex-hedge: off` spares one.")
+    asked_only: bool = Field(default=False, description="Whether only calls with `x-narthex-hedge: on` are hedged.")
+    percent: float = Field(
+        default=5.0, gt=0, le=100, description="Second attempts, of all calls: the most load they add."
+    )
+    quantile: float = Field(
+        default=95.0, gt=0, lt=100, description="Part of a model's answers that are not late, in percent."
+    )
+    least_s: Seconds = Field(default=0.1, description="No call is late before this time, in seconds.")
+    minimum_calls: int = Field(
+        default=20, ge=1, description="Answers of a model within the last minutes before it is known what is late."
+    )
+
+
 class ProviderSettings(Section):
     """A provider: an address, its key and what it serves."""
 
@@ -365,6 +382,9 @@ class Settings(Section):
     retries: RetrySettings = Field(default=RetrySettings(), description="What is done when an attempt fails.")
     breakers: BreakerSettings = Field(
         default=BreakerSettings(), description="When a model or provider that fails is left alone."
+    )
+    hedging: HedgingSettings = Field(
+        default=HedgingSettings(), description="When a second model is asked beside one that is unusually late."
     )
     rescue: Literal["continue", "restart", "off"] = Field(
         default="continue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,10 +55,12 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     target: str
     """`provider/model`."""
     way: str
-    """`first`, `retry`, `fallback`, or how a stream was brought to its end."""
+    """`first`, `hedge`, `retry`, `fallback`, or how a stream was brought to its end."""
     duration_us: int
     failure: str | None
     """Class of the failure; None if the attempt succeeded."""
+    input_tokens: int = 0
+    """Tokens of the prompt, estimated, of an attempt that was let go beside another."""
 
     @classmethod
     def of(cls, target: Target, way: str, begun: float, error: NarthexError | None) -> Tried:
@@ -70,6 +72,14 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
 def word_of(error: NarthexError) -> str:
     """Return the class of a provider's failure, or the code of an error of ours."""
     return str(getattr(error, "failure", error.code))
+
+
+def answering(attempts: Sequence[Tried]) -> int | None:
+    """Return the place of the attempt that brought the answer; None if none did.
+
+    It need not be the last: one that was made beside it, and let go, may stand behind it.
+    """
+    return next((place for place in reversed(range(len(attempts))) if attempts[place].failure is None), None)
 
 
 class Watch(Protocol):
@@ -179,6 +189,22 @@ class Exchange:
         copy.shadow_of = self.id
         return copy
 
+    def fork(self) -> Exchange:
+        """Return the same call for an attempt beside another: what that sets is not seen here until it is adopted."""
+        fork = object.__new__(type(self))
+        fork.__dict__.update(self.__dict__)
+        fork.answer = fork.watch = fork.usage = None
+        return fork
+
+    def adopt(self, fork: Exchange) -> None:
+        """Take over what was set on a fork, and share everything with it from now on.
+
+        Who writes an answer keeps the exchange that it was begun with, and writes to its end: what it finds out then,
+        such as the usage, is found here too.
+        """
+        self.__dict__.update(fork.__dict__)
+        fork.__dict__ = self.__dict__
+
     @property
     def story(self) -> str:
         """What was tried, in order, in one line: `a/m first overloaded, b/n fallback ok`; empty if all went well."""
@@ -191,12 +217,14 @@ class Exchange:
     def note_break(self, error: NarthexError) -> None:
         """Take note that the answer broke off: the attempt that had brought it failed after all."""
         assert self.target is not None
-        good = self.attempts[-1] if self.attempts else None
-        if good is None or good.failure is not None:
+        attempts = self.attempts
+        place = answering(attempts)
+        if place is None:
             self.note_attempt(Tried.of(self.target, "first", self.received_at, error))
             return
+        good = attempts[place]
         begun = self.first_frame_at - good.duration_us / 1_000_000
-        self.attempts = (*self.attempts[:-1], Tried.of(self.target, good.way, begun, error))
+        self.attempts = (*attempts[:place], Tried.of(self.target, good.way, begun, error), *attempts[place + 1 :])
 
     def read_head(self) -> None:
         """Read from the body what must be known to send it on.

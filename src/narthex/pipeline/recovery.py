@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 from narthex.errors import Failure, NarthexError, ProviderOverloaded
 from narthex.pipeline.exchange import Exchange, Tried
@@ -33,6 +33,25 @@ Attempt = Callable[[Exchange, Target], Awaitable[None]]
 """Makes one attempt, and sets the exchange's answer."""
 
 
+class Failed(NamedTuple):
+    """Where a call stands whose first attempts have failed."""
+
+    target: Target
+    """From whom it goes on."""
+    error: NarthexError
+    """Why that one gave no answer."""
+    spent: tuple[str, ...] = ()
+    """Who need not be asked again."""
+
+
+class FirstAttempts(Protocol):
+    """Makes the first attempts at calls, in place of a single one."""
+
+    async def first(self, recovery: Recovery, exchange: Exchange, attempt: Attempt, /) -> Failed | None:
+        """Make them, and note them; tell where the call stands if none brought an answer."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Recovery:
     """Carries calls past the failures of their targets."""
@@ -44,6 +63,7 @@ class Recovery:
     board: BreakerBoard = field(default_factory=BreakerBoard)
     figures: Figures | None = None
     counters: Counters = field(default_factory=Counters)
+    hedger: FirstAttempts | None = None
     # Jitter is no secret.
     chance: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -56,11 +76,17 @@ class Recovery:
         """
         target = exchange.target
         assert target is not None
-        begun = monotonic()
-        error = await self.try_once(exchange, attempt, target, begun)
-        if error is not None:
+        if self.hedger is not None:
+            failed = await self.hedger.first(self, exchange, attempt)
+        else:
+            begun = monotonic()
+            error = await self.try_once(exchange, attempt, target, begun)
+            if error is None:
+                return
             exchange.note_attempt(Tried.of(target, "first", begun, error))
-            await _Course(self, exchange, attempt, target).follow(error)
+            failed = Failed(target, error)
+        if failed is not None:
+            await _Course(self, exchange, attempt, failed).follow(failed.error)
 
     async def try_once(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
         """Make one attempt, and keep the books of its target; return why it failed, if it did."""
@@ -111,6 +137,7 @@ class Recovery:
     def adopt(self, other: Recovery) -> None:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
         self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
+        self.hedger = other.hedger
 
     def helpers(self, exchange: Exchange, error: NarthexError) -> Iterator[Target]:
         """Yield who may give the rest of an answer that broke: the same target only if it is not silent."""
@@ -134,13 +161,13 @@ class Recovery:
 class _Course:
     """One call's way on, after its first attempt has failed."""
 
-    def __init__(self, recovery: Recovery, exchange: Exchange, attempt: Attempt, target: Target) -> None:
+    def __init__(self, recovery: Recovery, exchange: Exchange, attempt: Attempt, failed: Failed) -> None:
         self._recovery = recovery
         self._exchange = exchange
         self._attempt = attempt
-        self._target = target
+        self._target = target = failed.target
         self._deadline = deadline_of(exchange, target)
-        self._tried = {target.name}
+        self._tried = {target.name, *failed.spent}
         self._retries = 0
         self._needed_tokens = 0
 
@@ -195,7 +222,7 @@ class _Course:
         if self._needed_tokens > 1:
             others = larger(others, self._needed_tokens, _window)
         board = self._recovery.board
-        free = (one for one in others if one.name not in self._tried and board.breaker(one.name).available())
+        free = (one for one in others if one.name not in self._tried and board.available(one.name))
         return next(free, None)
 
 

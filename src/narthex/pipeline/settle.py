@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from narthex.errors import NarthexError, ProviderError
+from narthex.errors import Failure, NarthexError, ProviderError
 from narthex.pipeline.estimates import estimate
 from narthex.pipeline.exchange import Exchange
 from narthex.routing.plan import Plan
@@ -34,6 +34,8 @@ class _NoUsage(msgspec.Struct, frozen=True):
 
 
 _NO_USAGE = _NoUsage()
+_NO_FAILURE: Final = (None, Failure.CANCELLED.value)
+"""Of attempts that succeeded, or were let go beside another."""
 
 
 class Settlement:
@@ -106,7 +108,7 @@ class Settlement:
 
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
-    attempts = tuple(AttemptLine(one.target, one.way, one.duration_us, one.failure) for one in exchange.attempts)
+    attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)) for one in exchange.attempts)
     instead_of = exchange.instead_of
     return msgspec.structs.replace(
         line,
@@ -122,6 +124,8 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
 def _rescued(exchange: Exchange) -> str | None:
     """Return the way that brought the answer although an attempt had failed; None if there is none."""
     if exchange.error is not None or exchange.instead_of is not None:
+        return None
+    if all(one.failure in _NO_FAILURE for one in exchange.attempts):
         return None
     way = next((one.way for one in reversed(exchange.attempts) if one.failure is None), None)
     return way if way not in _NO_RESCUE else None

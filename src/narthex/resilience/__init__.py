@@ -11,6 +11,7 @@ windows       what happened to a target lately
 cooling       which of a provider's keys may be used now
 concurrency   how many calls a target bears at once
 queueing      who waits for such a place
+hedges        what became of second attempts beside late ones
 latency       how fast a target usually is, and how many calls may be hedged
 idempotency   the same request twice is one call
 recovery      what failed, what was rescued and by which way, what was lost

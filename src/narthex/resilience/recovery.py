@@ -26,7 +26,7 @@ class Way(StrEnum):
     RESTART = "restart"
     """An answer that broke off was begun anew."""
     HEDGE = "hedge"
-    """A second request was quicker than the first."""
+    """A second attempt, made because the first was late, answered when that had failed."""
 
 
 class _Tally:

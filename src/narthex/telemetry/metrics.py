@@ -165,8 +165,9 @@ def _histogram(
 
 def _labels(labels: tuple[str, str, str]) -> str:
     operation, model, outcome = labels
-    return f'operation="{operation}",model="{_escaped(model)}",outcome="{outcome}"'
+    return f'operation="{operation}",model="{escaped(model)}",outcome="{outcome}"'
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
+    """Return the value of a label as it is written between quotes."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

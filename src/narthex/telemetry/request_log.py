@@ -29,12 +29,14 @@ class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     target: str
     """`provider/model` that was asked."""
     way: str
-    """`first`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`;
+    """`first`, `hedge`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`;
     `cascade` if the answer before it did not pass the check; of a registered answer `static` or `computed`."""
     duration_us: int
     """Time that it took, in microseconds."""
     failure: str | None = None
     """Class of its failure, or why its answer did not pass the check; left out if it succeeded."""
+    input_tokens: int = 0
+    """Of one that was let go beside another, the tokens of the prompt that its provider may bill; an estimate."""
 
 
 class RouteLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

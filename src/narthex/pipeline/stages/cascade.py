@@ -15,7 +15,7 @@ from narthex.pipeline.checking import Checker
 from narthex.pipeline.contract import Next
 from narthex.pipeline.delivery import deliver
 from narthex.pipeline.estimates import estimate
-from narthex.pipeline.exchange import Exchange, Tried, word_of
+from narthex.pipeline.exchange import Exchange, Tried, answering, word_of
 from narthex.pipeline.held import MAX_HELD_BYTES, read_whole, summed
 from narthex.pipeline.recovery import deadline_of
 from narthex.providers.catalog import Catalog, Target
@@ -160,8 +160,9 @@ class _Climb:
         before, made = exchange.attempts[: self._told], list(exchange.attempts[self._told :])
         if self._climbed:
             made = [msgspec.structs.replace(one, way=WAY) if one.way == "first" else one for one in made]
-        if made and made[-1].failure is None:
-            made[-1] = msgspec.structs.replace(made[-1], failure=why)
+        place = answering(made)
+        if place is not None:
+            made[place] = msgspec.structs.replace(made[place], failure=why)
         elif not made and target is not None and (self._climbed or why):
             duration_us = int((monotonic() - self._begun) * 1_000_000)
             made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why)]
