@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from narthex.http.app import build_routes
 from narthex.http.openapi import MODEL_ROUTES, install
+from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import SCHEMAS
 from narthex.http.surfaces import SURFACES
@@ -18,7 +19,7 @@ from narthex.tenancy.keys import Keyring
 from tests.http.doors import Json, house
 
 PUBLIC = {"/health", "/livez", "/readyz", "/docs", "/openapi.json"}
-STREAMING = {"/v1/chat/completions", "/v1/messages", "/api/generate"}
+STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate"}
 
 
 async def document_of(data_dir: Path) -> Json:
@@ -94,7 +95,7 @@ async def test_what_the_framework_would_answer_is_not_promised(tmp_path: Path) -
     """No operation lists the framework's 422, nor a schema of its: no such answer ever comes."""
     document = await document_of(tmp_path)
     assert not [path for path, operation in operations(document).items() if "422" in answers(operation)]
-    assert cast("Json", document["components"])["schemas"] == {**SCHEMAS, **SYSTEM, **ROUTING}
+    assert cast("Json", document["components"])["schemas"] == {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING}
     assert "HTTPValidationError" not in str(document)
 
 

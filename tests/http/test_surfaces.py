@@ -49,6 +49,7 @@ def test_each_model_route_has_its_dialect() -> None:
     assert {path: tuple(surface) for path, surface in SURFACES.items()} == {
         b"/v1/chat/completions": (Operation.CHAT, Dialect.OPENAI_CHAT),
         b"/v1/embeddings": (Operation.EMBED, Dialect.OPENAI_EMBEDDINGS),
+        b"/v1/responses": (Operation.CHAT, Dialect.OPENAI_RESPONSES),
         b"/v1/messages": (Operation.CHAT, Dialect.ANTHROPIC_MESSAGES),
         b"/v1/messages/count_tokens": (Operation.COUNT_TOKENS, Dialect.ANTHROPIC_COUNT_TOKENS),
     }

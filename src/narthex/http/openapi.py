@@ -8,6 +8,7 @@ from typing import Final, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, ref
 from narthex.http.system_schemas import SYSTEM
@@ -98,6 +99,16 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         tag="OpenAI",
         summary="Answer a chat, whole or streamed",
         description="OpenAI's chat completions: https://platform.openai.com/docs/api-reference/chat",
+    ),
+    "/v1/responses": _post(
+        "ResponsesRequest",
+        _json_or_stream("Response"),
+        tag="OpenAI",
+        summary="Answer a conversation of items, whole or streamed",
+        description=(
+            "OpenAI's responses: https://platform.openai.com/docs/api-reference/responses. No response is kept here: "
+            "`store` has no effect, and the conversation so far is sent as `input`."
+        ),
     ),
     "/v1/embeddings": _post(
         "EmbeddingsRequest",
@@ -194,7 +205,7 @@ def install(app: FastAPI, keyring: Keyring) -> None:
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     document["components"] = {
-        "schemas": {**SCHEMAS, **SYSTEM, **ROUTING},
+        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -13,6 +13,9 @@ from narthex.streams.stream import Stream
 from narthex.types.events import Event
 from narthex.wire.registry import CHAT_WIRES
 
+LastWords = Callable[[NarthexError], bytes]
+"""Returns the frames that tell why an answer is not whole."""
+
 
 class Outflow:
     """One streamed answer on its way into one connection, in chunks.
@@ -34,7 +37,7 @@ class Outflow:
         *,
         head: bytes,
         encode: Callable[[Event], bytes] | None,
-        last_words: Callable[[NarthexError], bytes],
+        last_words: LastWords,
     ) -> None:
         """Begin to write what there is.
 
@@ -106,11 +109,13 @@ class Outflow:
 
 def flow(exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes) -> Outflow:
     """Let the answer to a call flow into its connection, in the dialect of its caller."""
-
-    def last_words(error: NarthexError) -> bytes:
-        return error_frames(exchange.dialect, error, exchange.id)
-
-    encode = (
-        None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
-    )
+    encode, last_words = writers(exchange, answer)
     return Outflow(answer, write, head=head, encode=encode, last_words=last_words)
+
+
+def writers(exchange: Exchange, answer: Stream) -> tuple[Callable[[Event], bytes] | None, LastWords]:
+    """Return what writes the events of an answer for its caller, None if they are written, and what tells an error."""
+    if answer.dialect is not None:
+        return None, lambda error: error_frames(exchange.dialect, error, exchange.id)
+    encoder = CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request())
+    return encoder.encode, lambda error: encoder.error(error, exchange.id)

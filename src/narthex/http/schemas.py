@@ -18,10 +18,11 @@ COUNT: Final[Json] = {"type": "integer", "minimum": 0}
 _LARGEST: Final = 18_446_744_073_709_551_615
 """What an integer can be: 64 bits, with or without a sign."""
 _INTEGER: Final[Json] = {"type": "integer", "minimum": -9_223_372_036_854_775_808, "maximum": _LARGEST}
-_POSITIVE: Final[Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
+POSITIVE: Final[Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
 NUMBER: Final[Json] = {"type": "number"}
 FLAG: Final[Json] = {"type": "boolean"}
-_ANY_OBJECT: Final[Json] = {"type": "object"}
+OBJECT: Final[Json] = {"type": "object"}
+STRINGS: Final[Json] = {"type": "object", "additionalProperties": TEXT}
 _NULL: Final[Json] = {"type": "null"}
 _SPOKEN: Final[Json] = {"type": "string", "minLength": 1}
 
@@ -62,7 +63,8 @@ def listed(items: Json, **more: object) -> Json:
     return {"type": "array", "items": items, **more}
 
 
-def _part(kind: str, properties: Mapping[str, object], required: tuple[str, ...]) -> Json:
+def part(kind: str, properties: Mapping[str, object], required: tuple[str, ...]) -> Json:
+    """Write the schema of an object that says by `type` what it is."""
     return record({"type": {"const": kind}, **properties}, ("type", *required))
 
 
@@ -74,12 +76,12 @@ def _text_or(*parts: str) -> Json:
     return {"anyOf": [TEXT, listed({"anyOf": [ref(part) for part in parts]})]}
 
 
-_MODEL: Final[Json] = {
+MODEL: Final[Json] = {
     **nullable(TEXT),
     "description": "`provider/model` or an alias; by default the configured default model.",
     "examples": ["local/smollm2"],
 }
-_STREAM: Final[Json] = {**nullable(FLAG), "default": False, "description": "Whether the answer comes as it is made."}
+STREAM: Final[Json] = {**nullable(FLAG), "default": False, "description": "Whether the answer comes as it is made."}
 _CACHE: Final[Json] = nullable(record({"type": {"const": "ephemeral"}, "ttl": nullable(one_of("5m", "1h"))}))
 
 _ERRORS: Final[Mapping[str, Json]] = {
@@ -117,8 +119,8 @@ _ERRORS: Final[Mapping[str, Json]] = {
 }
 
 _OPENAI_PARTS: Final[Mapping[str, Json]] = {
-    "TextPart": _part("text", {"text": TEXT}, ("text",)),
-    "ImagePart": _part(
+    "TextPart": part("text", {"text": TEXT}, ("text",)),
+    "ImagePart": part(
         "image_url",
         {
             "image_url": record(
@@ -131,11 +133,11 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
         },
         ("image_url",),
     ),
-    "AudioPart": _part(
+    "AudioPart": part(
         "input_audio", {"input_audio": record({"data": TEXT, "format": TEXT}, ("data", "format"))}, ("input_audio",)
     ),
-    "FilePart": _part("file", {"file": record({"file_id": TEXT, "filename": TEXT}, ("file_id",))}, ("file",)),
-    "RefusalPart": _part("refusal", {"refusal": TEXT}, ("refusal",)),
+    "FilePart": part("file", {"file": record({"file_id": TEXT, "filename": TEXT}, ("file_id",))}, ("file",)),
+    "RefusalPart": part("refusal", {"refusal": TEXT}, ("refusal",)),
     "ToolCall": record(
         {
             "id": TEXT,
@@ -175,7 +177,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
         {
             "type": {"const": "function"},
             "function": record(
-                {"name": TEXT, "description": nullable(TEXT), "parameters": nullable(_ANY_OBJECT)}, ("name",)
+                {"name": TEXT, "description": nullable(TEXT), "parameters": nullable(OBJECT)}, ("name",)
             ),
         },
         ("type", "function"),
@@ -199,17 +201,17 @@ _OPENAI: Final[Mapping[str, Json]] = {
     },
     "ChatCompletionRequest": record(
         {
-            "model": _MODEL,
+            "model": MODEL,
             "messages": listed(ref("ChatMessage"), minItems=1),
-            "stream": _STREAM,
+            "stream": STREAM,
             "stream_options": nullable(record({"include_usage": nullable(FLAG)})),
             "temperature": nullable(NUMBER),
             "top_p": nullable(NUMBER),
-            "max_tokens": nullable(_POSITIVE),
-            "max_completion_tokens": nullable(_POSITIVE),
+            "max_tokens": nullable(POSITIVE),
+            "max_completion_tokens": nullable(POSITIVE),
             "stop": {"anyOf": [TEXT, listed(TEXT), _NULL]},
             "seed": nullable(_INTEGER),
-            "n": nullable({**_POSITIVE, "maximum": 8}),
+            "n": nullable({**POSITIVE, "maximum": 8}),
             "presence_penalty": nullable(NUMBER),
             "frequency_penalty": nullable(NUMBER),
             "logprobs": nullable(FLAG),
@@ -219,7 +221,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
             "response_format": nullable(ref("ResponseFormat")),
             "reasoning_effort": nullable(TEXT),
             "user": nullable(TEXT),
-            "metadata": nullable({"type": "object", "additionalProperties": TEXT}),
+            "metadata": nullable(STRINGS),
         },
         ("messages",),
         description="A chat completion in OpenAI's shape; fields not named here are passed on.",
@@ -251,7 +253,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
     ),
     "EmbeddingsRequest": record(
         {
-            "model": {**_MODEL, "examples": ["local/minilm"]},
+            "model": {**MODEL, "examples": ["local/minilm"]},
             "input": {
                 "anyOf": [
                     _SPOKEN,
@@ -262,7 +264,7 @@ _OPENAI: Final[Mapping[str, Json]] = {
                 "description": "Texts, or token IDs.",
             },
             "encoding_format": nullable(one_of("float", "base64")),
-            "dimensions": nullable({**_POSITIVE, "maximum": 4096}),
+            "dimensions": nullable({**POSITIVE, "maximum": 4096}),
             "user": nullable(TEXT),
         },
         ("input",),
@@ -290,19 +292,19 @@ _OPENAI: Final[Mapping[str, Json]] = {
 }
 
 _ANTHROPIC_BLOCKS: Final[Mapping[str, Json]] = {
-    "TextBlock": _part("text", {"text": TEXT, "cache_control": _CACHE}, ("text",)),
-    "ImageBlock": _part("image", {"source": ref("Source"), "cache_control": _CACHE}, ("source",)),
-    "DocumentBlock": _part(
+    "TextBlock": part("text", {"text": TEXT, "cache_control": _CACHE}, ("text",)),
+    "ImageBlock": part("image", {"source": ref("Source"), "cache_control": _CACHE}, ("source",)),
+    "DocumentBlock": part(
         "document", {"source": ref("Source"), "title": nullable(TEXT), "cache_control": _CACHE}, ("source",)
     ),
     "Source": {
         "anyOf": [
-            _part("base64", {"media_type": TEXT, "data": TEXT}, ("media_type", "data")),
-            _part("url", {"url": TEXT}, ("url",)),
+            part("base64", {"media_type": TEXT, "data": TEXT}, ("media_type", "data")),
+            part("url", {"url": TEXT}, ("url",)),
         ]
     },
-    "ToolUseBlock": _part("tool_use", {"id": TEXT, "name": TEXT, "input": _ANY_OBJECT}, ("id", "name", "input")),
-    "ToolResultBlock": _part(
+    "ToolUseBlock": part("tool_use", {"id": TEXT, "name": TEXT, "input": OBJECT}, ("id", "name", "input")),
+    "ToolResultBlock": part(
         "tool_result",
         {
             "tool_use_id": TEXT,
@@ -311,17 +313,17 @@ _ANTHROPIC_BLOCKS: Final[Mapping[str, Json]] = {
         },
         ("tool_use_id",),
     ),
-    "ThinkingBlock": _part("thinking", {"thinking": TEXT, "signature": TEXT}, ("thinking", "signature")),
+    "ThinkingBlock": part("thinking", {"thinking": TEXT, "signature": TEXT}, ("thinking", "signature")),
 }
 
 _CONVERSATION: Final[Json] = {
-    "model": _MODEL,
+    "model": MODEL,
     "messages": listed(ref("AnthropicMessage"), minItems=1),
     "system": nullable(_text_or("TextBlock")),
     "tools": nullable(listed(ref("AnthropicTool"))),
     "tool_choice": nullable(record({"type": one_of("auto", "any", "none")}, ("type",))),
     "thinking": nullable(
-        record({"type": one_of("enabled", "adaptive", "disabled"), "budget_tokens": nullable(_POSITIVE)}, ("type",))
+        record({"type": one_of("enabled", "adaptive", "disabled"), "budget_tokens": nullable(POSITIVE)}, ("type",))
     ),
 }
 
@@ -337,13 +339,13 @@ _ANTHROPIC: Final[Mapping[str, Json]] = {
         ]
     },
     "AnthropicTool": record(
-        {"name": TEXT, "description": nullable(TEXT), "input_schema": _ANY_OBJECT}, ("name", "input_schema")
+        {"name": TEXT, "description": nullable(TEXT), "input_schema": OBJECT}, ("name", "input_schema")
     ),
     "MessagesRequest": record(
         {
             **_CONVERSATION,
-            "max_tokens": said({**_POSITIVE, "minimum": 0}, "The most tokens to write."),
-            "stream": _STREAM,
+            "max_tokens": said({**POSITIVE, "minimum": 0}, "The most tokens to write."),
+            "stream": STREAM,
             "temperature": nullable(NUMBER),
             "top_p": nullable(NUMBER),
             "stop_sequences": nullable(listed(TEXT)),
@@ -373,15 +375,15 @@ _NATIVE: Final[Mapping[str, Json]] = {
     "GenerateRequest": record(
         {
             "prompt": _SPOKEN,
-            "model": _MODEL,
+            "model": MODEL,
             "system": said(nullable(TEXT), "How to answer."),
             "format": {**one_of("text", "xml", "json"), "default": "text"},
-            "schema": said(nullable(_ANY_OBJECT), "JSON schema of the answer, with `json` only."),
+            "schema": said(nullable(OBJECT), "JSON schema of the answer, with `json` only."),
             "root": said(
                 nullable({**TEXT, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}), "Outermost element, with `xml` only."
             ),
             "stream": {**FLAG, "default": False},
-            "max_output_tokens": nullable({**_POSITIVE, "maximum": MAX_OUTPUT_TOKENS}),
+            "max_output_tokens": nullable({**POSITIVE, "maximum": MAX_OUTPUT_TOKENS}),
             "temperature": nullable({**NUMBER, "minimum": 0, "maximum": MAX_TEMPERATURE}),
             "seed": nullable({**COUNT, "maximum": MAX_SEED}),
             "stop": nullable(listed(_SPOKEN, maxItems=MAX_STOPS)),

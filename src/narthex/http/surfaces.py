@@ -23,6 +23,7 @@ class Surface(NamedTuple):
 
 SURFACES: Mapping[bytes, Surface] = {
     b"/v1/chat/completions": Surface(Operation.CHAT, Dialect.OPENAI_CHAT),
+    b"/v1/responses": Surface(Operation.CHAT, Dialect.OPENAI_RESPONSES),
     b"/v1/embeddings": Surface(Operation.EMBED, Dialect.OPENAI_EMBEDDINGS),
     b"/v1/messages": Surface(Operation.CHAT, Dialect.ANTHROPIC_MESSAGES),
     b"/v1/messages/count_tokens": Surface(Operation.COUNT_TOKENS, Dialect.ANTHROPIC_COUNT_TOKENS),

@@ -28,12 +28,11 @@ def test_a_request_survives_both_directions(request: ChatRequest) -> None:
 def test_a_provider_is_asked_to_keep_nothing() -> None:
     """What a client asks of this server is not passed on, and thoughts are wanted sealed."""
     request = decode_request(
-        b'{"model":"m","input":"hi","store":true,"background":true,"previous_response_id":"resp_1",'
-        b'"reasoning":{"summary":"auto"},"truncation":"auto"}'
+        b'{"model":"m","input":"hi","store":true,"background":false,"reasoning":{"summary":"auto"},"truncation":"auto"}'
     )
     body = json.loads(encode_request(request, model="gpt-5").body)
     assert body["store"] is False
-    assert not {"background", "previous_response_id"} & body.keys()
+    assert "background" not in body
     assert body["include"] == ["reasoning.encrypted_content"]
     assert (body["model"], body["truncation"], body["reasoning"]) == ("gpt-5", "auto", {"summary": "auto"})
 

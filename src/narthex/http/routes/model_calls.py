@@ -9,11 +9,11 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import RequestTimeout
 from narthex.http import openapi
+from narthex.http.outflow import writers
 from narthex.http.services import Services
-from narthex.http.surfaces import SURFACES, error_frames
+from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
-from narthex.wire.registry import CHAT_WIRES
 
 STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
@@ -65,16 +65,14 @@ async def read_body(request: Request) -> bytes:
 
 async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
     """Yield an answer's frames in the caller's dialect, to its end or to the error that it ends with."""
-    encode = (
-        None if answer.dialect is not None else CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request()).encode
-    )
+    encode, last_words = writers(exchange, answer)
     reader = answer.reader()
     try:
         while await reader.wait():
             taken = reader.take()
             yield b"".join(taken if encode is None else map(encode, taken))  # type: ignore[arg-type]
         if answer.error is not None:
-            yield error_frames(exchange.dialect, answer.error, exchange.id)
+            yield last_words(answer.error)
     finally:
         if not answer.closed:
             answer.cancel()

@@ -1,7 +1,7 @@
 """A client's request, read into the inner vocabulary.
 
-What the server itself keeps (`store`, `previous_response_id`, `background`) is no matter of a model: it stays in
-`extra`, for whoever holds the conversations.
+A request that leans on what a provider keeps (an earlier response, a conversation, a stored prompt) cannot be told to
+another provider, and is refused rather than answered without its beginning.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ _FORMATS = frozenset({"text", "json_object", "json_schema"})
 _MODES = frozenset({"auto", "none", "required"})
 _LOGPROBS = "message.output_text.logprobs"
 _NULL = msgspec.Raw(b"null")
+_KEPT_ELSEWHERE = (
+    ("prompt", "a stored prompt", "write the instructions and the input out"),
+    ("previous_response_id", "what a provider was told before", "send the conversation so far as `input`"),
+    ("conversation", "a conversation that a provider keeps", "send it as `input`"),
+    ("background", "an answer in the background", "leave `background` out, and stream the answer"),
+)
 _REMEDY = "use function tools, or a model whose provider speaks this API itself"
 
 _decoder = msgspec.json.Decoder(RequestBody)
@@ -47,8 +53,9 @@ def decode_request(body: bytes) -> ChatRequest:
         }
     except UNREADABLE as error:
         raise invalid_body(error) from error
-    if "prompt" in extra:
-        raise untranslatable("a stored prompt", "prompt", "write the instructions and the input out")
+    for name, what, remedy in _KEPT_ELSEWHERE:
+        if extra.get(name):
+            raise untranslatable(what, name, remedy)
     return _request(asked, extra)
 
 
@@ -57,7 +64,7 @@ def _request(asked: RequestBody, extra: dict[str, object]) -> ChatRequest:
     logprobs = True if asked.top_logprobs or _LOGPROBS in (asked.include or ()) else None
     return ChatRequest(
         model=asked.model,
-        messages=_messages(asked, extra),
+        messages=_messages(asked),
         stream=stream,
         # Usage is part of the last event of every stream.
         include_usage=stream,
@@ -79,9 +86,9 @@ def _request(asked: RequestBody, extra: dict[str, object]) -> ChatRequest:
     )
 
 
-def _messages(asked: RequestBody, extra: dict[str, object]) -> tuple[Message, ...]:
+def _messages(asked: RequestBody) -> tuple[Message, ...]:
     messages = messages_of(asked.input)
-    if not messages and "previous_response_id" not in extra and "conversation" not in extra:
+    if not messages:
         raise InvalidRequest("input: there is nothing to answer; give a text or items", param="input")
     if not asked.instructions:
         return messages

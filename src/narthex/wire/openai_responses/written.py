@@ -15,14 +15,7 @@ from narthex.wire.openai_responses.items_encode import written_summary
 from narthex.wire.openai_responses.request_encode import written_choice, written_format, written_tool
 from narthex.wire.openai_responses.schema import Json
 
-_ECHOED = (
-    "background",
-    "max_tool_calls",
-    "previous_response_id",
-    "prompt_cache_key",
-    "safety_identifier",
-    "truncation",
-)
+_ECHOED = ("max_tool_calls", "prompt_cache_key", "safety_identifier", "truncation")
 """Members of a request that a response repeats."""
 _ID = re.compile(r"resp_[A-Za-z0-9_-]{1,120}")
 
