@@ -95,6 +95,8 @@ def settings_for(data_dir: Path, **changes: object) -> Settings:
     values: dict[str, object] = {
         "retries": {"retries": 0},
         "rescue": "off",
+        "limits": {"adaptive": False},
+        "shedding": {"enabled": False},
         "breakers": {"consecutive_failures": 1_000_000, "minimum_calls": 1_000_000},
         "data_dir": data_dir,
         "server": {"port": 0, "graceful_timeout_s": 5},
@@ -112,6 +114,12 @@ def settings_for(data_dir: Path, **changes: object) -> Settings:
 def recovering(data_dir: Path, **changes: object) -> Iterator[RunningGateway]:
     """Run a server that goes on past failures, as one does without any setting."""
     delivered = {name: Settings.model_fields[name].default for name in ("rescue", "breakers")}
+    for name in ("limits", "shedding"):
+        changed = changes.get(name)
+        changes[name] = {
+            **Settings.model_fields[name].default.model_dump(),
+            **(changed if isinstance(changed, Mapping) else {}),
+        }
     quick = {"retries": 2, "base_s": 0.01, "cap_s": 0.05}
     with running(data_dir, **{"retries": quick, **delivered, **changes}) as gateway:
         yield gateway

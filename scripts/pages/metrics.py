@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from narthex.errors import Failure
+from narthex.errors import Failure, Overloaded
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.resilience.boards import BreakerBoard
+from narthex.resilience.concurrency import LimitPolicy
 from narthex.resilience.hedges import HedgeEnd, Hedges
+from narthex.resilience.places import Places
 from narthex.resilience.recovery import Recovery, Way
+from narthex.resilience.shedding import Shedder
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
+from narthex.types.priorities import PRIORITIES, Priority
 from scripts.pages.markdown import code, table
 
 _HEAD = """\
@@ -27,6 +32,29 @@ What begins with `narthex_shadow_` is about [copies of calls](../how-to/routing.
 _MODEL = f"""\
 `provider/model` that served the call; `none` where none was reached. \
 Above {MAX_SERIES} combinations of labels, further models are counted as `other`."""
+
+
+_REFUSED = "Why a call was refused: `lag`, the event loop is late; `active`, there are too many calls."
+
+
+_LABELS = (
+    (code("operation"), "What was asked."),
+    (code("model"), _MODEL),
+    (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
+    (code("failure"), "The [class](errors.md) of the failure that was met first."),
+    (code("priority"), "How urgent it was: " + ", ".join(map(code, PRIORITIES)) + "."),
+    (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
+    (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
+    (
+        code("event"),
+        "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
+    ),
+    (code("breaker"), "`provider/model`, or `provider` for all of its models."),
+    (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + ". " + _REFUSED),
+    (code("virtual"), "The virtual model that was asked for."),
+    (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
+    (code("direction"), "`input` for tokens read, `output` for tokens written."),
+)
 
 
 def documented() -> list[tuple[str, str, str, str]]:
@@ -44,11 +72,20 @@ def documented() -> list[tuple[str, str, str, str]]:
     hedges = Hedges()
     hedges.let_go("local/smollm2", 1)
     counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades)
-    metrics.sources += [source.lines for source in counting]
+    metrics.sources += [*(source.lines for source in counting), *_crowds()]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
     return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found]
+
+
+def _crowds() -> list[Callable[[], Iterator[str]]]:
+    """Return the sources of what a crowd does, each with something to tell."""
+    places, shedder = Places(LimitPolicy(maximum=1)), Shedder(max_active=0)
+    places.of("local/smollm2")
+    with contextlib.suppress(Overloaded):
+        shedder.check(Priority.NORMAL, 1)
+    return [places.lines, shedder.lines]
 
 
 def _labels(text: str, name: str) -> str:
@@ -72,21 +109,5 @@ def _lines() -> Iterator[str]:
     yield f"\nThe histograms have buckets up to {bounds} seconds.\n"
     yield from table(
         ("Label", "Meaning"),
-        (
-            (code("operation"), "What was asked."),
-            (code("model"), _MODEL),
-            (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
-            (code("failure"), "The [class](errors.md) of the failure that was met first."),
-            (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
-            (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
-            (
-                code("event"),
-                "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
-            ),
-            (code("breaker"), "`provider/model`, or `provider` for all of its models."),
-            (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + "."),
-            (code("virtual"), "The virtual model that was asked for."),
-            (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
-            (code("direction"), "`input` for tokens read, `output` for tokens written."),
-        ),
+        _LABELS,
     )

@@ -18,7 +18,7 @@ from narthex import __version__
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
 from narthex.config.rules import rules
-from narthex.config.settings import BreakerSettings, ProviderSettings, Settings, ShadowTrafficSettings, TimeoutSettings
+from narthex.config.settings import ProviderSettings, Settings
 from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
@@ -38,9 +38,10 @@ from narthex.pipeline.generate import Generator
 from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
-from narthex.pipeline.shadows import ShadowLimits, Shadows
+from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt
+from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, shadow_limits, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -52,14 +53,16 @@ from narthex.providers.transport.dialling import takes_connections
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
-from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
 from narthex.resilience.cooling import KeyPool
 from narthex.resilience.decisions import Policy
+from narthex.resilience.places import Places
+from narthex.resilience.shedding import Shedder
 from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
+from narthex.telemetry.lag import LagWatch
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
 from narthex.tenancy.keys import LOCAL, Keyring
@@ -70,6 +73,7 @@ from narthex.types.events import Event
 from narthex.types.folding import fold
 from narthex.types.keys import KeyId
 from narthex.types.messages import Message, Text
+from narthex.types.priorities import PRIORITIES
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.vendors import VENDORS
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
@@ -110,8 +114,8 @@ class Gateway:
         settings = self.settings
         data_dir = settings.data_dir.expanduser()
         self._tasks = TaskKeeper()
-        self.metrics, self.doorkeeper = Metrics(), Doorkeeper()
-        self.keyring = _keyring(settings)
+        self.metrics = Metrics()
+        self._open_door(settings)
         self._resources.push_async_callback(self._tasks.aclose)
         log = self._open_log(data_dir / "logs")
         self.embedded = None
@@ -121,7 +125,7 @@ class Gateway:
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
-        self.board = BreakerBoard(_breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
+        self.board = BreakerBoard(breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
         self.figures = Figures(time.monotonic, available=self.board.available)
         self.router = self._router(settings)
         self.hedger = Hedger(self._tasks.spawn)
@@ -136,7 +140,14 @@ class Gateway:
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
-        return [*(source.lines for source in counting), self.hedger.counters.lines]
+        return [*(one.lines for one in (*counting, self.hedger.counters, self.places, self.shedder))]
+
+    def _open_door(self, settings: Settings) -> None:
+        self.keyring = _keyring(settings)
+        self.shedder = Shedder(lag_s=lag_s(settings), max_active=settings.server.max_active_calls)
+        self.doorkeeper = Doorkeeper(self.shedder, self.metrics)
+        self.lag_watch = self._resources.enter_context(LagWatch(self.shedder.observe))
+        self.places = Places(limit_policy(settings.limits), maximums=maximums(settings))
 
     def _stages(self) -> list[Check | Stage]:
         return default_stages(
@@ -170,7 +181,7 @@ class Gateway:
             attempt=compose([Attempt(tasks.spawn, alone, rescue="off")]),
             spawn=tasks.spawn,
             available=self.board.available,
-            limits=_shadow_limits(settings.shadows),
+            limits=shadow_limits(settings.shadows),
         )
 
     def _router(self, settings: Settings) -> Router:
@@ -193,6 +204,7 @@ class Gateway:
             backoff=Backoff(base_s=retries.base_s, cap_s=retries.cap_s),
             budget=RetryBudget(BudgetPolicy(ratio=retries.budget_percent / 100)),
             board=self.board,
+            places=self.places,
             # What nobody asks for is not counted.
             figures=self.figures if settings.virtual else None,
             hedger=self.hedger.by(settings.hedging),
@@ -297,7 +309,9 @@ class Gateway:
         self.router.adopt(self._router(settings))
         self.recovery.adopt(self._recovery(settings))
         self.answers.adopt(self._registered(settings))
-        self.shadows.limits = _shadow_limits(settings.shadows)
+        self.shadows.limits = shadow_limits(settings.shadows)
+        self.places.adopt(limit_policy(settings.limits), maximums(settings))
+        self.shedder.lag_s = lag_s(settings)
         self.cascades.adopt(Cascades(self.router.virtual_models))
         self.settings = settings
         self.survey.expire()
@@ -310,7 +324,7 @@ class Gateway:
         """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
         providers: list[tuple[Provider, Timeouts]] = []
         if self.embedded is not None:
-            providers.append((self.embedded, _timeouts(settings.timeouts)))
+            providers.append((self.embedded, timeouts(settings.timeouts)))
         configured = {name: one for name, one in settings.providers.items() if one.enabled}
         ollama = ollama_candidate(os.environ, settings)
         if ollama is not None and await takes_connections(Origin.parse(ollama.base_url or "")):
@@ -319,7 +333,7 @@ class Gateway:
         for name, one in configured.items():
             known = self._remotes.get(name)
             remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
-            providers.append((remotes[name][1], _timeouts(one.timeouts or settings.timeouts)))
+            providers.append((remotes[name][1], timeouts(one.timeouts or settings.timeouts)))
         self._remotes = remotes
         catalog = Catalog(providers, aliases=settings.aliases, default_model=settings.default_model)
         for provider, _ in providers:
@@ -336,12 +350,8 @@ class Gateway:
 
     def services(self, address: Callable[[], str]) -> Services:
         """Return what the server's routes call."""
-        settings = self.settings
-        access = Access(
-            self.keyring,
-            allowed_hosts=settings.server.allowed_hosts,
-            cors_origins=settings.server.cors_origins,
-        )
+        settings, server = self.settings, self.settings.server
+        access = Access(self.keyring, allowed_hosts=server.allowed_hosts, cors_origins=server.cors_origins)
         return Services(
             engine=self.engine,
             generator=Generator(self.engine),
@@ -351,6 +361,8 @@ class Gateway:
             doorkeeper=self.doorkeeper,
             metrics=self.metrics,
             breakers=self.board,
+            places=self.places,
+            shedder=self.shedder,
             router=self.router,
             explainer=self.explainer,
             dashboard=DashboardFiles(DASHBOARD_DIST),
@@ -358,7 +370,7 @@ class Gateway:
             embedded_status=self._embedded_status,
             address=address,
             data_dir=settings.data_dir.expanduser(),
-            max_body_bytes=settings.server.max_body_bytes,
+            max_body_bytes=server.max_body_bytes,
             version=__version__,
         )
 
@@ -371,23 +383,6 @@ class Gateway:
         if self.embedded is None:
             return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
         return self.embedded.status()
-
-
-def _breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
-    return BreakerPolicy(
-        consecutive_failures=breakers.consecutive_failures,
-        failure_rate=breakers.failure_percent / 100,
-        slow_rate=breakers.slow_percent / 100,
-        slow_call_s=breakers.slow_call_s,
-        minimum_calls=breakers.minimum_calls,
-        window_s=breakers.window_s,
-        open_s=breakers.open_s,
-        open_cap_s=breakers.open_cap_s,
-    )
-
-
-def _shadow_limits(shadows: ShadowTrafficSettings) -> ShadowLimits:
-    return ShadowLimits(max_active=shadows.max_active, timeout_s=shadows.timeout_s)
 
 
 def serve(loaded: Loaded, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -457,7 +452,8 @@ async def _close_later(provider: Provider, seconds: float) -> None:
 
 def _keyring(settings: Settings) -> Keyring:
     tenants = {key.name: key.tenant for key in settings.keys if key.tenant}
-    return Keyring(((key.name, key.key.get_secret_value()) for key in settings.keys), tenants)
+    priorities = {key.name: PRIORITIES[key.priority] for key in settings.keys}
+    return Keyring(((key.name, key.key.get_secret_value()) for key in settings.keys), tenants, priorities=priorities)
 
 
 def _provider(name: str, settings: ProviderSettings) -> Provider:
@@ -484,15 +480,6 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
 def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
     by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
     return ProviderKeys(secrets=by_id, turns=KeyPool(by_id))
-
-
-def _timeouts(settings: TimeoutSettings) -> Timeouts:
-    return Timeouts(
-        connect_s=settings.connect_s,
-        first_token_s=settings.first_token_s,
-        idle_s=settings.idle_s,
-        total_s=settings.total_s,
-    )
 
 
 __all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

@@ -27,7 +27,8 @@
     │   └── TruncatedAnswer         502  its answer has no end
     ├── UnformedAnswer              502  the model did not write the form that was asked for
     ├── ModelUnavailable            503  a local model that is not installed or not loadable
-    ├── Overloaded                  503  this server sheds load or is stopping
+    ├── RateLimited                 429  no call is sent that the provider's rate limit would refuse
+    ├── Overloaded                  503  this server or a model takes no more calls, or the server is stopping
     ├── DeadlineExceeded            504  the time the caller allowed is over
     ├── Cancelled                   499  the caller left
     ├── InternalError               500  a fault of ours
@@ -318,6 +319,14 @@ class ModelUnavailable(NarthexError):
     code = "model_unavailable"
     status = 503
     type = "overloaded_error"
+
+
+class RateLimited(NarthexError):
+    """The provider's rate limit leaves no room for this request at the moment."""
+
+    code = "rate_limited"
+    status = 429
+    type = "rate_limit_error"
 
 
 class Overloaded(NarthexError):

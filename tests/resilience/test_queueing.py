@@ -6,8 +6,10 @@ import asyncio
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from narthex.resilience.queueing import Waiter, WaitingLine
+from narthex.resilience.queueing import PATIENT, Waiter, WaitingLine
 
 
 def join(line: WaitingLine, priority: int = 0, deadline_s: float = math.inf) -> Waiter:
@@ -32,6 +34,38 @@ async def test_the_urgent_go_first_and_then_the_longest_waiting() -> None:
     assert [line.ahead_of(priority) for priority in (5, 0, -2)] == [2, 4, 5]
     assert served(line, waiters) == [1, 4, 0, 2, 3]
     assert len(line) == 0
+
+
+async def test_the_patient_are_served_too() -> None:
+    """However many urgent calls come, one place of eight goes to who has waited longest."""
+    line = WaitingLine(100)
+    waiters = [join(line, -1), join(line, 0)]
+    served_at = []
+    for places in range(1, 4 * PATIENT):
+        join(line, 1)
+        assert line.serve(0.0)
+        served_at += [places for waiter in waiters if waiter.has_place and places]
+        waiters = [waiter for waiter in waiters if not waiter.has_place]
+    assert served_at == [PATIENT, 2 * PATIENT]
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=60), st.integers(0, 20))
+def test_nobody_starves(priorities: list[int], before: int) -> None:
+    """Whoever is the k-th to have come is served within 8 k places, whoever comes meanwhile."""
+    asyncio.run(everybody_is_served(priorities, before))
+
+
+async def everybody_is_served(priorities: list[int], before: int) -> None:
+    """Have as many urgent calls come as there are places, and see who is served."""
+    line = WaitingLine(1000)
+    for _ in range(before):
+        join(line)
+        line.serve(0.0)
+    waiters = [join(line, priority) for priority in priorities]
+    for places in range(1, PATIENT * len(waiters) + 1):
+        join(line, 2)
+        line.serve(0.0)
+        assert all(waiter.has_place for waiter in waiters[: places // PATIENT])
 
 
 async def test_a_full_line_takes_only_the_more_urgent() -> None:

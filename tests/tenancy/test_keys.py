@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from narthex.errors import AuthenticationFailed
 from narthex.tenancy.keys import LOCAL, Caller, Keyring
+from narthex.types.priorities import Priority
 
 KEY = "sk-team-0123456789abcdef"
 
@@ -53,6 +54,15 @@ def test_new_keys_take_the_place_of_the_old_at_once() -> None:
     assert ring.identify(b"sk-new-0123456789abcdef").name == "team"
     with pytest.raises(AuthenticationFailed):
         ring.identify(KEY.encode())
+
+
+def test_a_key_has_its_priority() -> None:
+    """Calls of a key are as urgent as is said of it, and may not say that they are more."""
+    ring = Keyring([("batch", KEY), ("team", "sk-new-0123456789abcdef")], priorities={"batch": Priority.LOW})
+    assert ring.identify(KEY.encode()) == Caller(name="batch", priority=Priority.LOW, ceiling=Priority.LOW)
+    other = ring.identify(b"sk-new-0123456789abcdef")
+    assert (other.priority, other.ceiling) == (Priority.NORMAL, Priority.NORMAL)
+    assert (LOCAL.priority, LOCAL.ceiling) == (Priority.NORMAL, Priority.HIGH)
 
 
 def test_the_ring_does_not_hold_the_key() -> None:

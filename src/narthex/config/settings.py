@@ -11,6 +11,7 @@ from narthex.routing.cascades import ToolCalls
 from narthex.routing.conditions import By, Weekday
 from narthex.routing.facts import Modality
 from narthex.routing.virtual import Strategy
+from narthex.types.priorities import PriorityWord
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name in the configuration: letters, digits, `.`, `_` and `-`, beginning with a letter or digit."""
@@ -39,6 +40,7 @@ class ServerSettings(Section):
     max_body_bytes: int = Field(default=33_554_432, ge=1_024, description="Largest request body, in bytes.")
     max_header_bytes: int = Field(default=65_536, ge=1_024, description="Largest request head, in bytes.")
     max_connections: int = Field(default=10_000, ge=1, description="Connections at once; more are answered 503.")
+    max_active_calls: int = Field(default=5_000, ge=1, description="Model calls at once; more are answered 503.")
     header_timeout_s: Seconds = Field(default=15.0, description="Time to send the request head, in seconds.")
     body_timeout_s: Seconds = Field(default=60.0, description="Longest pause while a request body is sent, in seconds.")
     write_timeout_s: Seconds = Field(
@@ -57,6 +59,9 @@ class KeySettings(Section):
     name: Name = Field(description="Shown in logs and metrics in place of the key.")
     key: SecretStr = Field(description="The key itself, at least 16 characters; better `${NAME}` or `file:/path`.")
     tenant: Name | None = Field(default=None, description="To whom it belongs, for `rules`; several may share one.")
+    priority: PriorityWord = Field(
+        default="normal", description="How urgent its calls are, and the most that they may say they are."
+    )
 
 
 class TimeoutSettings(Section):
@@ -285,6 +290,28 @@ class HedgingSettings(Section):
     )
 
 
+class LimitSettings(Section):
+    """How many calls a model takes at once, and who waits."""
+
+    adaptive: bool = Field(
+        default=True, description="Whether a limit is learned for a model that says that there are too many calls."
+    )
+    maximum: int | None = Field(default=None, ge=1, description="Most calls at once to each model; by default any.")
+    queue: int = Field(default=1_000, ge=0, description="Calls that may wait for a place at a model; more are refused.")
+    queue_timeout_s: Seconds = Field(default=30.0, description="Longest time that a call waits there, in seconds.")
+
+
+class SheddingSettings(Section):
+    """When calls are refused because this server cannot keep up."""
+
+    enabled: bool = Field(default=True, description="Whether calls are refused before the server is overwhelmed.")
+    lag_s: Seconds = Field(
+        default=0.25,
+        description="How late the event loop may be for calls of low priority to be taken, in seconds; "
+        "for normal ones twice that, for high ones four times.",
+    )
+
+
 class ProviderSettings(Section):
     """A provider: an address, its key and what it serves."""
 
@@ -301,6 +328,9 @@ class ProviderSettings(Section):
     enabled: bool = Field(default=True, description="Whether it is used.")
     timeouts: TimeoutSettings | None = Field(default=None, description="Instead of the general `timeouts`.")
     max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
+    max_concurrency: int | None = Field(
+        default=None, ge=1, description="Most calls at once to each of its models, instead of `limits.maximum`."
+    )
     ca_file: Path | None = Field(default=None, description="Authorities to trust for it, PEM, instead of the system's.")
     script: dict[str, object] = Field(default={}, description="Options of a `scripted` provider.")
 
@@ -385,6 +415,10 @@ class Settings(Section):
     )
     hedging: HedgingSettings = Field(
         default=HedgingSettings(), description="When a second model is asked beside one that is unusually late."
+    )
+    limits: LimitSettings = Field(default=LimitSettings(), description="How many calls a model takes at once.")
+    shedding: SheddingSettings = Field(
+        default=SheddingSettings(), description="When calls are refused because this server cannot keep up."
     )
     rescue: Literal["continue", "restart", "off"] = Field(
         default="continue",

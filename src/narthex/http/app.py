@@ -15,6 +15,7 @@ from narthex.http.entrance import Entrance
 from narthex.http.routes.breakers import breaker_routes
 from narthex.http.routes.explaining import explaining_routes
 from narthex.http.routes.generate import generate_routes
+from narthex.http.routes.limits import limit_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.system import system_routes
@@ -43,6 +44,7 @@ def build_routes(services: Services) -> FastAPI:
     app.include_router(system_routes(services))
     app.include_router(breaker_routes(services))
     app.include_router(explaining_routes(services))
+    app.include_router(limit_routes(services))
     app.include_router(docs_routes(app))
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)

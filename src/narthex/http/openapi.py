@@ -177,6 +177,9 @@ EXPLAIN: Final[Json] = {
     },
     "responses": _answers(_json("RouteExplanation"), "The decision.", errors=(400, 401, 403)),
 }
+LIST_LIMITS: Final = _get(
+    _json("Limits"), tag="Native", summary="How many calls models take at once, who waits, and whom this server refuses"
+)
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",

@@ -1,4 +1,4 @@
-"""The schemas of what the API tells of breakers and decisions, and takes for them."""
+"""The schemas of what the API tells of breakers, limits and decisions, and takes for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Final
 from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, record, ref, said
 from narthex.pipeline.explain import AT_PATTERN, MAX_TOKENS, TAG_PATTERN
 from narthex.routing.facts import MAX_TAG_CHARACTERS, MAX_TAGS
+from narthex.types.priorities import PRIORITIES
+
+_PRIORITY: Final[Json] = one_of(*PRIORITIES)
 
 _TAG: Final[Json] = {**TEXT, "pattern": TAG_PATTERN, "maxLength": MAX_TAG_CHARACTERS}
 _TAGS: Final = listed(_TAG, maxItems=MAX_TAGS)
@@ -34,6 +37,28 @@ _BREAKERS: Final[Mapping[str, Json]] = {
             "openings": said(COUNT, "How often in a row it has opened."),
             "next_probe_in_s": nullable(NUMBER),
             "opened": said(COUNT, "How often it has opened by itself since the start."),
+        }
+    ),
+    "Limits": complete({"object": {"const": "list"}, "data": listed(ref("Limit")), "shedding": ref("Shedding")}),
+    "Limit": complete(
+        {
+            "object": {"const": "limit"},
+            "name": said(TEXT, "`provider/model`."),
+            "limit": said(nullable(COUNT), "Calls at once; null where there is no limit."),
+            "learned": said(FLAG, "Whether the provider taught it, and not the configuration alone."),
+            "in_flight": COUNT,
+            "waiting": COUNT,
+            "refused": said(COUNT, "Calls that got no place in time."),
+            "crowded": said(COUNT, "How often the provider said that there were too many calls."),
+        }
+    ),
+    "Shedding": complete(
+        {
+            "takes": said(listed(_PRIORITY), "Of which priorities calls are taken now."),
+            "lag_s": said(NUMBER, "How late the event loop is, if that lasts."),
+            "active": said(COUNT, "Model calls under way."),
+            "max_active": COUNT,
+            "refused": listed(complete({"reason": one_of("lag", "active"), "priority": _PRIORITY, "calls": COUNT})),
         }
     ),
 }

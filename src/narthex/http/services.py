@@ -15,6 +15,8 @@ from narthex.pipeline.generate import Generator
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
 from narthex.resilience.boards import BreakerBoard
+from narthex.resilience.places import Places
+from narthex.resilience.shedding import Shedder
 from narthex.routing.router import Router
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import Keyring
@@ -32,6 +34,8 @@ class Services:
     doorkeeper: Doorkeeper
     metrics: Metrics
     breakers: BreakerBoard
+    places: Places
+    shedder: Shedder
     router: Router
     explainer: Explainer
     dashboard: ASGIApp

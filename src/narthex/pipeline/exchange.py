@@ -12,6 +12,7 @@ import msgspec
 
 from narthex.errors import InvalidRequest, NarthexError
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.priorities import Priority
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.usage import Usage
 from narthex.wire.anthropic_messages import decode_count_request
@@ -105,6 +106,8 @@ class Exchange:
     """Whether the answer is wanted as it comes."""
     usage_wanted: bool = False
     """Whether a streamed answer shall carry its usage."""
+    priority: int = Priority.NORMAL
+    """How urgent it is: one of `Priority`."""
     total_s: float | None = None
     """Time for the whole call, in seconds; None is the configured limit."""
     plan: Plan | None = None

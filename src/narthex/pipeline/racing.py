@@ -157,7 +157,9 @@ class Race:
         exchange, board, marshal = self._exchange, self.recovery.board, self.marshal
         remaining_s = deadline_of(exchange, first) - monotonic()
         others = (one for one in self.recovery.chain(exchange) if one.name != first.name)
-        other = next((one for one in others if board.available(one.name)), None)
+        places = self.recovery.places
+        free = (one for one in others if board.available(one.name) and places.of(one.name).has_room)
+        other = next(free, None)
         if other is None or remaining_s <= 0 or acts_by_itself(exchange.body):
             return None
         if not marshal.budget.take():

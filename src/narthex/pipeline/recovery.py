@@ -14,13 +14,16 @@ from typing import NamedTuple, Protocol, cast
 
 from narthex.errors import Failure, NarthexError, ProviderOverloaded
 from narthex.pipeline.exchange import Exchange, Tried
+from narthex.pipeline.waiting import give_back, wait_for_place
 from narthex.providers.catalog import Target
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.breakers import BreakerState
 from narthex.resilience.budget import RetryBudget
+from narthex.resilience.concurrency import Permit
 from narthex.resilience.decisions import Decision, Policy, decide, failure_of, rule_of
 from narthex.resilience.gates import Gate
+from narthex.resilience.places import Places
 from narthex.resilience.recovery import Recovery as Counters
 from narthex.resilience.recovery import Way
 from narthex.resilience.scopes import scope_of
@@ -61,6 +64,7 @@ class Recovery:
     backoff: Backoff = field(default_factory=Backoff)
     budget: RetryBudget = field(default_factory=RetryBudget)
     board: BreakerBoard = field(default_factory=BreakerBoard)
+    places: Places = field(default_factory=Places)
     figures: Figures | None = None
     counters: Counters = field(default_factory=Counters)
     hedger: FirstAttempts | None = None
@@ -90,9 +94,21 @@ class Recovery:
 
     async def try_once(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
         """Make one attempt, and keep the books of its target; return why it failed, if it did."""
+        place = self.places.of(target.name).try_acquire(begun)
+        if place is None:
+            try:
+                place, begun = await self.place_at(target, exchange), monotonic()
+            except NarthexError as error:
+                return error
+        return await self._try_at(exchange, attempt, target, place=place, begun=begun)
+
+    async def _try_at(
+        self, exchange: Exchange, attempt: Attempt, target: Target, *, place: Permit, begun: float
+    ) -> NarthexError | None:
         gate = self.board.gate(target.name)
         turn = gate.allow()
         if not turn:
+            place.release()
             return _left_alone(target, gate)
         figures = self.figures
         if figures is not None:
@@ -100,28 +116,43 @@ class Recovery:
         watched = False
         try:
             await attempt(exchange, target)
-            watched = self._begun_well(exchange, gate, monotonic() - begun, turn)
+            watched = self._begun_well(exchange, gate, place, monotonic() - begun, turn)
         except NarthexError as error:
-            self.went_wrong(gate, error, turn)
+            self.went_wrong(gate, error, turn, place=place)
             if figures is not None:
                 figures.failed(target.name, monotonic() - begun)
             return error
         except BaseException:
             gate.abandoned(turn)
+            place.release()
             raise
         finally:
             if figures is not None and not watched:
                 figures.end(target.name)
         return None
 
-    def _begun_well(self, exchange: Exchange, gate: Gate, duration_s: float, turn: int) -> bool:
+    async def place_at(self, target: Target, exchange: Exchange) -> Permit:
+        """Return a place at a target, waited for if need be; who is left alone is not waited for.
+
+        Raises:
+            NarthexError: There is none in time.
+        """
+        gate = self.board.gate(target.name)
+        if not gate.available():
+            raise _left_alone(target, gate)
+        others = any(other.name != target.name for other in self.chain(exchange))
+        limit, deadline = self.places.of(target.name), deadline_of(exchange, target)
+        return await wait_for_place(exchange, limit, deadline_s=deadline, others=others)
+
+    def _begun_well(self, exchange: Exchange, gate: Gate, place: Permit, duration_s: float, turn: int) -> bool:
         """Count an answer, or have its stream watched to its end; True if it is."""
         if self.figures is not None:
             self.figures.observe(gate.name, duration_s)
         if exchange.answer is None or exchange.answer.closed:
             self.went_well(gate, duration_s, turn)
+            place.succeeded()
             return False
-        exchange.watch = _StreamWatch(self, gate, turn, duration_s)
+        exchange.watch = _StreamWatch(self, gate, place, duration_s=duration_s, turn=turn)
         return True
 
     def went_well(self, gate: Gate, duration_s: float, turn: int) -> None:
@@ -129,10 +160,15 @@ class Recovery:
         gate.succeeded(duration_s, turn)
         self.budget.succeeded()
 
-    def went_wrong(self, gate: Gate, error: NarthexError, turn: int) -> None:
-        """Count a failure against the target, and against its provider, as far as it is their fault."""
+    def went_wrong(self, gate: Gate, error: NarthexError, turn: int, *, place: Permit) -> None:
+        """Leave the target, and count a failure against it and its provider, as far as it is their fault."""
+        known = give_back(place, error)
         self.counters.failed(failure_of(error))
-        gate.failed(turn, scope_of(error), breaks=rule_of(error).breaks)
+        if known:
+            # Many calls at once met one limit: that is no row of failures.
+            gate.abandoned(turn)
+        else:
+            gate.failed(turn, scope_of(error), breaks=rule_of(error).breaks)
 
     def adopt(self, other: Recovery) -> None:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
@@ -209,7 +245,10 @@ class _Course:
         pause_s = recovery.backoff.pause_s(
             self._retries, chance=recovery.chance, retry_after_s=error.retry_after_s, remaining_s=remaining_s
         )
-        if pause_s is None or not recovery.board.available(self._target.name) or not recovery.budget.take():
+        name = self._target.name
+        if pause_s is None or not recovery.board.available(name):
+            return False
+        if not recovery.places.of(name).excuse() and not recovery.budget.take():
             return False
         await recovery.sleep(pause_s)
         return True
@@ -229,11 +268,12 @@ class _Course:
 class _StreamWatch:
     """Reports of a target once it is known how its stream ends."""
 
-    __slots__ = ("_duration_s", "_figures", "_gate", "_recovery", "_turn")
+    __slots__ = ("_duration_s", "_figures", "_gate", "_place", "_recovery", "_turn")
 
-    def __init__(self, recovery: Recovery, gate: Gate, turn: int, duration_s: float) -> None:
+    def __init__(self, recovery: Recovery, gate: Gate, place: Permit, *, duration_s: float, turn: int) -> None:
         self._recovery = recovery
         self._gate = gate
+        self._place = place
         self._turn = turn
         self._duration_s = duration_s
         self._figures = recovery.figures
@@ -241,12 +281,16 @@ class _StreamWatch:
     def broke(self, error: NarthexError) -> None:
         """Count the break against the target."""
         turn, self._turn = self._turn, 0
-        self._recovery.went_wrong(self._gate, error, turn)
+        self._recovery.went_wrong(self._gate, error, turn, place=self._place)
 
     def settled(self, error: NarthexError | None) -> None:
         """Count the answer to its credit, unless it broke or nobody waited for its end."""
         if self._figures is not None:
             self._figures.end(self._gate.name)
+        if error is None:
+            self._place.succeeded()
+        else:
+            self._place.release()
         if not self._turn:
             return
         if error is None:

@@ -76,30 +76,43 @@ class Rescuer:
 
     async def _helped(self, continuation: _Continuation, target: Target, error: NarthexError) -> bool:
         """Have a target give the rest; False if it could not, and the stream is still open."""
-        begun = time.monotonic()
-        gate = self._recovery.board.gate(target.name)
+        recovery, begun = self._recovery, time.monotonic()
+        try:
+            place = await recovery.place_at(target, continuation.exchange)
+        except NarthexError:
+            return False
+        gate = recovery.board.gate(target.name)
         turn = gate.allow()
         if not turn:
+            place.release()
             return False
+        try:
+            failure = await self._followed(continuation, target, error)
+        except BaseException:
+            gate.abandoned(turn)
+            place.release()
+            raise
+        if failure is None:
+            recovery.went_well(gate, time.monotonic() - begun, turn)
+            place.succeeded()
+            return True
+        recovery.went_wrong(gate, failure, turn, place=place)
+        continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
+        return False
+
+    async def _followed(self, continuation: _Continuation, target: Target, error: NarthexError) -> NarthexError | None:
+        """Take what a target says for the rest of the answer; return why it is none, if so."""
         try:
             await continuation.follow(target, self._way(target, continuation.transcript), error)
         except SeamMismatch:
-            failure: NarthexError = MalformedAnswer(
+            return MalformedAnswer(
                 f"{target.name} began another answer than the one that was cut",
                 provider=target.provider.name,
                 failure=Failure.MALFORMED,
             )
         except NarthexError as why:
-            failure = why
-        except BaseException:
-            gate.abandoned(turn)
-            raise
-        else:
-            self._recovery.went_well(gate, time.monotonic() - begun, turn)
-            return True
-        self._recovery.went_wrong(gate, failure, turn)
-        continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
-        return False
+            return why
+        return None
 
     def _may_be_rescued(self, exchange: Exchange, transcript: Transcript) -> bool:
         if self.mode == "off" or exchange.operation is not Operation.CHAT or not transcript.can_be_continued:

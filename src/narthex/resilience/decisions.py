@@ -24,6 +24,7 @@ from narthex.errors import (
     NarthexError,
     Overloaded,
     ProviderError,
+    RateLimited,
     RequestError,
     UnsupportedContent,
 )
@@ -116,7 +117,8 @@ OURS: Final[Mapping[type[NarthexError], tuple[Failure, Rule]]] = MappingProxyTyp
         UnsupportedContent: (Failure.UNSUPPORTED_FEATURE, _LEFT),
         ContextTooLong: (Failure.CONTEXT_TOO_LONG, _LARGER),
         RequestError: (Failure.INVALID_REQUEST, _TOLD),
-        # The queue before a target is full: another target may have room.
+        # No place came free before a target: another target may have room.
+        RateLimited: (Failure.RATE_LIMITED, _LEFT),
         Overloaded: (Failure.OVERLOADED, _LEFT),
         DeadlineExceeded: (Failure.DEADLINE, _TOLD),
         Cancelled: (Failure.CANCELLED, _TOLD),

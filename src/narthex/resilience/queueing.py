@@ -1,19 +1,29 @@
-"""Who waits for a place: a bounded line, ordered by priority, in which nobody stands past their deadline."""
+"""Who waits for a place: a bounded line, ordered by priority, in which nobody stands past their deadline.
+
+Of every `PATIENT` places one goes to whoever has waited longest, however urgent the others are: who stands behind so
+many that came before waits at most that many places for each of them, and for itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from bisect import insort
+import math
+from bisect import bisect_right, insort
 from collections.abc import Iterator
+from typing import Final
+
+PATIENT: Final = 8
+"""Of so many places one is given by patience alone."""
 
 
 class Waiter:
     """One call in the line; its future tells whether it got a place."""
 
-    __slots__ = ("deadline_s", "place", "rank")
+    __slots__ = ("deadline_s", "order", "place", "rank")
 
     def __init__(self, *, priority: int, order: int, deadline_s: float, place: asyncio.Future[bool]) -> None:
-        self.rank = (-priority, order)
+        self.rank: tuple[int, float] = (-priority, order)
+        self.order = order
         self.deadline_s = deadline_s
         self.place = place
 
@@ -23,18 +33,27 @@ class Waiter:
         return self.place.done() and not self.place.cancelled() and self.place.result()
 
 
-def _rank(waiter: Waiter) -> tuple[int, int]:
+def _rank(waiter: Waiter) -> tuple[int, float]:
     return waiter.rank
 
 
-class WaitingLine:
-    """Calls that wait: higher priorities first, and within one the longest waiting first."""
+def _order(waiter: Waiter) -> int:
+    return waiter.order
 
-    __slots__ = ("_most", "_order", "_waiters")
+
+class WaitingLine:
+    """Calls that wait: higher priorities first, and within one the longest waiting first.
+
+    Attributes:
+        most: How many may wait. Lowering it turns away nobody who does already.
+    """
+
+    __slots__ = ("_order", "_served", "_waiters", "most")
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._order = 0
+        self._served = 0
         self._waiters: list[Waiter] = []
 
     def __len__(self) -> int:
@@ -46,11 +65,11 @@ class WaitingLine:
     @property
     def full(self) -> bool:
         """Whether the next one to join needs another to leave."""
-        return len(self._waiters) >= self._most
+        return len(self._waiters) >= self.most
 
     def ahead_of(self, priority: int) -> int:
-        """Return how many would be served before a newcomer of this priority."""
-        return sum(waiter.rank[0] <= -priority for waiter in self._waiters)
+        """Return how many stand before a newcomer of this priority."""
+        return bisect_right(self._waiters, (-priority, math.inf), key=_rank)
 
     def join(self, *, priority: int, deadline_s: float) -> Waiter | None:
         """Stand in line; None where it is full of calls that are no less urgent.
@@ -77,16 +96,23 @@ class WaitingLine:
             waiter.place.set_result(False)
 
     def serve(self, now_s: float) -> bool:
-        """Give a place to the first in line whose deadline has not passed; False where nobody takes it."""
+        """Give a place to the next in line whose deadline has not passed; False where nobody takes it."""
         while self._waiters:
-            waiter = self._waiters.pop(0)
+            waiter = self._waiters.pop(self._next())
             if waiter.place.done():
                 continue
             in_time = now_s < waiter.deadline_s
             waiter.place.set_result(in_time)
             if in_time:
+                self._served += 1
                 return True
         return False
+
+    def _next(self) -> int:
+        """Return the index of who is next: the first, and now and then who has waited longest."""
+        if self._served % PATIENT != PATIENT - 1:
+            return 0
+        return self._waiters.index(min(self._waiters, key=_order))
 
     def _make_room(self, priority: int) -> bool:
         if not self._waiters or self._waiters[-1].rank[0] <= -priority:

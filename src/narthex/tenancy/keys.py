@@ -9,6 +9,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 
 from narthex.errors import AuthenticationFailed
+from narthex.types.priorities import Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +20,13 @@ class Caller:
     """Name of the key, or `local` for the local user where there are no keys."""
     tenant: str = ""
     """To whom the key belongs; empty if nobody said."""
+    priority: Priority = Priority.NORMAL
+    """How urgent its calls are, unless they say otherwise."""
+    ceiling: Priority = Priority.NORMAL
+    """The most urgent that they may say they are."""
 
 
-LOCAL = Caller(name="local")
+LOCAL = Caller(name="local", ceiling=Priority.HIGH)
 """The local user, who needs no key while none is configured."""
 
 
@@ -32,17 +37,22 @@ class Keyring:
     each process: a dump of the memory shows no key, and the time of a look-up tells nothing about one.
     """
 
-    def __init__(self, keys: Iterable[tuple[str, str]], tenants: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        keys: Iterable[tuple[str, str]],
+        tenants: Mapping[str, str] = MappingProxyType({}),
+        *,
+        priorities: Mapping[str, Priority] = MappingProxyType({}),
+    ) -> None:
         """Take the keys in.
 
         Args:
             keys: Pairs of name and key; none at all leaves the server open to the local user.
             tenants: To whom keys belong, by name.
+            priorities: How urgent calls are, and may say they are, by the name of their key.
         """
         self._pepper = secrets.token_bytes(32)
-        self._callers = {
-            self._digest(key.encode()): Caller(name=name, tenant=tenants.get(name, "")) for name, key in keys
-        }
+        self._callers = {self._digest(key.encode()): _caller(name, tenants, priorities) for name, key in keys}
 
     def adopt(self, other: Keyring) -> None:
         """Hold the other ring's keys instead, at once."""
@@ -76,3 +86,8 @@ class Keyring:
 
     def _digest(self, key: bytes) -> bytes:
         return blake2b(key, key=self._pepper, digest_size=32).digest()
+
+
+def _caller(name: str, tenants: Mapping[str, str], priorities: Mapping[str, Priority]) -> Caller:
+    priority = priorities.get(name, Priority.NORMAL)
+    return Caller(name=name, tenant=tenants.get(name, ""), priority=priority, ceiling=priority)

@@ -6,6 +6,10 @@ import pytest
 
 from narthex.errors import InvalidRequest, Overloaded
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
+from narthex.resilience.shedding import SAMPLES, Shedder
+from narthex.telemetry.metrics import Metrics
+from narthex.tenancy.keys import LOCAL, Caller
+from narthex.types.priorities import Priority
 from tests.pipeline.doubles import CHAT, exchange
 
 
@@ -39,3 +43,63 @@ def test_a_time_that_is_none_is_refused(value: bytes) -> None:
     with pytest.raises(InvalidRequest) as raised:
         Admit(Doorkeeper())(exchange(CHAT, headers={b"x-narthex-timeout": value}))
     assert raised.value.param == "x-narthex-timeout"
+
+
+LOW = Caller(name="batch", priority=Priority.LOW, ceiling=Priority.LOW)
+NORMAL = Caller(name="team")
+HIGH = Caller(name="shop", priority=Priority.HIGH, ceiling=Priority.HIGH)
+
+
+@pytest.mark.parametrize(
+    ("caller", "said", "priority"),
+    [
+        (LOW, None, Priority.LOW),
+        (LOW, b"high", Priority.LOW),
+        (NORMAL, None, Priority.NORMAL),
+        (NORMAL, b"high", Priority.NORMAL),
+        (NORMAL, b" LOW ", Priority.LOW),
+        (HIGH, None, Priority.HIGH),
+        (HIGH, b"normal", Priority.NORMAL),
+        (LOCAL, None, Priority.NORMAL),
+        (LOCAL, b"high", Priority.HIGH),
+        (None, b"low", Priority.LOW),
+    ],
+)
+def test_nobody_outranks_its_key(caller: Caller | None, said: bytes | None, priority: Priority) -> None:
+    """A call is as urgent as it says, or else as its key says, and never more urgent than that."""
+    call = exchange(CHAT, headers={} if said is None else {b"x-narthex-priority": said})
+    call.caller = caller
+    Admit(Doorkeeper())(call)
+    assert call.priority == priority
+
+
+@pytest.mark.parametrize("value", [b"", b"urgent", b"10", b"\xff"])
+def test_a_priority_that_is_none_is_refused(value: bytes) -> None:
+    """Any other word is an invalid request that names the header and the words there are."""
+    with pytest.raises(InvalidRequest, match="low, normal, high") as raised:
+        Admit(Doorkeeper())(exchange(CHAT, headers={b"x-narthex-priority": value}))
+    assert raised.value.param == "x-narthex-priority"
+
+
+def test_whom_the_server_cannot_take_is_refused_before_any_work() -> None:
+    """While the loop is late a call that is not urgent enough is refused with its body unread."""
+    shedder = Shedder(lag_s=0.1)
+    for _ in range(SAMPLES):
+        shedder.observe(0.2)
+    admit = Admit(Doorkeeper(shedder))
+    with pytest.raises(Overloaded):
+        admit(exchange(b"not JSON"))
+    urgent = exchange(CHAT, headers={b"x-narthex-priority": b"high"})
+    admit(urgent)
+    assert urgent.model_asked == "up/m"
+
+
+def test_the_calls_under_way_are_counted() -> None:
+    """Beyond the most calls at once, by the metrics of this process, the next one is refused."""
+    metrics = Metrics()
+    admit = Admit(Doorkeeper(Shedder(max_active=2), metrics))
+    metrics.active = 2
+    admit(exchange(CHAT))
+    metrics.active = 3
+    with pytest.raises(Overloaded):
+        admit(exchange(CHAT))

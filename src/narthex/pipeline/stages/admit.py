@@ -1,32 +1,66 @@
-"""Let a call in, with the time it may take."""
+"""Let a call in, as urgent as it is, with the time it may take."""
 
 from __future__ import annotations
 
 from narthex.errors import InvalidRequest, Overloaded
 from narthex.pipeline.exchange import Exchange
+from narthex.resilience.shedding import Shedder
+from narthex.telemetry.metrics import Metrics
+from narthex.tenancy.keys import LOCAL, Caller
+from narthex.types.priorities import PRIORITIES
 
 
 class Doorkeeper:
     """Whether calls are let in at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, shedder: Shedder | None = None, metrics: Metrics | None = None) -> None:
+        """Open the door.
+
+        Args:
+            shedder: Says whom this server takes while it has much to do.
+            metrics: Know how many calls are under way.
+        """
         self.stopping = False
+        self._shedder = shedder or Shedder()
+        self._metrics = metrics or Metrics()
+
+    def check(self, priority: int) -> None:
+        """Let a call of this priority in.
+
+        Raises:
+            Overloaded: The server stops, or cannot take it now.
+        """
+        if self.stopping:
+            raise Overloaded("this server is stopping; try again in a moment", retry_after_s=1)
+        self._shedder.check(priority, self._metrics.active)
 
 
 class Admit:
-    """Refuse calls while the server stops; read what must be known of the body and the time it may take."""
+    """Refuse calls that cannot be taken now; read what must be known of the others and the time they may take."""
 
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self._doorkeeper = doorkeeper
 
     def __call__(self, exchange: Exchange) -> None:
-        """Set `model_asked`, `streaming`, `usage_wanted` and `total_s` of the exchange."""
-        if self._doorkeeper.stopping:
-            raise Overloaded("this server is stopping; try again in a moment", retry_after_s=1)
+        """Set `priority`, `model_asked`, `streaming`, `usage_wanted` and `total_s` of the exchange."""
+        headers, caller = exchange.headers, exchange.caller or LOCAL
+        said = headers.get(b"x-narthex-priority")
+        exchange.priority = priority = caller.priority if said is None else _priority(said, caller)
+        self._doorkeeper.check(priority)
         exchange.read_head()
-        wanted = exchange.headers.get(b"x-narthex-timeout")
+        wanted = headers.get(b"x-narthex-timeout")
         if wanted is not None:
             exchange.total_s = _seconds(wanted)
+
+
+def _priority(said: bytes, caller: Caller) -> int:
+    priority = PRIORITIES.get(said.decode("latin-1").strip().lower())
+    if priority is None:
+        raise InvalidRequest(
+            f"header x-narthex-priority: {said.decode('latin-1')[:100]!r} is none of {', '.join(PRIORITIES)}",
+            param="x-narthex-priority",
+        )
+    return min(priority, caller.ceiling)
 
 
 def _seconds(value: bytes) -> float:

@@ -1,0 +1,57 @@
+"""The settings in the words of the parts that go by them."""
+
+from __future__ import annotations
+
+import math
+
+from narthex.config.settings import BreakerSettings, LimitSettings, Settings, ShadowTrafficSettings, TimeoutSettings
+from narthex.pipeline.shadows import ShadowLimits
+from narthex.providers.contract import Timeouts
+from narthex.resilience.breakers import BreakerPolicy
+from narthex.resilience.concurrency import LimitPolicy
+
+
+def breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
+    """Return when a model or provider that fails is left alone."""
+    return BreakerPolicy(
+        consecutive_failures=breakers.consecutive_failures,
+        failure_rate=breakers.failure_percent / 100,
+        slow_rate=breakers.slow_percent / 100,
+        slow_call_s=breakers.slow_call_s,
+        minimum_calls=breakers.minimum_calls,
+        window_s=breakers.window_s,
+        open_s=breakers.open_s,
+        open_cap_s=breakers.open_cap_s,
+    )
+
+
+def shadow_limits(shadows: ShadowTrafficSettings) -> ShadowLimits:
+    """Return what copies of calls may take."""
+    return ShadowLimits(max_active=shadows.max_active, timeout_s=shadows.timeout_s)
+
+
+def limit_policy(limits: LimitSettings) -> LimitPolicy:
+    """Return how the limit on calls at once to a model moves."""
+    return LimitPolicy(
+        adaptive=limits.adaptive, maximum=limits.maximum, queue=limits.queue, queue_timeout_s=limits.queue_timeout_s
+    )
+
+
+def maximums(settings: Settings) -> dict[str, int]:
+    """Return the most calls at once to each model of those providers that have a figure of their own."""
+    return {name: one.max_concurrency for name, one in settings.providers.items() if one.max_concurrency is not None}
+
+
+def lag_s(settings: Settings) -> float:
+    """Return from which lag of the event loop on calls are refused, in seconds; infinite for never."""
+    return settings.shedding.lag_s if settings.shedding.enabled else math.inf
+
+
+def timeouts(settings: TimeoutSettings) -> Timeouts:
+    """Return the limits of calls to a provider."""
+    return Timeouts(
+        connect_s=settings.connect_s,
+        first_token_s=settings.first_token_s,
+        idle_s=settings.idle_s,
+        total_s=settings.total_s,
+    )
