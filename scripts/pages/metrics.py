@@ -16,6 +16,8 @@ from narthex.resilience.hedges import HedgeEnd, Hedges
 from narthex.resilience.places import Places
 from narthex.resilience.recovery import Recovery, Way
 from narthex.resilience.shedding import Shedder
+from narthex.routing.budgets import Budget
+from narthex.routing.pacing import Spending
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from narthex.types.priorities import PRIORITIES, Priority
 from scripts.pages.markdown import code, table
@@ -32,7 +34,6 @@ What begins with `narthex_shadow_` is about [copies of calls](../how-to/routing.
 _MODEL = f"""\
 `provider/model` that served the call; `none` where none was reached. \
 Above {MAX_SERIES} combinations of labels, further models are counted as `other`."""
-
 
 _REFUSED = "Why a call was refused: `lag`, the event loop is late; `active`, there are too many calls."
 
@@ -52,6 +53,7 @@ _LABELS = (
     (code("breaker"), "`provider/model`, or `provider` for all of its models."),
     (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + ". " + _REFUSED),
     (code("virtual"), "The virtual model that was asked for."),
+    (code("period"), "`hour`, `day` or `month`."),
     (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
     (code("direction"), "`input` for tokens read, `output` for tokens written."),
 )
@@ -72,7 +74,9 @@ def documented() -> list[tuple[str, str, str, str]]:
     hedges = Hedges()
     hedges.let_go("local/smollm2", 1)
     counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades)
-    metrics.sources += [*(source.lines for source in counting), *_crowds()]
+    spending = Spending(lambda: 0.0, lambda _name: None)
+    spending.purse("careful", Budget(microusd=1, period="day"))
+    metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds()]
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
@@ -107,7 +111,4 @@ def _lines() -> Iterator[str]:
     yield from table(("Metric", "Kind", "Labels", "Meaning"), rows)
     bounds = ", ".join(f"{bound:g}" for bound in BUCKETS_S)
     yield f"\nThe histograms have buckets up to {bounds} seconds.\n"
-    yield from table(
-        ("Label", "Meaning"),
-        _LABELS,
-    )
+    yield from table(("Label", "Meaning"), _LABELS)

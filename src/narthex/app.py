@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -17,25 +16,26 @@ from typing import Self
 from narthex import __version__
 from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
+from narthex.config.prices import prices
 from narthex.config.rules import rules
-from narthex.config.settings import ProviderSettings, Settings
+from narthex.config.settings import EmbeddedSettings, ProviderSettings, Settings
 from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
 from narthex.errors import ConfigError, NarthexError
 from narthex.http.access import Access
-from narthex.http.server import address_of, bind, make_server
+from narthex.http.server import address_of, bind, make_server, run_in_loop
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Check, Stage
-from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.hedging import Hedger
+from narthex.pipeline.in_process import InProcess
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
@@ -60,30 +60,24 @@ from narthex.resilience.places import Places
 from narthex.resilience.shedding import Shedder
 from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
+from narthex.routing.pacing import Spending
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
 from narthex.telemetry.lag import LagWatch
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
-from narthex.tenancy.keys import LOCAL, Keyring
-from narthex.types.answers import ChatAnswer
+from narthex.tenancy.keys import Keyring
 from narthex.types.catalog import ModelFacts
-from narthex.types.dialects import Dialect, Operation
-from narthex.types.events import Event
-from narthex.types.folding import fold
 from narthex.types.keys import KeyId
-from narthex.types.messages import Message, Text
 from narthex.types.priorities import PRIORITIES
-from narthex.types.requests import ChatRequest, EmbeddingRequest
 from narthex.types.vendors import VENDORS
-from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 
 logger = logging.getLogger(__name__)
 
 DASHBOARD_DIST = Path(__file__).parent / "dashboard" / "dist"
 
 
-class Gateway:
+class Gateway(InProcess):
     """The whole gateway inside this process.
 
         async with Gateway() as gateway:
@@ -118,14 +112,13 @@ class Gateway:
         self._open_door(settings)
         self._resources.push_async_callback(self._tasks.aclose)
         log = self._open_log(data_dir / "logs")
-        self.embedded = None
-        if settings.embedded.enabled:
-            self.embedded = EmbeddedProvider(settings.embedded, settings.embedded.models_dir or data_dir / "models")
+        self.embedded = _embedded(settings.embedded, data_dir)
         self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
         self._resources.push_async_callback(self._close_providers)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
         self.board = BreakerBoard(breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
+        self.spending = Spending(time.time, self.catalog.facts)
         self.figures = Figures(time.monotonic, available=self.board.available)
         self.router = self._router(settings)
         self.hedger = Hedger(self._tasks.spawn)
@@ -134,13 +127,14 @@ class Gateway:
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
         self.metrics.sources += self._counters()
-        self.engine = Engine(self._stages(), Settlement(self.metrics, log))
+        self.engine = Engine(self._stages(), Settlement(self.metrics, log, self.spending))
         return self
 
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
-        return [*(one.lines for one in (*counting, self.hedger.counters, self.places, self.shedder))]
+        more = (self.hedger.counters, self.places, self.shedder, self.spending)
+        return [one.lines for one in (*counting, *more)]
 
     def _open_door(self, settings: Settings) -> None:
         self.keyring = _keyring(settings)
@@ -189,7 +183,9 @@ class Gateway:
         # Drawing lots needs no secrets.
         random = Random()  # noqa: S311
         means = Means(now=time.time, random=random, canonical=catalog.meant)
-        around = Surroundings(live=self.figures, clock=time.monotonic, random=random, facts_of=catalog.facts)
+        around = Surroundings(
+            live=self.figures, clock=time.monotonic, random=random, facts_of=catalog.facts, spending=self.spending
+        )
         return Router(
             means, around, models=virtual_models(settings), fallbacks=settings.fallbacks, rules=rules(settings)
         )
@@ -229,67 +225,10 @@ class Gateway:
 
     # -- in this process -------------------------------------------------------------------------------------------
 
-    async def stream(
-        self, prompt: str | Sequence[Message], *, model: str = "", **options: object
-    ) -> AsyncIterator[Event]:
-        """Yield the events of a streamed answer; the last is `Ended`.
-
-        Args:
-            prompt: What the user says, or a whole conversation, oldest first.
-            model: `provider/model` or an alias; by default the configured default model.
-            options: Further fields of `ChatRequest`: `temperature`, `tools`, `max_output_tokens` and so on.
-
-        Raises:
-            NarthexError: There is no answer, or it broke before its end.
-
-        Closing the iterator ends the call to the provider.
-        """
-        exchange = self._exchange(prompt, model, stream=True, options=options)
-        answer = await self.engine.handle(exchange)
-        reader = answer.reader()
-        try:
-            while await reader.wait():
-                for frame in reader.take():
-                    assert not isinstance(frame, bytes)
-                    yield frame
-        finally:
-            if not answer.closed:
-                answer.cancel()
-        if answer.error is not None:
-            raise answer.error
-
-    async def chat(self, prompt: str | Sequence[Message], *, model: str = "", **options: object) -> ChatAnswer:
-        """Return a whole answer; arguments and errors as for `stream`."""
-        exchange = self._exchange(prompt, model, stream=False, options=options)
-        answer = await self.engine.handle(exchange)
-        frames = answer.reader().take()
-        return fold(frame for frame in frames if not isinstance(frame, bytes))
-
-    async def embed(self, inputs: str | Sequence[str], *, model: str = "local/minilm") -> tuple[tuple[float, ...], ...]:
-        """Return vectors, shape `(n_inputs, dimensions)`, in the order of the inputs; errors as for `stream`."""
-        texts = (inputs,) if isinstance(inputs, str) else tuple(inputs)
-        request = EmbeddingRequest(model=model, inputs=texts)
-        exchange = Exchange(Dialect.NATIVE, b"", {}, operation=Operation.EMBED, request=request, caller=LOCAL)
-        answer = await self.engine.handle(exchange)
-        return OPENAI_EMBEDDINGS.decode_answer(answer.body).vectors
-
     async def models(self) -> list[ModelFacts]:
         """Return what is known of the models there are."""
         await self.survey.refresh()
         return self.catalog.models()
-
-    def _exchange(
-        self, prompt: str | Sequence[Message], model: str, *, stream: bool, options: Mapping[str, object]
-    ) -> Exchange:
-        messages = (Message(role="user", parts=(Text(text=prompt),)),) if isinstance(prompt, str) else tuple(prompt)
-        request = ChatRequest(
-            model=model or self.catalog.default_model,
-            messages=messages,
-            stream=stream,
-            include_usage=True,
-            **options,  # type: ignore[arg-type]  # checked by the constructor's names; values by the wire
-        )
-        return Exchange(Dialect.NATIVE, b"", {}, request=request, caller=LOCAL)
 
     # -- composition -----------------------------------------------------------------------------------------------
 
@@ -335,7 +274,9 @@ class Gateway:
             remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
             providers.append((remotes[name][1], timeouts(one.timeouts or settings.timeouts)))
         self._remotes = remotes
-        catalog = Catalog(providers, aliases=settings.aliases, default_model=settings.default_model)
+        catalog = Catalog(
+            providers, aliases=settings.aliases, default_model=settings.default_model, prices=prices(settings)
+        )
         for provider, _ in providers:
             asked = configured.get(provider.name)
             if asked is None or asked.models or asked.kind == "scripted":
@@ -431,23 +372,16 @@ async def _follow(gateway: Gateway, loaded: Loaded) -> None:
             logger.info("configuration reloaded from %s", loaded.file or "the environment")
 
 
-def run_in_loop(work: Coroutine[object, object, None]) -> None:
-    """Run `work` on the fastest event loop there is here."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if sys.platform != "win32":
-        import uvloop  # noqa: PLC0415 - not to be had on Windows
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(work)
-
-
 async def _close_later(provider: Provider, seconds: float) -> None:
     """Close a provider that is configured no longer, when the last call that may still use it has ended."""
     try:
         await asyncio.sleep(seconds)
     finally:
         await provider.aclose()
+
+
+def _embedded(settings: EmbeddedSettings, data_dir: Path) -> EmbeddedProvider | None:
+    return EmbeddedProvider(settings, settings.models_dir or data_dir / "models") if settings.enabled else None
 
 
 def _keyring(settings: Settings) -> Keyring:

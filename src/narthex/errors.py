@@ -25,6 +25,7 @@
     │   ├── ProviderTimeout         504  connect, first token, stall or whole call
     │   ├── MalformedAnswer         502  what it answered is not an answer
     │   └── TruncatedAnswer         502  its answer has no end
+    ├── BudgetSpent                 429  the budget of a virtual model is spent until its next period
     ├── UnformedAnswer              502  the model did not write the form that was asked for
     ├── ModelUnavailable            503  a local model that is not installed or not loadable
     ├── RateLimited                 429  no call is sent that the provider's rate limit would refuse
@@ -304,6 +305,14 @@ class TruncatedAnswer(ProviderError):
     """The provider's answer was cut before its end."""
 
     code = "provider_truncated_answer"
+
+
+class BudgetSpent(NarthexError):
+    """The budget of this model is spent."""
+
+    code = "budget_spent"
+    status = 429
+    type = "rate_limit_error"
 
 
 class UnformedAnswer(NarthexError):

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from narthex.config.settings import Settings
 from narthex.config.virtual_models import virtual_models
+from narthex.routing.budgets import Budget
 from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import Member, VirtualModel
 
@@ -39,6 +40,15 @@ def test_a_check_is_taken_over() -> None:
     }
     (model,) = virtual_models(Settings.model_validate({"virtual": {"thrifty": given}}))
     assert model.check == AnswerCheck(json_schema=schema, must_match="a", min_characters=2, tool_calls="valid")
+
+
+def test_a_budget_is_taken_over() -> None:
+    """In whole microdollars, of which there is at least one."""
+    for usd, microusd in ((10, 10_000_000), (0.1, 100_000), (1e-9, 1)):
+        budget = {"usd": usd, "period": "month", "on_empty": "refuse"}
+        given = {"members": ["a/m", "b/m"], "strategy": "paced", "budget": budget}
+        (model,) = virtual_models(Settings.model_validate({"virtual": {"careful": given}}))
+        assert model.budget == Budget(microusd=microusd, period="month", on_empty="refuse")
 
 
 def test_defaults_are_those_of_routing() -> None:

@@ -10,8 +10,12 @@ import msgspec
 import pytest
 
 from narthex.errors import Cancelled, Failure, ModelNotFound, NarthexError, ProviderRejected, TruncatedAnswer
+from narthex.pipeline.gateway import Engine
+from narthex.pipeline.settle import Settlement
 from narthex.providers.contract import Reply
 from narthex.resilience.decisions import Policy
+from narthex.routing.pacing import Spending
+from narthex.routing.plan import Plan
 from narthex.routing.router import Router
 from narthex.routing.virtual import Member, VirtualModel
 from narthex.testing.wires import anthropic_frames, as_json, openai_answer, openai_frames
@@ -264,3 +268,31 @@ async def test_a_line_tells_what_was_decided() -> None:
     decided, plain = house.lines
     assert msgspec.to_builtins(decided.route) == {"virtual": "quick", "strategy": "order"}
     assert plain.route is None
+
+
+async def test_budgets_are_charged_with_what_calls_consumed() -> None:
+    """Whole, streamed and cut alike, and only where there was something to decide."""
+    charged: list[tuple[str, int]] = []
+
+    class Books(Spending):
+        def charge(self, plan: Plan, model: str, usage: Usage) -> None:
+            charged.append((model, usage.total_tokens))
+
+    model = VirtualModel(name="quick", members=(Member(model="up/m"),))
+    replies = (
+        whole(openai_answer("x")),
+        streamed(openai_frames("x y", finish=None, done=False)),
+        whole(openai_answer("x")),
+    )
+    house = House(Double(*replies), virtual=[model])
+    house.engine = Engine(house._stages, Settlement(house.metrics, None, Books(lambda: 0.0, lambda _name: None)))
+    one = exchange({**CHAT, "model": "quick"})
+    await house.engine.handle(one)
+    assert one.usage is not None
+    assert charged == [("up/m", one.usage.total_tokens)]
+    two = exchange({**CHAT, "model": "quick", "stream": True})
+    await read(await house.engine.handle(two))
+    assert two.usage is not None
+    assert charged[1:] == [("up/m", two.usage.total_tokens)]
+    await house.engine.handle(exchange(CHAT))
+    assert len(charged) == 2

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.catalog import MAX_REMEMBERED, Catalog
 from narthex.providers.contract import Timeouts
+from narthex.types.catalog import Price
 from tests.providers.listed import ListedProvider, facts, with_limits
 
 
@@ -166,3 +167,21 @@ def test_any_text_is_a_model_or_is_not_found(name: str) -> None:
         except ModelNotFound:
             continue
         assert re.fullmatch(rb"x-narthex-model: p/[\x20-\x7e]+\r\n", target.header)
+
+
+def test_a_configured_price_is_known_of_any_model() -> None:
+    """Of models that are listed and of those that are not; a new catalog brings its own prices."""
+    price = Price(input_microusd_per_mtok=1, output_microusd_per_mtok=2)
+    catalog = Catalog(with_limits(ListedProvider("near")), prices={"near/small": price, "near/unheard-of": price})
+    catalog.learn("near", facts("near", "small", "both"), closed=False)
+    for name in ("near/small", "near/unheard-of"):
+        found = catalog.facts(name)
+        assert found is not None
+        assert (found.name, found.price) == (name, price)
+    both = catalog.facts("near/both")
+    assert both is not None
+    assert both.price is None
+    catalog.adopt(Catalog(with_limits(ListedProvider("near"))))
+    small = catalog.facts("near/small")
+    assert small is not None
+    assert small.price is None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from narthex.routing.budgets import Budget
 from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import FallbackTable, Member, Path, Strategy, VirtualModel, check
 from tests.routing.surroundings import virtual
@@ -131,6 +132,19 @@ def test_a_cascade_and_its_check_go_together() -> None:
     assert list(told(check, "a/m", "b/m", strategy="order")) == [("virtual", "fast", "check")]
     assert list(told(check, "a/m")) == [("virtual", "fast", "members")]
     assert list(told(AnswerCheck(must_match="("), "a/m", "b/m")) == [("virtual", "fast", "check", "must_match")]
+
+
+def test_pacing_and_its_budget_go_together() -> None:
+    """One without the other is refused, and so is a budget that cannot hold."""
+
+    def told(budget: Budget | None, *members: str, strategy: Strategy = "paced") -> dict[Path, str]:
+        return found((replace(virtual(strategy, *members), budget=budget),))
+
+    budget = Budget(microusd=1, period="day")
+    assert told(budget, "a/m", "b/m") == {}
+    assert list(told(None, "a/m", "b/m")) == [("virtual", "fast")]
+    assert list(told(budget, "a/m", "b/m", strategy="order")) == [("virtual", "fast", "budget")]
+    assert list(told(budget, "a/m")) == [("virtual", "fast", "members")]
 
 
 def test_members_that_never_serve_are_refused() -> None:

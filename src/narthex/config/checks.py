@@ -12,6 +12,7 @@ from pathlib import Path
 from narthex.config.addresses import is_loopback, why_not_base_url, why_not_origin
 from narthex.config.answers import check_answers
 from narthex.config.origins import KeyPath
+from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
 from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
@@ -242,7 +243,11 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
     problems = check(
         virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)
     )
-    for path, message in (*problems, *rule_problems(settings, unknown=unknown)):
+    for path, message in (
+        *problems,
+        *rule_problems(settings, unknown=unknown),
+        *price_problems(settings, unknown=unknown),
+    ):
         yield Contradiction(path=path, message=message, depends=depends)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
+from narthex.routing.budgets import OnEmpty, Period
 from narthex.routing.cascades import ToolCalls
 from narthex.routing.conditions import By, Weekday
 from narthex.routing.facts import Modality
@@ -127,6 +128,23 @@ class CheckSettings(Section):
     )
 
 
+class BudgetSettings(Section):
+    """What a virtual model may spend, at an even pace."""
+
+    usd: float = Field(gt=0, le=1e9, description="For each period, in US dollars; of each process by itself.")
+    period: Period = Field(description="From the full hour, midnight or the first of the month on, in UTC.")
+    on_empty: OnEmpty = Field(
+        default="cheapest", description="Who serves when it is spent: the cheapest member, or nobody until it is over."
+    )
+
+
+class PriceSettings(Section):
+    """What a model costs, for strategies that look at it."""
+
+    input_usd_per_mtok: float = Field(ge=0, le=1e6, description="A million tokens read, in US dollars.")
+    output_usd_per_mtok: float = Field(ge=0, le=1e6, description="A million tokens written, in US dollars.")
+
+
 class VirtualSettings(Section):
     """A plain name that stands for several models."""
 
@@ -138,6 +156,9 @@ class VirtualSettings(Section):
     )
     check: CheckSettings | None = Field(
         default=None, description='What an answer must be like, or the next member is asked; of a `"cascade"`.'
+    )
+    budget: BudgetSettings | None = Field(
+        default=None, description='What may be spent: members stand from best to cheapest; of a `"paced"` one.'
     )
 
     @field_validator("members", mode="before")
@@ -399,6 +420,9 @@ class Settings(Section):
     )
     virtual: dict[Name, VirtualSettings] = Field(
         default={}, description="Plain names that stand for several models, and how these share the calls."
+    )
+    prices: dict[str, PriceSettings] = Field(
+        default={}, description="What models cost, by `provider/model`; nothing else knows it."
     )
     answers: tuple[AnswerSettings, ...] = Field(
         default=(), description="Answers that are given in place of an error, where every attempt has failed."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from narthex.config.settings import Settings
+from narthex.config.settings import BudgetSettings, Settings
+from narthex.routing.budgets import Budget
 from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import Member, VirtualModel
 
@@ -16,7 +17,12 @@ def virtual_models(settings: Settings) -> tuple[VirtualModel, ...]:
             strategy=given.strategy,
             fallbacks=given.fallbacks,
             slow_start_s=given.slow_start_s,
+            budget=None if given.budget is None else _budget(given.budget),
             check=None if given.check is None else AnswerCheck(**given.check.model_dump()),
         )
         for name, given in settings.virtual.items()
     )
+
+
+def _budget(given: BudgetSettings) -> Budget:
+    return Budget(microusd=max(1, round(given.usd * 1_000_000)), period=given.period, on_empty=given.on_empty)

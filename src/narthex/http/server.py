@@ -6,7 +6,8 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -145,3 +146,14 @@ def _limits(settings: ServerSettings) -> Limits:
         keep_alive_s=settings.keep_alive_s,
         write_s=settings.write_timeout_s,
     )
+
+
+def run_in_loop(work: Coroutine[object, object, None]) -> None:
+    """Run `work` on the fastest event loop there is here."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415 - not to be had on Windows
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(work)

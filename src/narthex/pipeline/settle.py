@@ -11,6 +11,7 @@ import msgspec
 from narthex.errors import Failure, NarthexError, ProviderError
 from narthex.pipeline.estimates import estimate
 from narthex.pipeline.exchange import Exchange
+from narthex.routing.pacing import Spending
 from narthex.routing.plan import Plan
 from narthex.telemetry.metrics import Tally
 from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, RouteLine
@@ -41,10 +42,11 @@ _NO_FAILURE: Final = (None, Failure.CANCELLED.value)
 class Settlement:
     """Counts and logs every call, once."""
 
-    def __init__(self, metrics: Tally, log: RequestLog | None) -> None:
-        """Take where calls are counted, and where they are written down."""
+    def __init__(self, metrics: Tally, log: RequestLog | None, spending: Spending | None = None) -> None:
+        """Take where calls are counted, where they are written down, and which budgets they are charged to."""
         self._metrics = metrics
         self._log = log
+        self._spending = spending
         self._clock_offset = time.time() - time.monotonic()
 
     def begin(self) -> None:
@@ -72,6 +74,8 @@ class Settlement:
         if usage is not None:
             series.input_tokens += usage.input_tokens
             series.output_tokens += usage.output_tokens
+            if exchange.plan is not None and self._spending is not None and target is not None:
+                self._spending.charge(exchange.plan, target.name, usage)
         if self._log is not None:
             line = self._line(exchange, error, int(duration_s * 1_000_000))
             plain = exchange.plan is None and not exchange.attempts and exchange.shadow_of is None

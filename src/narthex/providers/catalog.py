@@ -10,7 +10,7 @@ import msgspec
 
 from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.contract import Provider, Timeouts
-from narthex.types.catalog import ModelFacts
+from narthex.types.catalog import ModelFacts, Price
 
 MAX_REMEMBERED: Final = 4_096
 """Names resolved for providers whose models are not known in advance that are remembered."""
@@ -42,7 +42,9 @@ class Catalog:
         *,
         aliases: Mapping[str, str] | None = None,
         default_model: str = "",
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
+        self._prices = dict(prices or {})
         self._providers = {provider.name: (provider, timeouts) for provider, timeouts in providers}
         self.aliases = dict(aliases or {})
         self.default_model = default_model
@@ -58,6 +60,7 @@ class Catalog:
         self._providers = other._providers
         self.aliases = other.aliases
         self.default_model = other.default_model
+        self._prices = other._prices
         self._targets = {}
 
     @property
@@ -119,9 +122,16 @@ class Catalog:
         return target
 
     def facts(self, name: str) -> ModelFacts | None:
-        """Return what is known of the model `provider/model`."""
+        """Return what is known of the model `provider/model`; a price that is configured is known of any."""
         provider, _, model = name.partition("/")
-        return self._models.get(provider, {}).get(model)
+        known, price = self._models.get(provider, {}).get(model), self._prices.get(name)
+        if price is None:
+            return known
+        return msgspec.structs.replace(
+            known or ModelFacts(id=model, provider=provider),
+            input_microusd_per_mtok=price.input_microusd_per_mtok,
+            output_microusd_per_mtok=price.output_microusd_per_mtok,
+        )
 
     def meant(self, name: str) -> str:
         """Return what a caller's name stands for; the empty one is the default model."""

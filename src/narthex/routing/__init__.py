@@ -5,6 +5,8 @@ candidates   a model that may serve a call, and why it stands where it stands
 figures      what is known of models at this moment: calls in flight, latency
 strategies   the orders in which members of a virtual model can be put
 balancing    tiers, draining and slow start around a strategy
+budgets      what virtual models may spend, and what models cost
+pacing       what was spent, and who serves by that
 cascades     what an answer must be like, or the next member is asked
 facts        what is known of a call
 conditions   which calls a rule is about

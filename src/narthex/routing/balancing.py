@@ -7,7 +7,7 @@ from copy import copy
 from typing import Final
 
 from narthex.routing.candidates import Candidate, Why
-from narthex.routing.strategies import Key, Ranked, Surroundings, ranking
+from narthex.routing.strategies import Key, Ranked, Surroundings, paced, ranking
 from narthex.routing.virtual import Member, Strategy, VirtualModel
 
 WARMED_BY_CHANCE: Final[frozenset[Strategy]] = frozenset({"order", "latency", "cost"})
@@ -30,6 +30,7 @@ class Balancer:
         self.model = model
         self._around = around
         self._available = around.live.available
+        self.pace = paced(model, around)
         self._leading = ranking(model, around, leading=True)
         self._spare = ranking(model, around, leading=False)
         self._tiers = _tiers(model.members)
@@ -39,7 +40,7 @@ class Balancer:
         self._by_chance = model.strategy in WARMED_BY_CHANCE and model.slow_start_s > 0
 
     def order(self, key: Key = no_key, *, fallback: bool = False, peek: bool = False) -> list[Candidate]:
-        """Return the members, the one that serves first; empty if all are draining.
+        """Return the members, the one that serves first; empty if all are draining, or the budget is spent.
 
         Args:
             key: Returns by what the conversation is known, for members that conversations stick to.
@@ -49,7 +50,8 @@ class Balancer:
         available, following = self._available, self._following[fallback]
         found: list[Candidate] = []
         resorts: list[Candidate] = []
-        for number, members in self._tiers:
+        for number, all_members in self._tiers:
+            members = all_members if self.pace is None else self.pace.permitted(all_members)
             up = [member for member in members if available(member.model)]
             if up:
                 ranked, why, figure = self._ranked(up, key, leading=not found and not fallback, peek=peek)

@@ -21,6 +21,9 @@ Why = Literal[
     "unpriced",
     "sticky",
     "warming",
+    "on_pace",
+    "ahead_of_pace",
+    "spent",
     "next",
     "unavailable",
 ]
@@ -65,6 +68,9 @@ _SAID: Final[dict[Why, str]] = {
     "unpriced": "no price is known",
     "sticky": "stays with its conversation",
     "warming": "stands in for one that is warming up",
+    "on_pace": "best, with spending ${dollars:.6g} below the pace",
+    "ahead_of_pace": "cheaper, with spending ${dollars:.6g} ahead of the pace",
+    "spent": "cheapest, after the whole budget",
     "next": "next in line",
     "unavailable": "not available now, kept as the last resort",
 }

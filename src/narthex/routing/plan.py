@@ -49,7 +49,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"strategy: {self.strategy}")
         lines += [f"{place}. {one.name}: {one.reason}" for place, one in enumerate(self.candidates, 1)]
         if not self.candidates:
-            lines.append(f"nobody serves it: every member of {self.target} is draining, and there is no fallback")
+            why = f"every member of {self.target} is draining, or its budget is spent"
+            lines.append(f"nobody serves it: {why}, and there is no fallback")
         if self.shadow:
             lines.append(f"copy to: {self.shadow}")
         return "\n".join(lines)
@@ -75,6 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         Names are percent-encoded, so that nothing in them can end the header or the item.
         """
         items = [("rule", self.rule), ("via", self.target if self.strategy else ""), ("by", self.strategy)]
+        if self.strategy == "paced" and self.candidates:
+            items.append(("why", self.candidates[0].why))
         head = "".join(f"{item}={quote(value, safe=_PLAIN)}; " for item, value in items if value)
         names = ",".join(quote(one.name, safe=_PLAIN) for one in self.candidates)
         copy = f"; copy={quote(self.shadow, safe=_PLAIN)}" if self.shadow else ""

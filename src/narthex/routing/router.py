@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from narthex.errors import NarthexError, Overloaded
 from narthex.routing.balancing import Balancer
 from narthex.routing.candidates import Candidate
 from narthex.routing.conditions import Means
@@ -93,6 +94,14 @@ class Router:
         if self._rules or not self._balancers:
             return bool(self._rules)
         return self._means.canonical(model) in self._balancers
+
+    def refusal(self, plan: Plan) -> NarthexError:
+        """Return why nobody serves a call whose plan has no candidates, and when that may be otherwise."""
+        balancer = self._balancers.get(plan.target)
+        spent = None if balancer is None or balancer.pace is None else balancer.pace.refusal()
+        return spent or Overloaded(
+            f"every member of {plan.target!r} is draining, and it has no fallbacks", retry_after_s=60
+        )
 
     def ready(self, model: str) -> Plan | None:
         """Return the plan that is already made for every chat with `model`: nothing about the call need be known.

@@ -12,6 +12,7 @@ from typing import Final, Protocol, assert_never
 
 from narthex.routing.candidates import Why
 from narthex.routing.figures import Live
+from narthex.routing.pacing import Paced, Spending
 from narthex.routing.virtual import Member, VirtualModel
 from narthex.types.catalog import ModelFacts
 
@@ -44,6 +45,8 @@ class Surroundings:
     """Seconds of the clock that `live.since` speaks of."""
     random: Random
     facts_of: FactsOf = nothing_known
+    spending: Spending | None = None
+    """What was spent of budgets; without it none is kept to."""
 
     def warmth(self, name: str, slow_start_s: float) -> float:
         """Return which part of its share a member may have: all, or less while it has only just come back."""
@@ -250,6 +253,13 @@ def _none_last(price: float | None) -> float:
     return inf if price is None else price
 
 
+def paced(model: VirtualModel, around: Surroundings) -> Paced | None:
+    """Return what keeps a virtual model to its budget; None if it has none."""
+    if model.budget is None or around.spending is None:
+        return None
+    return Paced(model, around.spending.purse(model.name, model.budget))
+
+
 def ranking(model: VirtualModel, around: Surroundings, *, leading: bool) -> Ranking:
     """Return what puts the members of a virtual model in order.
 
@@ -273,5 +283,7 @@ def ranking(model: VirtualModel, around: Surroundings, *, leading: bool) -> Rank
             return Cheapest(around.facts_of)
         case "sticky":
             return Sticky(weigh, keyless=shared)
+        case "paced":
+            return paced(model, around) or in_order
         case _:
             assert_never(model.strategy)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from narthex.routing.budgets import Budget, check_budget
 from narthex.routing.cascades import AnswerCheck, check_answer_check
 
-Strategy = Literal["order", "weighted", "least_busy", "latency", "cost", "sticky", "cascade"]
+Strategy = Literal["order", "weighted", "least_busy", "latency", "cost", "sticky", "cascade", "paced"]
 """How the members of a virtual model share its calls."""
 
 Path = tuple[str | int, ...]
@@ -56,6 +57,8 @@ class VirtualModel:
     """How long the share of a member that came back grows until it is whole, in seconds; 0 gives all at once."""
     check: AnswerCheck | None = None
     """What an answer must be like, of a cascade."""
+    budget: Budget | None = None
+    """What may be spent, of a paced one."""
 
 
 def as_it_is(name: str) -> str:
@@ -153,6 +156,7 @@ def _model(path: Path, model: VirtualModel, names: set[str], unknown: Unknown) -
     if not 0 <= model.slow_start_s <= 86_400:
         yield (*path, "slow_start_s"), f"{model.slow_start_s:g} is no time; give seconds from 0 to 86400"
     yield from _cascade(path, model)
+    yield from _paced(path, model)
     if not model.members:
         yield (*path, "members"), "there are none; name at least one `provider/model`"
         return
@@ -179,6 +183,17 @@ def _cascade(path: Path, model: VirtualModel) -> Iterator[Contradiction]:
     elif len(model.members) == 1:
         yield (*path, "members"), "there is nobody to ask when an answer fails the check; add a member"
     yield from check_answer_check((*path, "check"), model.check)
+
+
+def _paced(path: Path, model: VirtualModel) -> Iterator[Contradiction]:
+    if model.budget is None:
+        if model.strategy == "paced":
+            yield path, "spending needs a `budget` to keep pace with; add one, or choose another strategy"
+        return
+    if model.strategy != "paced":
+        yield (*path, "budget"), 'only a paced model has a budget; set `strategy = "paced"`, or remove this'
+    names, tiers = [member.model for member in model.members], [member.tier for member in model.members]
+    yield from check_budget(path, names, model.budget, tiers=tiers)
 
 
 def _member(path: Path, member: Member, names: set[str], unknown: Unknown) -> Iterator[Contradiction]:

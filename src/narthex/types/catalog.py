@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from narthex.types.usage import Usage
+
 Capability = Literal[
     "chat",
     "embeddings",
@@ -20,6 +22,20 @@ Capability = Literal[
     "prefill",
 ]
 """`prefill`: it goes on by itself where the last message is its own and not complete."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs, in millionths of a US dollar for a million tokens."""
+
+    input_microusd_per_mtok: int
+    output_microusd_per_mtok: int
+
+    def picousd(self, usage: Usage) -> int:
+        """Return what was consumed costs, in millionths of a millionth of a US dollar: exactly, and never rounded.
+
+        Tokens from a provider's cache count as any others.
+        """
+        return usage.input_tokens * self.input_microusd_per_mtok + usage.output_tokens * self.output_microusd_per_mtok
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +56,16 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int | None = None
     """Unix time in seconds."""
     description: str | None = None
+
+    @property
+    def price(self) -> Price | None:
+        """What it costs, if all of that is known."""
+        if self.input_microusd_per_mtok is None or self.output_microusd_per_mtok is None:
+            return None
+        return Price(
+            input_microusd_per_mtok=self.input_microusd_per_mtok,
+            output_microusd_per_mtok=self.output_microusd_per_mtok,
+        )
 
     @property
     def name(self) -> str:

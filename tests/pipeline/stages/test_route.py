@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from narthex.errors import InvalidRequest, ModelNotFound, Overloaded
+from narthex.errors import BudgetSpent, InvalidRequest, ModelNotFound, Overloaded
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.route import Route
+from narthex.routing.budgets import Budget
+from narthex.routing.pacing import Spending
 from narthex.routing.router import Router
 from narthex.routing.virtual import Member, VirtualModel
 from narthex.types.dialects import Dialect
@@ -107,3 +110,23 @@ def test_where_all_members_drain_nobody_serves() -> None:
     house.router.adopt(Router(*surroundings(house.catalog), models=[draining]))
     with pytest.raises(Overloaded, match="draining"):
         routed(exchange({**CHAT, "model": "quick"}), house)
+
+
+def test_a_spent_budget_is_told_as_one() -> None:
+    """Where it leaves the call to nobody the caller hears when the next period begins; fallbacks serve meanwhile."""
+    house = House(Double())
+    means, around = surroundings(house.catalog)
+    spending = Spending(lambda: 1_000_000 * 3_600.0, lambda _name: None)
+    around = replace(around, spending=spending)
+    budget = Budget(microusd=1, period="hour", on_empty="refuse")
+    careful = VirtualModel(name="careful", members=MEMBERS[:1], strategy="paced", budget=budget)
+    house.router.adopt(Router(means, around, models=[careful]))
+    assert routed(exchange({**CHAT, "model": "careful"}), house).target is not None
+    spending.purse("careful", budget).pay(1_000_000)
+    with pytest.raises(BudgetSpent) as raised:
+        routed(exchange({**CHAT, "model": "careful"}), house)
+    assert (raised.value.status, raised.value.retry_after_s) == (429, 3_600)
+    house.router.adopt(Router(means, around, models=[replace(careful, fallbacks=("up/last",))]))
+    call = routed(exchange({**CHAT, "model": "careful"}), house)
+    assert call.target is not None
+    assert call.target.name == "up/last"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from narthex.errors import ModelNotFound, NarthexError, Overloaded
+from narthex.errors import ModelNotFound, NarthexError
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.facts import facts_of
 from narthex.pipeline.outbound import with_member
@@ -38,6 +38,4 @@ class Route:
                 return self._catalog.resolve(candidate.name)
             except ModelNotFound as error:
                 missing = missing or error
-        if missing is not None:
-            raise missing
-        raise Overloaded(f"every member of {plan.target!r} is draining, and it has no fallbacks", retry_after_s=60)
+        raise missing or self._router.refusal(plan)
