@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from narthex.config.settings import Settings
+from narthex.config.settings import Settings, TimeoutOverrides, TimeoutSettings
 from narthex.pipeline.shadows import ShadowLimits
-from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, shadow_limits, timeouts
-from narthex.providers.contract import Timeouts
+from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, partial_timeouts, shadow_limits, timeouts
+from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.concurrency import LimitPolicy
 
@@ -24,6 +24,7 @@ def test_what_is_not_configured_is_as_the_parts_have_it() -> None:
     assert shadow_limits(plain.shadows) == ShadowLimits()
     assert limit_policy(plain.limits) == LimitPolicy()
     assert timeouts(plain.timeouts) == Timeouts()
+    assert partial_timeouts(TimeoutOverrides()) == PartialTimeouts()
     assert (maximums(plain), lag_s(plain)) == ({}, 0.25)
 
 
@@ -46,3 +47,10 @@ def test_limits_are_taken_over() -> None:
 def test_shedding_can_be_switched_off() -> None:
     """Switched off, no lag is too long."""
     assert lag_s(settings(shedding={"enabled": False})) == math.inf
+
+
+def test_every_limit_of_time_has_its_place() -> None:
+    """None is taken for another."""
+    seconds = {"connect_s": 1.0, "headers_s": 2.0, "first_token_s": 3.0, "idle_s": 4.0, "total_s": 5.0}
+    assert timeouts(TimeoutSettings(**seconds)) == Timeouts(**seconds)
+    assert partial_timeouts(TimeoutOverrides(**seconds)) == PartialTimeouts(**seconds)

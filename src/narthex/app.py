@@ -41,7 +41,7 @@ from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt
-from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, shadow_limits, timeouts
+from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, partial_timeouts, shadow_limits, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -272,10 +272,14 @@ class Gateway(InProcess):
         for name, one in configured.items():
             known = self._remotes.get(name)
             remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
-            providers.append((remotes[name][1], timeouts(one.timeouts or settings.timeouts)))
+            providers.append((remotes[name][1], partial_timeouts(one.timeouts).over(timeouts(settings.timeouts))))
         self._remotes = remotes
         catalog = Catalog(
-            providers, aliases=settings.aliases, default_model=settings.default_model, prices=prices(settings)
+            providers,
+            aliases=settings.aliases,
+            default_model=settings.default_model,
+            prices=prices(settings),
+            limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
         )
         for provider, _ in providers:
             asked = configured.get(provider.name)
@@ -406,6 +410,7 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         models=settings.models,
         capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
         max_connections=settings.max_connections,
+        pass_deadline=settings.pass_deadline,
         user_agent=f"narthex/{__version__}",
     )
     return KeyedProvider(remote, _provider_keys(secrets)) if len(secrets) > 1 else RemoteProvider(remote)

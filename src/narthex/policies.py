@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 
-from narthex.config.settings import BreakerSettings, LimitSettings, Settings, ShadowTrafficSettings, TimeoutSettings
+from narthex.config.settings import (
+    BreakerSettings,
+    LimitSettings,
+    Settings,
+    ShadowTrafficSettings,
+    TimeoutOverrides,
+    TimeoutSettings,
+)
 from narthex.pipeline.shadows import ShadowLimits
-from narthex.providers.contract import Timeouts
+from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.concurrency import LimitPolicy
 
@@ -51,6 +58,18 @@ def timeouts(settings: TimeoutSettings) -> Timeouts:
     """Return the limits of calls to a provider."""
     return Timeouts(
         connect_s=settings.connect_s,
+        headers_s=settings.headers_s,
+        first_token_s=settings.first_token_s,
+        idle_s=settings.idle_s,
+        total_s=settings.total_s,
+    )
+
+
+def partial_timeouts(settings: TimeoutOverrides) -> PartialTimeouts:
+    """Return the limits of some calls, as far as they differ from those of the others."""
+    return PartialTimeouts(
+        connect_s=settings.connect_s,
+        headers_s=settings.headers_s,
         first_token_s=settings.first_token_s,
         idle_s=settings.idle_s,
         total_s=settings.total_s,

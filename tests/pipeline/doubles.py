@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -21,7 +21,18 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog, Target
-from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, StreamReply, Timeouts, WholeReply
+from narthex.providers.contract import (
+    Call,
+    EventsReply,
+    Feed,
+    Health,
+    Provider,
+    Reply,
+    StreamReply,
+    Timeouts,
+    Told,
+    WholeReply,
+)
 from narthex.resilience.decisions import Policy
 from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
@@ -174,7 +185,7 @@ def streamed(
     """
     notes = [] if paused is None else paused
 
-    async def pump(feed: Callable[[bytes], None]) -> None:
+    async def pump(feed: Feed, told: Told | None = None) -> None:
         for piece in pieces:
             feed(piece)
             await asyncio.sleep(0)
@@ -196,7 +207,7 @@ def streamed(
 def at_once(pieces: list[bytes], error: BaseException) -> StreamReply:
     """Return a reply that was there to its break before anybody read it."""
 
-    async def pump(feed: Callable[[bytes], None]) -> None:
+    async def pump(feed: Feed, told: Told | None = None) -> None:
         for piece in pieces:
             feed(piece)
         raise error

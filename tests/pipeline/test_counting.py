@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
-from narthex.errors import InvalidRequest, MalformedAnswer, ProviderRejected
+from narthex.errors import Failure, InvalidRequest, MalformedAnswer, ProviderRejected, ProviderTimeout
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.requests import ChatRequest
 from tests.pipeline.doubles import ANTHROPIC, CHAT, OPENAI, Double, House, exchange, whole
 
 
@@ -65,3 +67,25 @@ async def test_a_request_that_is_none_is_refused() -> None:
     """What cannot be read is not counted."""
     with pytest.raises(InvalidRequest):
         await House(Double(dialects=OPENAI)).engine.handle(count(messages="x"))
+
+
+class Slow(ScriptedProvider):
+    """A provider inside that never has counted."""
+
+    async def count_tokens(self, model: str, request: ChatRequest) -> int:
+        """Count for ever."""
+        await asyncio.Event().wait()
+        return await super().count_tokens(model, request)
+
+
+@pytest.mark.parametrize(
+    ("first_token", "total", "failure"),
+    [(b"0.02", b"5", Failure.FIRST_TOKEN_TIMEOUT), (b"5", b"0.02", Failure.DEADLINE)],
+)
+async def test_a_count_has_the_time_of_a_whole_answer(first_token: bytes, total: bytes, failure: Failure) -> None:
+    """Who counts for ever is left, and the error says which limit that was."""
+    call = count("demo/m")
+    call.headers = {b"x-narthex-timeout-first-token": first_token, b"x-narthex-timeout": total}
+    with pytest.raises(ProviderTimeout) as raised:
+        await House(Slow("demo", {"models": ["m"]})).engine.handle(call)
+    assert raised.value.failure is failure

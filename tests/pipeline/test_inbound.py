@@ -205,6 +205,9 @@ async def test_a_fault_of_ours_closes_the_stream_too() -> None:
         def delivered(self) -> None:
             """Nothing."""
 
+        def told(self) -> bool:
+            return False
+
     with pytest.raises(ZeroDivisionError):
         await produce(made, streamed([b"x"]), stream, Broken())
     assert isinstance(stream.error, InternalError)

@@ -12,7 +12,7 @@ from narthex.errors import InvalidRequest, UnsupportedContent
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.outbound import Outbound, outbound, with_member
 from narthex.providers.catalog import Catalog
-from narthex.providers.contract import Timeouts
+from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, MESSAGE, OPENAI, Double, exchange
@@ -142,12 +142,14 @@ def test_only_named_headers_go_on(theirs: dict[bytes, bytes]) -> None:
     assert out(exchange(CHAT, headers=theirs)).call.headers == {}
 
 
-def test_the_callers_time_bounds_every_phase() -> None:
-    """A limit of the caller's shortens each phase that is longer, and sets the whole."""
+def test_the_callers_time_takes_the_place_of_the_targets() -> None:
+    """Each limit that the caller sets holds, for a shorter time or a longer one; the others are the target's."""
     call = exchange(CHAT)
-    call.total_s = 3.0
+    call.total_s = 900.0
+    call.limits = PartialTimeouts(first_token_s=30.0)
     limits = out(call, timeouts=Timeouts(connect_s=1.0, first_token_s=20.0)).call.timeouts
-    assert limits == Timeouts(connect_s=1.0, first_token_s=3.0, idle_s=3.0, total_s=3.0)
+    assert limits == Timeouts(connect_s=1.0, first_token_s=30.0, total_s=900.0)
+    assert out(exchange(CHAT)).call.timeouts == Timeouts()
 
 
 def test_a_member_is_put_into_a_body() -> None:

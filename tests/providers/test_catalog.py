@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.catalog import MAX_REMEMBERED, Catalog
-from narthex.providers.contract import Timeouts
+from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.types.catalog import Price
 from tests.providers.listed import ListedProvider, facts, with_limits
 
@@ -132,6 +132,20 @@ def test_aliases_of_a_model_are_listed(catalog: Catalog) -> None:
     """A model knows all names that lead to it, through other aliases too."""
     assert catalog.aliases_of("near/small") == ["fast", "quick"]
     assert catalog.aliases_of("far/large") == []
+
+
+def test_a_model_may_have_limits_of_its_own() -> None:
+    """What is named for it takes the place of its provider's limit, under every name that leads to it."""
+    limits = {"near/small": PartialTimeouts(first_token_s=9), "fast": PartialTimeouts(idle_s=1)}
+    catalog = Catalog([(ListedProvider("near"), Timeouts(idle_s=7))], aliases={"a": "near/small"}, limits=limits)
+    catalog.learn("near", facts("near", "small", "other"), closed=True)
+    for name in ("near/small", "small", "a"):
+        assert catalog.resolve(name).timeouts == Timeouts(first_token_s=9, idle_s=7)
+    assert catalog.resolve("other").timeouts == Timeouts(idle_s=7)
+    assert catalog.virtual_limits == {"fast": PartialTimeouts(idle_s=1)}
+    catalog.adopt(Catalog([(ListedProvider("near"), Timeouts())], limits={"near/other": PartialTimeouts(idle_s=2)}))
+    assert (catalog.resolve("near/small").timeouts, catalog.virtual_limits) == (Timeouts(), {})
+    assert catalog.resolve("near/other").timeouts == Timeouts(idle_s=2)
 
 
 def test_another_catalog_is_taken_over_at_once(catalog: Catalog) -> None:

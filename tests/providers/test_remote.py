@@ -13,7 +13,7 @@ from narthex.providers.contract import Call, KeyHolding, Reply, StreamReply, Tim
 from narthex.providers.remote import ANTHROPIC_VERSION, RemoteProvider, RemoteSettings
 from narthex.providers.transport.connection import Connection
 from narthex.providers.transport.origin import Origin
-from narthex.testing.acts import Answer, Close, cut_after, hung_up, silent, streamed, whole
+from narthex.testing.acts import Answer, Close, Wait, cut_after, hung_up, silent, streamed, whole
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_answer, openai_error, openai_frames
 from narthex.types.dialects import Dialect, Operation
@@ -21,13 +21,25 @@ from narthex.types.dialects import Dialect, Operation
 
 @asynccontextmanager
 async def remote(
-    *, kind: str = "openai", models: tuple[str, ...] = (), api_key: str | None = "sk-one"
+    *,
+    kind: str = "openai",
+    models: tuple[str, ...] = (),
+    api_key: str | None = "sk-one",
+    pass_deadline: bool = False,
+    max_connections: int = 8,
 ) -> AsyncIterator[tuple[RemoteProvider, ScriptedUpstream]]:
     """Give a provider and what it talks to."""
     async with ScriptedUpstream() as upstream:
         origin = Origin.parse(f"{upstream.url}/v1")
         settings = RemoteSettings(
-            name="far", kind=kind, origin=origin, api_key=api_key, models=models, headers={"X-Team": "t"}
+            name="far",
+            kind=kind,
+            origin=origin,
+            api_key=api_key,
+            models=models,
+            headers={"X-Team": "t"},
+            pass_deadline=pass_deadline,
+            max_connections=max_connections,
         )
         provider = RemoteProvider(settings)
         try:
@@ -143,6 +155,60 @@ async def test_a_failure_of_the_connection_has_its_class(
         assert isinstance(raised.value, ProviderUnreachable | ProviderTimeout)
         assert (raised.value.failure, raised.value.retryable) == (failure, True)
         assert provider.health().status == "down"
+
+
+@pytest.mark.parametrize(
+    ("kind", "dialect"), [("openai", Dialect.OPENAI_CHAT), ("anthropic", Dialect.ANTHROPIC_MESSAGES)]
+)
+async def test_only_who_asks_for_it_is_told_how_long_a_call_may_take(kind: str, dialect: Dialect) -> None:
+    """With `pass_deadline` it is what the call has left; others are not told."""
+    for pass_deadline, told in ((True, "12.500"), (False, None)):
+        async with remote(kind=kind, pass_deadline=pass_deadline) as (provider, upstream):
+            await provider.send(call(dialect, timeouts=Timeouts(total_s=12.5)))
+            assert upstream.requests[0].headers.get("x-narthex-timeout") == told
+
+
+@pytest.mark.parametrize(
+    ("limits", "failure"),
+    [
+        (Timeouts(connect_s=0.05, total_s=5), Failure.CONNECT_TIMEOUT),
+        (Timeouts(connect_s=5, total_s=0.05), Failure.DEADLINE),
+    ],
+)
+async def test_waiting_for_a_connection_is_part_of_the_call(limits: Timeouts, failure: Failure) -> None:
+    """Where none is to be had in time it is told which time was over, and nothing outlasts the call."""
+    async with remote(max_connections=1) as (provider, upstream):
+        upstream.always(silent())
+        holding = asyncio.ensure_future(provider.send(call()))
+        await upstream.requested(1)
+        with pytest.raises(ProviderTimeout) as raised:
+            await provider.send(call(timeouts=limits))
+        assert raised.value.failure is failure
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+
+
+async def test_a_call_that_is_sent_again_has_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept connection that turns out closed costs the call its time, and a new one does not give it back."""
+    async with remote() as (provider, upstream):
+        await provider.send(call())
+        upstream.always((Wait(0.3), Close()))
+        given: list[float] = []
+        send = Connection.send
+
+        def noted(
+            self: Connection, request: bytes, limits: Timeouts, *, streaming: bool = False
+        ) -> asyncio.Future[WholeReply]:
+            given.append(limits.total_s)
+            return send(self, request, limits, streaming=streaming)
+
+        monkeypatch.setattr(Connection, "send", noted)
+        with pytest.raises(ProviderUnreachable):
+            await provider.send(call(timeouts=Timeouts(total_s=10)))
+        first, second = given
+        assert first == 10
+        assert second <= 9.75
 
 
 async def test_health_follows_the_answers() -> None:

@@ -26,7 +26,7 @@ def test_names_are_those_of_the_fields() -> None:
         if name != "limits":
             assert type(adapter.validate_python({"fault": name})) is kind
     assert set(SCENARIOS) >= WIRE_ONLY
-    assert len(SCENARIOS) == 36
+    assert len(SCENARIOS) == 39
 
 
 def test_values_travel_as_tables() -> None:

@@ -16,6 +16,7 @@ from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
 from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
+from narthex.config.time_limits import too_long
 from narthex.config.virtual_models import virtual_models
 from narthex.routing.virtual import EVERY, check
 from narthex.types.vendors import VENDORS
@@ -53,6 +54,9 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _answers(settings)
     yield from _pauses(settings)
     yield from _hedging(settings)
+    yield from _models(settings)
+    for path, message, depends in too_long(settings):
+        yield Contradiction(path=path, message=message, depends=depends)
     yield from _files(settings)
 
 
@@ -286,6 +290,19 @@ def _hedging(settings: Settings) -> Iterator[Contradiction]:
     if hedging.least_s >= first_token_s:
         message = f"no less than `timeouts.first_token_s`, {first_token_s:g} s, when a call fails; lower this"
         yield Contradiction(path=("hedging", "least_s"), message=message, depends=(("timeouts", "first_token_s"),))
+
+
+def _models(settings: Settings) -> Iterator[Contradiction]:
+    for name in settings.models:
+        path: KeyPath = ("models", name)
+        if EVERY in name:
+            message = "patterns are not understood; name each model, or set it for the provider"
+            yield Contradiction(path=path, message=message)
+        elif name in settings.aliases:
+            message = f'is an alias; name what it stands for, "{_meant(name, settings)}"'
+            yield Contradiction(path=path, message=message, depends=(("aliases", name),))
+        elif name not in settings.virtual:
+            yield from _target(path, name, settings)
 
 
 def _files(settings: Settings) -> Iterator[Contradiction]:

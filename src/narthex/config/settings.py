@@ -66,14 +66,29 @@ class KeySettings(Section):
 
 
 class TimeoutSettings(Section):
-    """Limits of a call to a provider."""
+    """Limits of a call to a provider; whichever is reached first ends the attempt, the last the whole call."""
 
-    connect_s: Seconds = Field(default=5.0, description="To connect, in seconds.")
-    first_token_s: Seconds = Field(
-        default=120.0, description="From the request sent to the first byte answered, in seconds."
+    connect_s: Seconds = Field(default=5.0, description="To have a connection, in seconds.")
+    headers_s: Seconds = Field(
+        default=120.0, description="From the request sent to the head of a streamed answer, in seconds."
     )
-    idle_s: Seconds = Field(default=60.0, description="Between two pieces of a streamed answer, in seconds.")
-    total_s: Seconds = Field(default=600.0, description="For the whole call, in seconds.")
+    first_token_s: Seconds = Field(
+        default=300.0,
+        description="From the request sent to the first content of a stream, or to the end of a whole answer, in "
+        "seconds; also between two pieces of content while signs of life come.",
+    )
+    idle_s: Seconds = Field(default=60.0, description="Without a byte in the middle of a stream, in seconds.")
+    total_s: Seconds = Field(default=600.0, description="For the whole call with all its attempts, in seconds.")
+
+
+class TimeoutOverrides(Section):
+    """Limits of some calls; what is not named stays as it is for the others."""
+
+    connect_s: Seconds | None = Field(default=None, description="Instead of the general `connect_s`.")
+    headers_s: Seconds | None = Field(default=None, description="Instead of the general `headers_s`.")
+    first_token_s: Seconds | None = Field(default=None, description="Instead of the general `first_token_s`.")
+    idle_s: Seconds | None = Field(default=None, description="Instead of the general `idle_s`.")
+    total_s: Seconds | None = Field(default=None, description="Instead of the general `total_s`.")
 
 
 class RetrySettings(Section):
@@ -347,7 +362,12 @@ class ProviderSettings(Section):
     headers: dict[str, str] = Field(default={}, description="Headers sent with every call.")
     models: tuple[str, ...] = Field(default=(), description="Models it serves; empty asks the provider.")
     enabled: bool = Field(default=True, description="Whether it is used.")
-    timeouts: TimeoutSettings | None = Field(default=None, description="Instead of the general `timeouts`.")
+    timeouts: TimeoutOverrides = Field(
+        default=TimeoutOverrides(), description="What differs from the general `timeouts` in calls to it."
+    )
+    pass_deadline: bool = Field(
+        default=False, description="Tell it in `x-narthex-timeout` how long the call may take: it is a Narthex itself."
+    )
     max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
     max_concurrency: int | None = Field(
         default=None, ge=1, description="Most calls at once to each of its models, instead of `limits.maximum`."
@@ -359,6 +379,14 @@ class ProviderSettings(Section):
     def all_keys(self) -> tuple[SecretStr, ...]:
         """Every key, `api_key` before `api_keys`."""
         return tuple(key for key in (self.api_key, *self.api_keys) if key)
+
+
+class ModelSettings(Section):
+    """What holds for one model, or for calls of one virtual model."""
+
+    timeouts: TimeoutOverrides = Field(
+        default=TimeoutOverrides(), description="What differs from the `timeouts` of its provider."
+    )
 
 
 class EmbeddedSettings(Section):
@@ -413,6 +441,9 @@ class Settings(Section):
     keys: tuple[KeySettings, ...] = Field(default=(), description="API keys; with none, only the local user gets in.")
     timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Limits of calls to providers.")
     providers: dict[Name, ProviderSettings] = Field(default={}, description="Providers by name.")
+    models: dict[str, ModelSettings] = Field(
+        default={}, description='What holds for single models: `[models."openai/gpt-4o"]`, or a virtual model\'s name.'
+    )
     aliases: dict[Name, str] = Field(default={}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
     default_model: str = Field(default="local/smollm2", description="Model or alias used where a call names none.")
     fallbacks: dict[str, tuple[str, ...]] = Field(

@@ -21,6 +21,7 @@ from narthex.wire.registry import CHAT_WIRES
 
 if TYPE_CHECKING:
     from narthex.providers.catalog import Target
+    from narthex.providers.contract import PartialTimeouts
     from narthex.routing.plan import Plan
     from narthex.streams.stream import Stream
     from narthex.tenancy.keys import Caller
@@ -110,6 +111,8 @@ class Exchange:
     """How urgent it is: one of `Priority`."""
     total_s: float | None = None
     """Time for the whole call, in seconds; None is the configured limit."""
+    limits: PartialTimeouts | None = None
+    """What else the caller, or the virtual model asked for, says of how long the steps of the call may take."""
     plan: Plan | None = None
     """Who may serve it, where there was something to decide: a virtual model or a rule."""
     target: Target | None = None

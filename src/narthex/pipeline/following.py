@@ -11,7 +11,7 @@ from narthex.pipeline.outbound import translated
 from narthex.providers.catalog import Target
 from narthex.providers.contract import EventsReply, Reply, StreamReply, VectorsReply, WholeReply
 from narthex.types.dialects import Dialect
-from narthex.types.events import Ended, Event, Failed
+from narthex.types.events import Ended, Event, Failed, is_content
 from narthex.types.folding import unfold
 from narthex.types.requests import ChatRequest
 from narthex.wire.contract import BrokenStream, MalformedBody
@@ -46,6 +46,7 @@ class _Following:
         self._provider = provider
         self._take = take
         self.ended = False
+        self._has_told = False
 
     def add(self, event: Event) -> None:
         """Pass an event on."""
@@ -54,7 +55,13 @@ class _Following:
         if self.ended:
             return
         self.ended = isinstance(event, Ended)
+        self._has_told = self._has_told or is_content(event)
         self._take(event)
+
+    def told(self) -> bool:
+        """Tell whether content came since this was asked last."""
+        has_told, self._has_told = self._has_told, False
+        return has_told
 
     async def pump(self, reply: StreamReply, dialect: Dialect) -> None:
         """Read a stream of bytes."""
@@ -67,7 +74,7 @@ class _Following:
                 reply.hurry()
 
         try:
-            await reply.pump(feed)
+            await reply.pump(feed, self.told)
             for event in () if self.ended else parser.close():
                 self.add(event)
         except BrokenStream as error:

@@ -25,7 +25,7 @@ from narthex.errors import (
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import StreamReply
 from narthex.streams.stream import Stream
-from narthex.types.events import Ended, Event, Failed, Finished, Started, UsageReported
+from narthex.types.events import Ended, Event, Failed, Finished, Started, UsageReported, is_content
 from narthex.wire.contract import BrokenStream, ChatWire, StreamFailed, StreamParser, TruncatedStream
 from narthex.wire.failures import provider_error
 
@@ -58,6 +58,10 @@ class Sink(Protocol):
         """Return what was put on our stream so far; None if that is too much to be kept."""
         ...
 
+    def told(self) -> bool:
+        """Tell whether content came since this was asked last; see `narthex.providers.contract.Told`."""
+        ...
+
 
 class PassingSink:
     """Passes frames on as they are, scanned for what must be known of them."""
@@ -71,6 +75,7 @@ class PassingSink:
         self._wire = wire
         self._scanner = wire.scanner(hide_usage=hide_usage)
         self._passed: list[bytes] = []
+        self._looked = 0
         self._hurried = self.ended = False
 
     def feed(self, data: bytes) -> None:
@@ -116,6 +121,12 @@ class PassingSink:
             return None
         return self._wire.parser().feed(b"".join(self._passed))
 
+    def told(self) -> bool:
+        """Look at the frames that were passed on, the last first, as that nearly always has some."""
+        fresh = self._passed[self._looked :]
+        self._looked += len(fresh)
+        return any(self._wire.has_content(frames) for frames in reversed(fresh))
+
     def _note(self) -> None:
         scanner = self._scanner
         self._exchange.usage = scanner.usage
@@ -131,6 +142,7 @@ class TranslatingSink:
         self._stream = stream
         self._parser = parser
         self._delivered: list[Event] = []
+        self._looked = 0
         self._hurried = self.ended = False
 
     def feed(self, data: bytes) -> None:
@@ -157,6 +169,12 @@ class TranslatingSink:
     def delivered(self) -> Sequence[Event] | None:
         """Return the events that were passed on."""
         return self._delivered if self._stream.bytes_total <= MAX_KEPT_BYTES else None
+
+    def told(self) -> bool:
+        """Look at the events that were read."""
+        fresh = self._delivered[self._looked :]
+        self._looked += len(fresh)
+        return any(map(is_content, fresh))
 
 
 def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
@@ -222,7 +240,7 @@ async def relay(
 async def _carry(reply: StreamReply, stream: Stream, sink: Sink, provider: str) -> NarthexError | None:
     """Feed the sink to the end of the response; return why that is not the end of the answer, if it is not."""
     try:
-        await reply.pump(sink.feed)
+        await reply.pump(sink.feed, sink.told)
         if not sink.ended:
             sink.close()
     except StreamFailed as failed:

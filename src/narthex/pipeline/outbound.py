@@ -117,18 +117,20 @@ def with_member(body: bytes, name: str, value: object) -> bytes:
 def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> Call:
     received = exchange.headers
     headers: Mapping[str, str] = _NO_HEADERS
-    if not _PASSED_ON.keys().isdisjoint(received):
+    # Views of both: so the fewer names are looked up among the more.
+    if not _PASSED_ON.keys().isdisjoint(received.keys()):
         headers = {name: received[raw].decode("latin-1") for raw, name in _PASSED_ON.items() if raw in received}
     timeouts = target.timeouts
-    if exchange.total_s is not None:
-        timeouts = _within(timeouts, exchange.total_s)
+    if exchange.total_s is not None or exchange.limits is not None:
+        timeouts = timeouts_of(exchange, target)
     return Call(exchange.operation, target.model, dialect, body, exchange.streaming, timeouts, None, headers)
 
 
-def _within(timeouts: Timeouts, total_s: float) -> Timeouts:
-    return Timeouts(
-        connect_s=min(timeouts.connect_s, total_s),
-        first_token_s=min(timeouts.first_token_s, total_s),
-        idle_s=min(timeouts.idle_s, total_s),
-        total_s=total_s,
-    )
+def timeouts_of(exchange: Exchange, target: Target) -> Timeouts:
+    """Return how long the steps of an attempt may take: the target's limits, the caller's, and what time is left."""
+    timeouts = target.timeouts
+    if exchange.limits is not None:
+        timeouts = exchange.limits.over(timeouts)
+    if exchange.total_s is not None:
+        timeouts = msgspec.structs.replace(timeouts, total_s=exchange.total_s)
+    return timeouts

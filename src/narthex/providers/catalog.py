@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from narthex.errors import InvalidRequest, ModelNotFound
-from narthex.providers.contract import Provider, Timeouts
+from narthex.providers.contract import PartialTimeouts, Provider, Timeouts
 from narthex.types.catalog import ModelFacts, Price
 
 MAX_REMEMBERED: Final = 4_096
@@ -43,8 +43,22 @@ class Catalog:
         aliases: Mapping[str, str] | None = None,
         default_model: str = "",
         prices: Mapping[str, Price] | None = None,
+        limits: Mapping[str, PartialTimeouts] | None = None,
     ) -> None:
+        """Begin with what each provider's own list tells.
+
+        Args:
+            providers: The providers, each with the limits of time of calls to it.
+            aliases: Plain names, and what they stand for.
+            default_model: What a call without a model is for.
+            prices: What models cost, by `provider/model`.
+            limits: What models have other limits of time for than their provider has, by `provider/model`; those of
+                virtual models by their plain names.
+        """
         self._prices = dict(prices or {})
+        limits = limits or {}
+        self._limits = {name: one for name, one in limits.items() if "/" in name}
+        self.virtual_limits = {name: one for name, one in limits.items() if "/" not in name}
         self._providers = {provider.name: (provider, timeouts) for provider, timeouts in providers}
         self.aliases = dict(aliases or {})
         self.default_model = default_model
@@ -61,6 +75,7 @@ class Catalog:
         self.aliases = other.aliases
         self.default_model = other.default_model
         self._prices = other._prices
+        self._limits, self.virtual_limits = other._limits, other.virtual_limits
         self._targets = {}
 
     @property
@@ -161,12 +176,13 @@ class Catalog:
             return None
         implementation, timeouts = self._providers[provider]
         name = f"{provider}/{model}"
+        own = self._limits.get(name)
         return Target(
             name=name,
             header=b"x-narthex-model: %b\r\n" % name.encode(),
             model=model,
             provider=implementation,
-            timeouts=timeouts,
+            timeouts=timeouts if own is None else own.over(timeouts),
             facts=facts,
         )
 

@@ -20,16 +20,53 @@ from narthex.types.keys import KeyReport
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """Limits of one call, each in seconds; the phases follow each other, `total_s` spans them all."""
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Limits of one call, each in seconds; whichever is reached first ends it."""
 
     connect_s: float = 5.0
-    first_token_s: float = 120.0
-    """From the request sent to the first byte of the answer's body."""
+    """To have a connection."""
+    headers_s: float = 120.0
+    """From the request sent to the head of a streamed answer; that of a whole one comes when all of it is written."""
+    first_token_s: float = 300.0
+    """From the request sent to the first content of a stream, or to the end of a whole answer.
+
+    A provider that sees a whole answer being written holds it to the limits of a stream. Also the longest time between
+    two pieces of content for which signs of life alone may come.
+    """
     idle_s: float = 60.0
-    """Between two pieces of a streamed answer."""
+    """Without a byte, once the first content of a stream is here."""
     total_s: float = 600.0
+    """For all of it, or what a call has left of its time."""
+
+
+class PartialTimeouts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Some of the limits of a call; those that are None are as they would be without."""
+
+    connect_s: float | None = None
+    headers_s: float | None = None
+    first_token_s: float | None = None
+    idle_s: float | None = None
+    total_s: float | None = None
+
+    def over(self, limits: Timeouts) -> Timeouts:
+        """Return the limits with these in their place."""
+        return Timeouts(
+            connect_s=limits.connect_s if self.connect_s is None else self.connect_s,
+            headers_s=limits.headers_s if self.headers_s is None else self.headers_s,
+            first_token_s=limits.first_token_s if self.first_token_s is None else self.first_token_s,
+            idle_s=limits.idle_s if self.idle_s is None else self.idle_s,
+            total_s=limits.total_s if self.total_s is None else self.total_s,
+        )
+
+    def or_else(self, others: PartialTimeouts) -> PartialTimeouts:
+        """Return these, and of the others what is not among them."""
+        return PartialTimeouts(
+            connect_s=others.connect_s if self.connect_s is None else self.connect_s,
+            headers_s=others.headers_s if self.headers_s is None else self.headers_s,
+            first_token_s=others.first_token_s if self.first_token_s is None else self.first_token_s,
+            idle_s=others.idle_s if self.idle_s is None else self.idle_s,
+            total_s=others.total_s if self.total_s is None else self.total_s,
+        )
 
 
 class Call(msgspec.Struct, gc=False):
@@ -59,21 +96,40 @@ class WholeReply(msgspec.Struct, gc=False):
     body: bytes
 
 
+Feed = Callable[[bytes], None]
+"""Takes a piece of a streamed answer in."""
+Told = Callable[[], bool]
+"""Tells whether content came since it was asked last: text, thinking, a tool call; no ping, and no empty piece."""
+
+
+class Pump(Protocol):
+    """Hands a streamed answer on."""
+
+    def __call__(self, feed: Feed, told: Told | None = None) -> Awaitable[None]:
+        """Call `feed` with each piece as it comes, to the clean end of the body.
+
+        Args:
+            feed: Takes each piece.
+            told: Asked now and then, when a limit of time hangs on it: whoever reads the pieces knows what is content.
+                Without it every piece counts for some.
+
+        Raises:
+            ProviderTimeout: One of `Timeouts` was reached.
+            ProviderUnreachable: The connection broke.
+
+        If cancelled, the connection is closed. An exception raised by `feed` closes it too and is passed on.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class StreamReply:
     """A streamed answer in bytes, after its status and headers."""
 
     status: int
     headers: Mapping[str, str]
-    pump: Callable[[Callable[[bytes], None]], Awaitable[None]]
-    """`await pump(feed)` calls `feed` with each piece as it comes and returns at the clean end of the body.
-
-    Raises:
-        ProviderTimeout: Nothing came for `Timeouts.idle_s`, or the whole took longer than `Timeouts.total_s`.
-        ProviderUnreachable: The connection broke.
-
-    If cancelled, the connection is closed. An exception raised by `feed` closes it too and is passed on.
-    """
+    pump: Pump
+    """Reads it."""
     pause: Callable[[], None]
     """Stop reading from the provider."""
     resume: Callable[[], None]

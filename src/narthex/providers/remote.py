@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderTimeout, ProviderUnreachable
-from narthex.providers.contract import Call, Health, Reply, StreamReply, Timeouts, WholeReply
+from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderUnreachable
+from narthex.providers.contract import Call, Feed, Health, Reply, StreamReply, Timeouts, Told, WholeReply
+from narthex.providers.expiry import HEADERS, Phase, expired
 from narthex.providers.transport.connection import (
     Connection,
     ConnectionFailed,
@@ -41,15 +42,7 @@ _PATHS: Mapping[Dialect, str] = {
     Dialect.ANTHROPIC_COUNT_TOKENS: "/messages/count_tokens",
 }
 
-_PHASES: Mapping[str, Failure] = {
-    "connect": Failure.CONNECT_TIMEOUT,
-    "first_token": Failure.FIRST_TOKEN_TIMEOUT,
-    "idle": Failure.STALL,
-    "total": Failure.DEADLINE,
-}
-
-
-LISTING_LIMITS: Final = Timeouts(connect_s=3.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
+LISTING_LIMITS: Final = Timeouts(connect_s=3.0, headers_s=10.0, first_token_s=10.0, idle_s=10.0, total_s=10.0)
 """How long a provider may take to list its models."""
 
 _EMBEDDING: frozenset[Capability] = frozenset({"embeddings"})
@@ -77,6 +70,7 @@ class RemoteSettings:
         models: What it serves; empty if it is to be asked.
         capabilities: Of its models, as far as known of the vendor.
         max_connections: Connections to it at once.
+        pass_deadline: Whether it is told how long the call may still take, as one that is a Narthex understands.
         user_agent: How this server introduces itself.
     """
 
@@ -88,6 +82,7 @@ class RemoteSettings:
     models: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset({"chat", "streaming"})
     max_connections: int = 1_024
+    pass_deadline: bool = False
     user_agent: str = "narthex"
 
 
@@ -110,7 +105,7 @@ class RemoteProvider:
             else {Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS}
         )
         self._settings = settings
-        self._anthropic = anthropic
+        self._adds_headers = anthropic or settings.pass_deadline
         self._pool = Pool(settings.origin, limit=settings.max_connections)
         self._health = Health(status="unknown")
         prefix = settings.origin.path
@@ -127,8 +122,8 @@ class RemoteProvider:
         """Make one attempt over a kept connection, or a new one."""
         head = self._heads[call.dialect, call.stream]
         body = call.body
-        if call.headers or self._anthropic:
-            head += self._extra(call.headers)
+        if call.headers or self._adds_headers:
+            head += self._extra(call.headers, call.timeouts)
         request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         kept = None if call.stream else self._pool.kept()
         try:
@@ -140,7 +135,7 @@ class RemoteProvider:
                 try:
                     reply = await done
                 except ConnectionFailed as error:
-                    reply = await self._once_more(error, request, call.timeouts, streaming=False)
+                    reply = await self._once_more(error, request, call.timeouts, begun=kept.begun, streaming=False)
                 except asyncio.CancelledError:
                     kept.leave(done)
                     raise
@@ -160,7 +155,7 @@ class RemoteProvider:
         return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
 
     async def _ask_for_models(self, headers: Mapping[str, str], limits: Timeouts) -> WholeReply:
-        request = self._head("GET", self._models_path, stream=False) + self._extra(headers) + b"\r\n"
+        request = self._head("GET", self._models_path, stream=False) + self._extra(headers, limits) + b"\r\n"
         try:
             reply = await self._exchange(request, limits, streaming=False)
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
@@ -182,14 +177,15 @@ class RemoteProvider:
     async def _exchange(self, request: bytes, limits: Timeouts, *, streaming: bool) -> WholeReply | StreamReply:
         kept = self._pool.kept()
         if kept is None:
-            return await self._once(await self._pool.open(limits.connect_s), request, limits, streaming=streaming)
+            begun = asyncio.get_running_loop().time()
+            return await self._newly(request, limits, begun=begun, streaming=streaming)
         try:
             return await self._once(kept, request, limits, streaming=streaming)
         except ConnectionFailed as error:
-            return await self._once_more(error, request, limits, streaming=streaming)
+            return await self._once_more(error, request, limits, begun=kept.begun, streaming=streaming)
 
     async def _once_more(
-        self, error: ConnectionFailed, request: bytes, limits: Timeouts, *, streaming: bool
+        self, error: ConnectionFailed, request: bytes, limits: Timeouts, *, begun: float, streaming: bool
     ) -> WholeReply | StreamReply:
         """Send over a new connection, if the kept one turned out closed before a byte had come back.
 
@@ -197,8 +193,24 @@ class RemoteProvider:
         """
         if not error.untouched:
             raise error
-        connection = await self._pool.open(limits.connect_s)
-        return await self._once(connection, request, limits, streaming=streaming)
+        return await self._newly(request, limits, begun=begun, streaming=streaming)
+
+    async def _newly(
+        self, request: bytes, limits: Timeouts, *, begun: float, streaming: bool
+    ) -> WholeReply | StreamReply:
+        """Send over a new connection; the time that it takes to have one is part of the call's."""
+        now = asyncio.get_running_loop().time
+        left_s = limits.total_s - (now() - begun)
+        try:
+            connection = await self._pool.open(min(limits.connect_s, left_s))
+        except PhaseTimeout as error:
+            if left_s > limits.connect_s:
+                raise
+            raise PhaseTimeout(Phase.TOTAL, limits.total_s) from error
+        left_s = limits.total_s - (now() - begun)
+        return await self._once(
+            connection, request, msgspec.structs.replace(limits, total_s=left_s), streaming=streaming
+        )
 
     async def _once(
         self, connection: Connection, request: bytes, limits: Timeouts, *, streaming: bool
@@ -216,9 +228,9 @@ class RemoteProvider:
             limit_bytes = MAX_ERROR_BYTES if connection.status != 200 else MAX_WHOLE_BYTES
             return await collect(connection, limit_bytes)
 
-        async def pump(feed: Callable[[bytes], None]) -> None:
+        async def pump(feed: Feed, told: Told | None = None) -> None:
             try:
-                await connection.pump(feed)
+                await connection.pump(feed, told)
             except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
                 raise self._failed(error) from error
 
@@ -235,7 +247,7 @@ class RemoteProvider:
 
     def _refusal(self, reply: WholeReply) -> ProviderError:
         """Read what the provider's error means; both wires of a kind write their errors alike."""
-        wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self._anthropic else Dialect.OPENAI_CHAT]
+        wire = CHAT_WIRES[Dialect.ANTHROPIC_MESSAGES if self.kind == "anthropic" else Dialect.OPENAI_CHAT]
         wait_s = parse_retry_after(reply.headers, time.time())
         return wire.decode_error(reply.body, status=reply.status, provider=self.name, retry_after_s=wait_s)
 
@@ -255,10 +267,12 @@ class RemoteProvider:
         lines += [f"{name.lower()}: {value}" for name, value in settings.headers.items()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
-    def _extra(self, headers: Mapping[str, str]) -> bytes:
+    def _extra(self, headers: Mapping[str, str], limits: Timeouts) -> bytes:
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         if self.kind == "anthropic" and "anthropic-version" not in headers:
             lines.append(f"anthropic-version: {ANTHROPIC_VERSION}\r\n")
+        if self._settings.pass_deadline:
+            lines.append(f"{HEADERS['total_s']}: {max(limits.total_s, 0.001):.3f}\r\n")
         return "".join(lines).encode("latin-1")
 
     def _facts(self, model: str, created: object = None) -> ModelFacts:
@@ -284,11 +298,12 @@ class RemoteProvider:
         message = f"{self.name}: {error}"
         failure: ProviderError
         if isinstance(error, PhaseTimeout):
-            failure = ProviderTimeout(message, provider=self.name, failure=_PHASES[error.phase], retryable=True)
+            failure = expired(self.name, error.phase, error.limit_s)
         elif isinstance(error, ResponseUnreadable):
             failure = MalformedAnswer(message, provider=self.name, failure=Failure.MALFORMED, retryable=True)
         else:
             kind = Failure.CONNECT if error.untouched else Failure.TRUNCATED
             failure = ProviderUnreachable(message, provider=self.name, failure=kind, retryable=True)
-        self._health = Health(status="down", detail=str(error), checked_at=time.time())
+        detail = failure.message.removeprefix(f"{self.name}: ")
+        self._health = Health(status="down", detail=detail, checked_at=time.time())
         return failure

@@ -131,7 +131,7 @@ class KeyedProvider(RemoteProvider):
             left_s = deadline - now()
             if is_settled or left_s <= 0:
                 break
-            limits = dataclasses.replace(limits, total_s=left_s)
+            limits = msgspec.structs.replace(limits, total_s=left_s)
         assert answer is not None
         return answer
 

@@ -23,11 +23,13 @@ from narthex.testing.scenarios import (
     Fail,
     Flap,
     HalfClose,
+    HeadersOnly,
     HugeChunk,
     Limits,
     MalformedEvent,
     NoDone,
     Outage,
+    Pings,
     RateLimit,
     Redirect,
     Reset,
@@ -39,6 +41,7 @@ from narthex.testing.scenarios import (
     Stall,
     StreamError,
     TlsError,
+    Trickle,
     Truncate,
     Unstreamed,
     WrongContentType,
@@ -112,7 +115,16 @@ def catalogue(unit_s: float = 1.0) -> tuple[Entry, ...]:
         unit_s: What waits are measured in, in seconds; a gateway is expected to wait two to three units for the next
             thing to happen, and ten units for a whole call.
     """
-    return (*_refusals(), *_connections(), *_times(unit_s), *_breaks(), *_nonsense(), *_contents(), *_memories(unit_s))
+    return (
+        *_refusals(),
+        *_connections(),
+        *_times(unit_s),
+        *_silences(unit_s),
+        *_breaks(),
+        *_nonsense(),
+        *_contents(),
+        *_memories(unit_s),
+    )
 
 
 def _refusals() -> Iterator[Entry]:
@@ -152,6 +164,18 @@ def _times(unit_s: float) -> Iterator[Entry]:
     yield Entry(name="drip", scenario=Drip(tokens_per_second=30.0 / unit_s))
     # Never silent and never done: the time for the whole call ends it, and then there is none left to begin again.
     yield Entry(name="endless_drip", scenario=Drip(tokens_per_second=1.0 / unit_s), best="partial")
+
+
+def _silences(unit_s: float) -> Iterator[Entry]:
+    """Yield what never ends, though something is still sent: no pause between two bytes is long enough to be one."""
+    each_s = unit_s / 2
+    yield Entry(name="headers_only", scenario=HeadersOnly())
+    yield Entry(name="endless_headers", scenario=SlowHeaders(seconds=12 * unit_s))
+    yield Entry(name="pings", scenario=Pings(seconds=each_s))
+    yield Entry(name="pings_midway", scenario=Pings(seconds=each_s, after_chunks=3), forms=("streamed",))
+    yield Entry(name="empty_pieces", scenario=Pings(seconds=each_s, how="empty_piece"), forms=("streamed",))
+    yield Entry(name="trickle", scenario=Trickle(seconds=each_s))
+    yield Entry(name="trickle_midway", scenario=Trickle(seconds=each_s, after_chunks=3), forms=("streamed",))
 
 
 def _breaks() -> Iterator[Entry]:

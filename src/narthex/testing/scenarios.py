@@ -190,6 +190,29 @@ class SlowHeaders(Occasion):
     seconds: Seconds = 5.0
 
 
+class HeadersOnly(Occasion):
+    """Sends its status and headers, and then nothing."""
+
+    fault: Literal["headers_only"] = "headers_only"
+
+
+class Pings(Occasion):
+    """Sends signs of life for ever in place of content: comments and pings, or pieces with nothing in them."""
+
+    fault: Literal["pings"] = "pings"
+    seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    after_chunks: Chunks = 0
+    how: Literal["ping", "empty_piece"] = "ping"
+
+
+class Trickle(Occasion):
+    """Sends byte by byte, with a pause before each."""
+
+    fault: Literal["trickle"] = "trickle"
+    seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    after_chunks: Chunks = 0
+
+
 class SplitUtf8(Occasion):
     """Cuts the stream into pieces inside characters and frames."""
 
@@ -315,6 +338,9 @@ Scenario = Annotated[
     | ContentFilter
     | BreakToolCall
     | SlowHeaders
+    | HeadersOnly
+    | Pings
+    | Trickle
     | SplitUtf8
     | WrongContentType
     | HalfClose
@@ -349,6 +375,9 @@ SCENARIOS: dict[str, type[Occasion]] = {kind.model_fields["fault"].default: kind
 WIRE_ONLY: frozenset[str] = frozenset(
     {
         "slow_headers",
+        "headers_only",
+        "pings",
+        "trickle",
         "split_utf8",
         "wrong_content_type",
         "half_close",

@@ -120,3 +120,16 @@ Event = (
     | Ended
 )
 """Everything a stream can carry. Matches over it end in `assert_never`."""
+
+
+def is_content(event: Event) -> bool:
+    """Tell whether a model says something by this event: its beginning, its usage and empty pieces do not count."""
+    match event:
+        case Started() | UsageReported() | Failed():
+            return False
+        case TextDelta() | RefusalDelta():
+            return bool(event.text)
+        case ReasoningDelta():
+            return bool(event.text or event.signature or event.redacted)
+        case ToolCallStarted() | ToolCallDelta() | Finished() | Ended():
+            return True

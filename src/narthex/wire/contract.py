@@ -196,6 +196,13 @@ class ChatWire(Protocol):
         """
         ...
 
+    def has_content(self, frames: bytes) -> bool:
+        """Tell whether a model says something in whole frames of a stream: text, thinking, a tool call, its end.
+
+        A role, a ping, an empty piece and figures of usage are none of these.
+        """
+        ...
+
     def encode_error(self, error: NarthexError, request_id: str) -> bytes:
         """Write an error body for a client."""
         ...

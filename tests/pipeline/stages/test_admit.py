@@ -6,6 +6,8 @@ import pytest
 
 from narthex.errors import InvalidRequest, Overloaded
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
+from narthex.providers.contract import PartialTimeouts
+from narthex.providers.expiry import HEADERS
 from narthex.resilience.shedding import SAMPLES, Shedder
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import LOCAL, Caller
@@ -37,12 +39,40 @@ def test_the_caller_may_bound_its_time(value: bytes, seconds: float) -> None:
     assert call.total_s == seconds
 
 
+@pytest.mark.parametrize(
+    ("header", "limit"),
+    [
+        (b"x-narthex-timeout-connect", PartialTimeouts(connect_s=2.5)),
+        (b"x-narthex-timeout-headers", PartialTimeouts(headers_s=2.5)),
+        (b"x-narthex-timeout-first-token", PartialTimeouts(first_token_s=2.5)),
+        (b"x-narthex-timeout-idle", PartialTimeouts(idle_s=2.5)),
+    ],
+)
+def test_the_caller_may_bound_each_step(header: bytes, limit: PartialTimeouts) -> None:
+    """Each limit has its header, and what is not said stays as it is configured."""
+    call = exchange(CHAT, headers={header: b"2.5"})
+    Admit(Doorkeeper())(call)
+    assert (call.limits, call.total_s) == (limit, None)
+    call = exchange(CHAT, headers={header: b"2.5", b"x-narthex-timeout": b"9"})
+    Admit(Doorkeeper())(call)
+    assert (call.limits, call.total_s) == (limit, 9.0)
+
+
+def test_a_call_that_says_nothing_has_no_limits_of_its_own() -> None:
+    """Without such a header nothing is made, and the configured limits hold."""
+    call = exchange(CHAT, headers={b"x-stainless-timeout": b"600", b"x-narthex-tags": b"a"})
+    Admit(Doorkeeper())(call)
+    assert (call.limits, call.total_s) == (None, None)
+
+
+@pytest.mark.parametrize("name", sorted(HEADERS.values()))
 @pytest.mark.parametrize("value", [b"", b"soon", b"0", b"-1", b"nan", b"inf", b"-inf", b"86401", b"\xff", b"1s"])
-def test_a_time_that_is_none_is_refused(value: bytes) -> None:
+def test_a_time_that_is_none_is_refused(value: bytes, name: str) -> None:
     """Anything else is an invalid request that names the header."""
     with pytest.raises(InvalidRequest) as raised:
-        Admit(Doorkeeper())(exchange(CHAT, headers={b"x-narthex-timeout": value}))
-    assert raised.value.param == "x-narthex-timeout"
+        Admit(Doorkeeper())(exchange(CHAT, headers={name.encode(): value}))
+    assert raised.value.param == name
+    assert f"header {name}:" in raised.value.message
 
 
 LOW = Caller(name="batch", priority=Priority.LOW, ceiling=Priority.LOW)

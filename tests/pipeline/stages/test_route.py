@@ -10,6 +10,7 @@ import pytest
 from narthex.errors import BudgetSpent, InvalidRequest, ModelNotFound, Overloaded
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.route import Route
+from narthex.providers.contract import PartialTimeouts
 from narthex.routing.budgets import Budget
 from narthex.routing.pacing import Spending
 from narthex.routing.router import Router
@@ -130,3 +131,17 @@ def test_a_spent_budget_is_told_as_one() -> None:
     call = routed(exchange({**CHAT, "model": "careful"}), house)
     assert call.target is not None
     assert call.target.name == "up/last"
+
+
+def test_a_virtual_model_has_limits_of_time_for_its_calls() -> None:
+    """They hold whichever member serves; what the caller sets comes before them; plain names are not touched."""
+    house = house_of(*MEMBERS)
+    house.catalog.virtual_limits = {"quick": PartialTimeouts(idle_s=3, headers_s=4, total_s=50)}
+    call = routed(exchange({**CHAT, "model": "fast"}), house)
+    assert (call.total_s, call.limits) == (50, house.catalog.virtual_limits["quick"])
+    call = exchange({**CHAT, "model": "quick"})
+    call.total_s, call.limits = 20, PartialTimeouts(idle_s=1)
+    routed(call, house)
+    assert call.total_s == 20
+    assert call.limits == PartialTimeouts(idle_s=1, headers_s=4, total_s=50)
+    assert routed(exchange(CHAT), house).limits is None

@@ -98,6 +98,20 @@ async def test_the_first_piece_has_a_limit_of_its_own() -> None:
     assert clock.expired(first=True).failure is Failure.FIRST_TOKEN_TIMEOUT
 
 
+async def test_a_streamed_answer_has_a_limit_for_its_head() -> None:
+    """Its head comes with its first piece, so that the shorter of both limits counts; a whole answer has no such."""
+    limits = Timeouts(headers_s=0.01, first_token_s=5)
+    clock = Clock(limits, is_streaming=True)
+    with pytest.raises(TimeoutError):
+        async with clock.until_first():
+            await asyncio.sleep(10)
+    assert "headers_s" in clock.expired(first=True).message
+    whole = Clock(limits)
+    async with whole.until_first():
+        await asyncio.sleep(0.02)
+    assert "first_token_s" in whole.expired(first=True).message
+
+
 async def test_a_reader_that_fails_or_leaves_ends_the_work() -> None:
     """An exception of `feed` is passed on, a cancelled pump is cancelled, and both stop the job."""
     job = _job(b"a", then=_hang)

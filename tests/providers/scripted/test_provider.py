@@ -107,6 +107,9 @@ async def test_without_a_script_nothing_waits() -> None:
     ("script", "timeouts", "failure", "at_s"),
     [
         ({"latency_ms": 9_000}, Timeouts(first_token_s=2), Failure.FIRST_TOKEN_TIMEOUT, 2.0),
+        ({"latency_ms": 9_000}, Timeouts(headers_s=2, first_token_s=8), Failure.FIRST_TOKEN_TIMEOUT, 2.0),
+        ({"first_token_ms": 9_000}, Timeouts(headers_s=2, first_token_s=8), Failure.FIRST_TOKEN_TIMEOUT, 8.0),
+        ({"latency_ms": 9_000}, Timeouts(headers_s=2, first_token_s=2, total_s=2), Failure.DEADLINE, 2.0),
         ({"latency_ms": 1_000, "first_token_ms": 9_000}, Timeouts(first_token_s=2), Failure.FIRST_TOKEN_TIMEOUT, 2.0),
         ({"faults": [{"fault": "stall", "after_chunks": 1}]}, Timeouts(idle_s=3), Failure.STALL, 3.0),
         ({"tokens_per_second": 0.1}, Timeouts(idle_s=3), Failure.STALL, 3.0),

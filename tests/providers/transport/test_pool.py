@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 
 from narthex.errors import ConfigError
 from narthex.providers.contract import Timeouts
-from narthex.providers.transport.connection import Connection, ConnectionFailed, PhaseTimeout, ResponseUnreadable
+from narthex.providers.expiry import Phase
+from narthex.providers.transport.connection import (
+    Connection,
+    ConnectionFailed,
+    PhaseTimeout,
+    ResponseUnreadable,
+    collect,
+)
 from narthex.providers.transport.origin import Origin
 from narthex.providers.transport.pool import Pool
 from narthex.testing.acts import (
+    Answer,
     Close,
     EndSending,
     Send,
@@ -149,15 +157,15 @@ async def test_an_endless_head_is_refused() -> None:
             await ask(pool)
 
 
-async def test_silence_fails_in_the_phase_of_the_first_token() -> None:
-    """A provider that takes the request and says nothing is left after the first-token limit."""
+async def test_silence_fails_in_the_phase_of_the_answer() -> None:
+    """A provider that takes the request and says nothing is left when the whole answer is due."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
         upstream.always(silent())
         connection = pool.kept() or await pool.open(2.0)
         answer = connection.send(REQUEST, Timeouts(first_token_s=0.2, idle_s=5, total_s=10))
         with pytest.raises(PhaseTimeout) as caught:
             await answer
-        assert caught.value.phase == "first_token"
+        assert caught.value.phase is Phase.ANSWER
         await upstream.disconnected()
 
 
@@ -171,7 +179,7 @@ async def test_a_stall_between_two_pieces_is_told_apart() -> None:
         pieces: list[bytes] = []
         with pytest.raises(PhaseTimeout) as caught:
             await connection.pump(pieces.append)
-        assert caught.value.phase == "idle"
+        assert caught.value.phase is Phase.IDLE
         assert b"".join(pieces) == b"data: 1\n\n"
 
 
@@ -184,7 +192,75 @@ async def test_the_whole_call_has_a_limit() -> None:
         await connection.head()
         with pytest.raises(PhaseTimeout) as caught:
             await connection.pump(lambda _data: None)
-        assert caught.value.phase == "total"
+        assert caught.value.phase is Phase.TOTAL
+
+
+SILENCES: list[tuple[str, Answer, Timeouts, Phase]] = [
+    ("nothing", silent(), Timeouts(headers_s=0.2), Phase.HEADERS),
+    ("half a head", (Send(b"HTTP/1.1 200 OK\r\n"), Stall()), Timeouts(headers_s=0.2), Phase.HEADERS),
+    ("a head", (*streamed([], ended=False), Stall()), Timeouts(headers_s=5, first_token_s=0.3), Phase.FIRST_TOKEN),
+    ("pings", streamed([b": ping\n\n"] * 200, delay_s=0.02), Timeouts(first_token_s=0.3), Phase.FIRST_TOKEN),
+    (
+        "pings after content",
+        streamed([b"data: 1\n\n", *[b": ping\n\n"] * 200], delay_s=0.02),
+        Timeouts(first_token_s=0.4, idle_s=0.3),
+        Phase.CONTENT,
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "limits", "phase"), [row[1:] for row in SILENCES], ids=[row[0] for row in SILENCES])
+async def test_a_stream_that_says_nothing_is_left(answer: Answer, limits: Timeouts, phase: Phase) -> None:
+    """However it keeps silent, with signs of life or without, it ends, and it is told what was missing."""
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        upstream.always(answer)
+        connection = await pool.open(2.0)
+        connection.send(REQUEST, limits, streaming=True)
+        pieces: list[bytes] = []
+        looked = 0
+
+        def told() -> bool:
+            nonlocal looked
+            fresh, looked = pieces[looked:], len(pieces)
+            return any(piece.startswith(b"data") for piece in fresh)
+
+        async def read() -> None:
+            await connection.head()
+            await connection.pump(pieces.append, told)
+
+        with pytest.raises(PhaseTimeout) as caught:
+            await read()
+        assert caught.value.phase is phase
+        await upstream.disconnected()
+
+
+async def test_what_follows_the_end_of_an_answer_is_not_waited_for() -> None:
+    """A provider that pings on after the answer's end does not hold the stream open."""
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        upstream.always(streamed([b"data: 1\n\n", *[b": ping\n\n"] * 400], delay_s=0.02))
+        connection = await pool.open(2.0)
+        connection.send(REQUEST, LIMITS, streaming=True)
+        await connection.head()
+
+        def feed(data: bytes) -> None:
+            if b"data" in data:
+                connection.hurry()
+
+        with pytest.raises(PhaseTimeout) as caught:
+            await connection.pump(feed)
+        assert caught.value.phase is Phase.CLOSING
+
+
+async def test_an_error_that_trickles_is_left() -> None:
+    """A body that must come whole is no answer before its end, however long it trickles."""
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        upstream.always(streamed([b"x"] * 400, status=500, delay_s=0.02))
+        connection = await pool.open(2.0)
+        connection.send(REQUEST, Timeouts(first_token_s=0.3, idle_s=5), streaming=True)
+        await connection.head()
+        with pytest.raises(PhaseTimeout) as caught:
+            await collect(connection, 1_000)
+        assert caught.value.phase is Phase.FIRST_TOKEN
 
 
 async def test_cancelling_closes_the_connection() -> None:
@@ -271,7 +347,7 @@ async def test_waiting_for_a_place_is_bounded() -> None:
         answer = connection.send(REQUEST, LIMITS)
         with pytest.raises(PhaseTimeout) as caught:
             await pool.open(0.1)
-        assert caught.value.phase == "connect"
+        assert caught.value.phase is Phase.CONNECT
         connection.abort()
         with pytest.raises(ConnectionFailed):
             await answer

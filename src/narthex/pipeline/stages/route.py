@@ -7,6 +7,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.facts import facts_of
 from narthex.pipeline.outbound import with_member
 from narthex.providers.catalog import Catalog, Target
+from narthex.providers.contract import PartialTimeouts
 from narthex.routing.plan import Plan
 from narthex.routing.router import Router
 
@@ -24,6 +25,9 @@ class Route:
         if self._router.is_virtual(asked):
             exchange.plan = plan = self._router.plan(facts_of(exchange))
             target = self._first(plan)
+            limits = self._catalog.virtual_limits.get(plan.target)
+            if limits is not None:
+                _take(exchange, limits)
         else:
             target = self._catalog.resolve(asked)
         exchange.target = target
@@ -39,3 +43,10 @@ class Route:
             except ModelNotFound as error:
                 missing = missing or error
         raise missing or self._router.refusal(plan)
+
+
+def _take(exchange: Exchange, limits: PartialTimeouts) -> None:
+    """Take over the limits of time of a virtual model, where the caller sets none."""
+    if exchange.total_s is None:
+        exchange.total_s = limits.total_s
+    exchange.limits = limits if exchange.limits is None else exchange.limits.or_else(limits)

@@ -75,7 +75,7 @@ class EmbeddedProvider:
             Overloaded: Too many wait already.
             ProviderTimeout: There was no answer in time.
         """
-        clock = Clock(call.timeouts)
+        clock = Clock(call.timeouts, is_streaming=call.stream)
         model = await asyncio.to_thread(self._library.model, call.model)
         if call.operation is Operation.EMBED:
             return await self._embed(model, call, clock)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
 
-from narthex.errors import Failure, ProviderTimeout
-from narthex.providers.contract import StreamReply, Timeouts, WholeReply
+from narthex.errors import ProviderTimeout
+from narthex.providers.contract import Feed, StreamReply, Timeouts, Told, WholeReply
 from narthex.providers.embedded.jobs import Job
+from narthex.providers.expiry import Phase, expired
 
 PROVIDER = "local"
 _JSON = {"content-type": "application/json"}
@@ -18,11 +18,17 @@ _EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 class Clock:
     """The time left for one call."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
-        """Start at once."""
+    def __init__(self, timeouts: Timeouts, *, is_streaming: bool = False) -> None:
+        """Start at once.
+
+        Args:
+            timeouts: Of the call.
+            is_streaming: Whether the answer is streamed: its head then comes with its first piece.
+        """
         self._timeouts = timeouts
         now = asyncio.get_running_loop().time()
-        self._first_at = now + timeouts.first_token_s
+        self._heads = is_streaming and timeouts.headers_s < timeouts.first_token_s
+        self._first_at = now + (timeouts.headers_s if self._heads else timeouts.first_token_s)
         self._end_at = now + timeouts.total_s
 
     def until_first(self) -> asyncio.Timeout:
@@ -36,15 +42,14 @@ class Clock:
 
     def expired(self, *, first: bool) -> ProviderTimeout:
         """Say which limit was met."""
+        limits = self._timeouts
         if asyncio.get_running_loop().time() >= self._end_at:
-            failure, limit = Failure.DEADLINE, f"timeouts.total_s ({self._timeouts.total_s:g} s)"
-        elif first:
-            failure, limit = Failure.FIRST_TOKEN_TIMEOUT, f"timeouts.first_token_s ({self._timeouts.first_token_s:g} s)"
-        else:
-            failure, limit = Failure.STALL, f"timeouts.idle_s ({self._timeouts.idle_s:g} s)"
-        return ProviderTimeout(
-            f"the embedded model did not answer within {limit}", provider=PROVIDER, failure=failure, retryable=True
-        )
+            return expired(PROVIDER, Phase.TOTAL, limits.total_s)
+        if not first:
+            return expired(PROVIDER, Phase.IDLE, limits.idle_s)
+        if self._heads:
+            return expired(PROVIDER, Phase.HEADERS, limits.headers_s)
+        return expired(PROVIDER, Phase.FIRST_TOKEN, limits.first_token_s)
 
 
 async def whole_reply(job: Job[bytes], first: bytes | None, clock: Clock) -> WholeReply:
@@ -90,8 +95,8 @@ class _Pumping:
         self._may_go_on.set()
         weakref.finalize(self, job.cancel).atexit = False
 
-    async def pump(self, feed: Callable[[bytes], None]) -> None:
-        """See `StreamReply.pump`."""
+    async def pump(self, feed: Feed, told: Told | None = None) -> None:
+        """See `Pump`."""
         try:
             piece = self._first
             while piece is not None:

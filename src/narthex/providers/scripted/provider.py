@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from operator import itemgetter
 
 from narthex.errors import (
     Failure,
     NarthexError,
     ProviderError,
     ProviderRejected,
-    ProviderTimeout,
     ProviderUnreachable,
     TruncatedAnswer,
 )
 from narthex.providers.contract import Call, EventsReply, Health, Provider, Reply, Timeouts, TokenCounting, VectorsReply
+from narthex.providers.expiry import Phase, expired
 from narthex.providers.scripted.answers import Composer, Wishes, rule_for
 from narthex.providers.scripted.directives import read_directives
 from narthex.providers.scripted.faults import limited, refusal, too_long
@@ -121,6 +122,7 @@ class ScriptedProvider:
         if call.model not in self.options.models:
             raise self._no_such_model(call.model)
         waiting = _Waiting(self.name, call.timeouts, clock=self._clock, sleep=self._sleep)
+        waiting.has_head = not call.stream
         match call.request:
             case ChatRequest() as request:
                 return await self._chat(call.model, request, scenarios, waiting)
@@ -144,6 +146,7 @@ class ScriptedProvider:
         if rule is not None and rule.fault is not None:
             scenarios = [*scenarios, rule.fault]
         await self._begin(scenarios, input_tokens(request), waiting)
+        waiting.has_head = True
         composer = Composer(
             provider=self.name, options=self.options, request=request, prompt=prompt, rule=rule, wishes=wishes
         )
@@ -268,6 +271,8 @@ class _Waiting:
         self._clock = clock
         self._sleep = sleep
         self._began_at = self._due_at = clock()
+        self.has_head = False
+        """Whether the answer has begun, or is a whole one, which begins when it ends."""
         self.begun = False
         """Whether a piece of content was given: from then on the limit is that between two pieces."""
 
@@ -277,28 +282,26 @@ class _Waiting:
         Raises:
             ProviderTimeout: The wait is longer than the call's limits; raised when the limit is reached.
         """
-        limit_s, failure = self._limit()
+        limit_s, phase, told_s = self._limit()
         self._due_at += min(seconds, limit_s)
         pause_s = self._due_at - self._clock()
         if pause_s > 0:
             await self._sleep(pause_s)
         if seconds > limit_s:
-            raise self._timeout(failure)
+            raise expired(self._provider, phase, told_s)
 
-    def _limit(self) -> tuple[float, Failure]:
-        left_s = max(0.0, self._began_at + self._timeouts.total_s - self._due_at)
+    def _limit(self) -> tuple[float, Phase, float]:
+        """Return how long this wait may be, in which phase that is, and what the limit of the phase is."""
+        limits, past_s = self._timeouts, self._due_at - self._began_at
+        due = [(limits.total_s - past_s, Phase.TOTAL, limits.total_s)]
         if self.begun:
-            return min((self._timeouts.idle_s, Failure.STALL), (left_s, Failure.DEADLINE))
-        first_s = max(0.0, self._began_at + self._timeouts.first_token_s - self._due_at)
-        return min((first_s, Failure.FIRST_TOKEN_TIMEOUT), (left_s, Failure.DEADLINE))
-
-    def _timeout(self, failure: Failure) -> NarthexError:
-        said = {
-            Failure.STALL: f"sent nothing for {self._timeouts.idle_s:g} s",
-            Failure.FIRST_TOKEN_TIMEOUT: f"sent no token within {self._timeouts.first_token_s:g} s",
-            Failure.DEADLINE: f"did not end within {self._timeouts.total_s:g} s",
-        }[failure]
-        return ProviderTimeout(f"{self._provider!r} {said}", provider=self._provider, failure=failure, retryable=True)
+            due.append((limits.idle_s, Phase.IDLE, limits.idle_s))
+        else:
+            due.append((limits.first_token_s - past_s, Phase.FIRST_TOKEN, limits.first_token_s))
+            if not self.has_head:
+                due.append((limits.headers_s - past_s, Phase.HEADERS, limits.headers_s))
+        left_s, phase, told_s = min(due, key=itemgetter(0))
+        return max(0.0, left_s), phase, told_s
 
 
 _provider: type[Provider] = ScriptedProvider

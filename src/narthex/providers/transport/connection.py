@@ -7,14 +7,15 @@ end. Anything doubtful (bytes after the end, a broken framing, a cut) closes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from itertools import chain
 from typing import Final, Protocol, cast
 
 import httptools
 
-from narthex.providers.contract import Timeouts, WholeReply
+from narthex.providers.contract import Feed, Timeouts, Told, WholeReply
+from narthex.providers.expiry import Phase
 from narthex.providers.transport.headers import Headers
+from narthex.providers.transport.patience import Patience, Progress
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_BODY_BYTES: Final = 134_217_728
@@ -23,8 +24,6 @@ MAX_BODY_BYTES: Final = 134_217_728
 _HEAD_TOO_LARGE: Final = f"the response head is larger than {MAX_HEAD_BYTES} bytes"
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 """Headers that say where a body ends; without them it ends with the connection."""
-CLOSING_S: Final = 1.0
-"""How long a response may take to end after the answer in it has ended."""
 
 
 class ConnectionFailed(Exception):
@@ -43,11 +42,12 @@ class PhaseTimeout(Exception):
     """The provider took too long in one phase of the call.
 
     Attributes:
-        phase: `first_token`, `idle` or `total`.
+        phase: What was waited for.
+        limit_s: How long that was allowed to take, in seconds.
     """
 
-    def __init__(self, phase: str, limit_s: float) -> None:
-        super().__init__(f"nothing within {limit_s:g} s ({phase})")
+    def __init__(self, phase: Phase, limit_s: float) -> None:
+        super().__init__(f"nothing within {limit_s:g} s ({phase.value})")
         self.phase = phase
         self.limit_s = limit_s
 
@@ -72,30 +72,31 @@ class Connection(asyncio.Protocol):
     """One connection, used for one exchange after the other.
 
     Attributes:
+        begun: When the last exchange began, in the loop's time.
         status: Of the current response, until it is complete.
         idle_since: When it was given back, in the loop's time.
     """
 
     __slots__ = (
-        "_begun",
         "_complete",
         "_done",
         "_head",
-        "_idle_s",
+        "_hurried_at",
         "_keep",
         "_limits",
         "_loop",
         "_owner",
         "_parser",
         "_parts",
-        "_phase",
-        "_phase_s",
+        "_patience",
         "_raw_headers",
         "_since",
         "_sink",
         "_size",
         "_streaming",
+        "_told",
         "_transport",
+        "begun",
         "busy",
         "idle_since",
         "on_body",
@@ -109,13 +110,15 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self.busy = False
-        self.idle_since = 0.0
+        self.begun = self.idle_since = 0.0
         self.paused = False
         self.status = 0
         self._head: asyncio.Future[None] | None = None
         self._done: asyncio.Future[WholeReply] | None = None
         self._raw_headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
+        self._told: Told | None = None
+        self._hurried_at = 0.0
         # The parser's callbacks for a header and a piece of the body: not a line of Python for each.
         self.on_header = self._raw_headers.__setitem__
         self.on_body = self._parts.append
@@ -129,7 +132,7 @@ class Connection(asyncio.Protocol):
 
         Args:
             request: Head and body, ready for the wire.
-            limits: Times from now on: to the first byte of the body, between two pieces of it, for all of it.
+            limits: Times from now on; that to connect is over.
             streaming: Whether the body is wanted piece by piece.
 
         The future raises:
@@ -147,13 +150,13 @@ class Connection(asyncio.Protocol):
         self._parts.clear()
         self._complete = False
         self._limits = limits
-        self._phase, self._phase_s = "first_token", limits.first_token_s
-        self._begun = self._since = loop.time()
+        self._patience: Patience | None = None
+        self.begun = self._since = loop.time()
         self._done = done = loop.create_future()
         self._streaming = streaming
         if streaming:
-            self._sink: Callable[[bytes], None] | None = None
-            self._idle_s = limits.idle_s
+            self._sink: Feed | None = None
+            self._told, self._hurried_at = None, 0.0
             self._head = loop.create_future()
         transport.write(request)
         return done
@@ -170,11 +173,11 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def pump(self, feed: Callable[[bytes], None]) -> None:
-        """Hand every piece of a streamed body to `feed`, to its clean end; raises as `head` does."""
+    async def pump(self, feed: Feed, told: Told | None = None) -> None:
+        """Hand every piece of a streamed body to `feed`, to its clean end; see `Pump`, raises as `head` does."""
         done = self._done
         assert done is not None
-        self._sink = feed
+        self._sink, self._told = feed, told
         try:
             if self._parts:
                 self._flush()
@@ -214,8 +217,7 @@ class Connection(asyncio.Protocol):
 
     def hurry(self) -> None:
         """Wait no more than a moment for the end of the response: the end of the answer is here."""
-        self._idle_s = self._phase_s = CLOSING_S
-        self._since = self._loop.time()
+        self._hurried_at = self._loop.time()
 
     def abort(self) -> None:
         """Close at once, whatever is going on."""
@@ -230,14 +232,13 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Fail the exchange if a limit of time is passed; called from the pool's sweep."""
-        total_s = self._limits.total_s
-        if now >= self._begun + total_s:
-            self._fail(PhaseTimeout("total", total_s))
-        elif now >= self._since + self._phase_s and not self.paused:
-            self._fail(PhaseTimeout(self._phase, self._phase_s))
-        else:
-            return
-        self.abort()
+        patience = self._patience or Patience(self._limits, self.begun, is_streaming=self._streaming)
+        self._patience = patience
+        progress = Progress(self.status > 0, self._since, self._told, self._hurried_at)
+        missed = patience.missed(now, None if self.paused else progress)
+        if missed is not None:
+            self._fail(PhaseTimeout(*missed))
+            self.abort()
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------
 
@@ -259,7 +260,6 @@ class Connection(asyncio.Protocol):
             self._break_off(error)
             return
         if self._streaming and self._parts:
-            self._phase, self._phase_s = "idle", self._idle_s
             self._since = self._loop.time()
             if self._sink is not None and not self._complete:
                 self._flush()
@@ -383,5 +383,6 @@ async def collect(connection: Connection, limit_bytes: int) -> WholeReply:
             raise ResponseUnreadable(f"the response is larger than {limit_bytes} bytes")
         parts.append(data)
 
-    await connection.pump(feed)
+    # What must come whole is no content before it is whole.
+    await connection.pump(feed, lambda: False)
     return WholeReply(status, headers, b"".join(parts))

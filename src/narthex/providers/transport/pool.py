@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from narthex.providers.expiry import Phase
 from narthex.providers.transport.connection import Connection, ConnectionFailed, PhaseTimeout
 from narthex.providers.transport.dialling import dial
 from narthex.providers.transport.origin import Origin
@@ -63,7 +64,7 @@ class Pool:
             async with asyncio.timeout(connect_s):
                 return await self._open_when_allowed()
         except TimeoutError as error:
-            raise PhaseTimeout("connect", connect_s) from error
+            raise PhaseTimeout(Phase.CONNECT, connect_s) from error
 
     async def _open_when_allowed(self) -> Connection:
         while self.size >= self._limit:

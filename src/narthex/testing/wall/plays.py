@@ -40,9 +40,11 @@ from narthex.testing.scenarios import (
     Fail,
     Flap,
     HalfClose,
+    HeadersOnly,
     MalformedEvent,
     NoDone,
     Outage,
+    Pings,
     RateLimit,
     Redirect,
     Scenario,
@@ -50,6 +52,7 @@ from narthex.testing.scenarios import (
     SlowHeaders,
     SplitUtf8,
     StreamError,
+    Trickle,
     Truncate,
     Unstreamed,
     WrongContentType,
@@ -63,6 +66,7 @@ from narthex.testing.wall.asking import Asked
 from narthex.testing.wall.layouts import Layout, lay_out, whole_layout
 from narthex.testing.wall.refusals import Refusal, body_of, overflown, refused
 from narthex.testing.wall.replies import Said, altered
+from narthex.testing.wall.silences import headers_only, pings, trickle
 from narthex.testing.wires import anthropic_frame
 
 _NONSENSE = b'{"id": "chatcmpl-\xff\xfe", <<<<'
@@ -162,6 +166,18 @@ def _delay(play: Play, scenario: Delay) -> Answer:
 
 def _slow_headers(play: Play, scenario: SlowHeaders) -> Answer:
     return slow_headers(play.layout.acts, seconds=scenario.seconds)
+
+
+def _headers_only(play: Play, _: HeadersOnly) -> Answer:
+    return headers_only(play.layout)
+
+
+def _pings(play: Play, scenario: Pings) -> Answer:
+    return pings(play.layout, play.asked, scenario)
+
+
+def _trickle(play: Play, scenario: Trickle) -> Answer:
+    return trickle(play.layout, scenario)
 
 
 def _slow_first_token(play: Play, scenario: SlowFirstToken) -> Answer:
@@ -317,6 +333,9 @@ _PLAYERS: Mapping[type, _Player] = cast(
         TlsErrorScenario: _tls_error,
         Delay: _delay,
         SlowHeaders: _slow_headers,
+        HeadersOnly: _headers_only,
+        Pings: _pings,
+        Trickle: _trickle,
         SlowFirstToken: _slow_first_token,
         Drip: _drip,
         SplitUtf8: _split_utf8,

@@ -13,6 +13,8 @@ SPARE = "wall-spare"
 """The provider that is well, for those who can fall back."""
 
 _KEY = "wall"
+_UNITS = {"connect_s": 2.0, "headers_s": 2.5, "first_token_s": 3.0, "idle_s": 2.0, "total_s": 10.0}
+"""How long each step may take, in units of the catalogue."""
 
 
 def provider_name(wire: Wire, door: Door | None = None) -> str:
@@ -51,10 +53,9 @@ def gateway_settings(wall: Wall, *, unit_s: float, rescue: str | None = None) ->
         for name, (wire, address, models) in base_urls(wall).items()
     }
     providers[SPARE] = {"kind": "openai", "base_url": f"{wall.url}/v1", "api_key": _KEY, "models": [HEALTHY]}
-    timeouts = {"connect_s": 2 * unit_s, "first_token_s": 3 * unit_s, "idle_s": 2 * unit_s, "total_s": 10 * unit_s}
     settings: dict[str, object] = {
         "providers": providers,
-        "timeouts": timeouts,
+        "timeouts": {name: units * unit_s for name, units in _UNITS.items()},
         "default_model": f"{SPARE}/{HEALTHY}",
         "log": {"requests": False},
         # All models but one fail here by design: that says nothing about the others.

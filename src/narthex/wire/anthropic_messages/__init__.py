@@ -9,7 +9,7 @@ reasoning         how much the model may think; `generations` which settings a m
 answer            whole answers, both ways
 stream_parser     streams of providers; `stream_events`, `stream_blocks` and `stream_progress` are its pieces
 stream_encoder    streams for clients; `stream_sequence` brings parts that interleave into a row
-scanner           streams that pass through
+scanner           streams that pass through; `content` tells whether anything is said in them
 usage, stop_reasons, errors, count_tokens
 """
 

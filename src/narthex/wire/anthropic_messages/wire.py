@@ -7,7 +7,7 @@ from narthex.types.answers import ChatAnswer
 from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest
 from narthex.wire.anthropic_messages import answer as answers
-from narthex.wire.anthropic_messages import errors, request_decode, request_encode
+from narthex.wire.anthropic_messages import content, errors, request_decode, request_encode
 from narthex.wire.anthropic_messages.scanner import MessagesScanner
 from narthex.wire.anthropic_messages.stream_encoder import MessagesEncoder
 from narthex.wire.anthropic_messages.stream_parser import MessagesParser
@@ -50,6 +50,10 @@ class MessagesWire:
     def scanner(self, *, hide_usage: bool = False) -> MessagesScanner:
         """Make a watcher for one stream that passes through; usage is part of every stream of this wire."""
         return MessagesScanner()
+
+    def has_content(self, frames: bytes) -> bool:
+        """Tell whether a model says something in whole frames of a stream; see `content`."""
+        return content.has_content(frames)
 
     def encode_error(self, error: NarthexError, request_id: str) -> bytes:
         """Write an error body for a client; see `errors`."""

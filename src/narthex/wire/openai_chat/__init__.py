@@ -13,6 +13,7 @@ completion         when a streamed answer is whole
 parser             streams of providers
 encoder            streams for clients, with written
 scanner            streams that pass through, with templates
+content            whether anything is said in a part of a stream
 errors             errors, both ways
 """
 

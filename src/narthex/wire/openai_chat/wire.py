@@ -7,7 +7,7 @@ from narthex.types.answers import ChatAnswer
 from narthex.types.dialects import Dialect
 from narthex.types.requests import ChatRequest
 from narthex.wire.contract import ChatWire, Encoded, StreamEncoder, StreamParser, StreamScanner, WholeScan
-from narthex.wire.openai_chat import answers, errors, request_decoding, request_encoding
+from narthex.wire.openai_chat import answers, content, errors, request_decoding, request_encoding
 from narthex.wire.openai_chat.encoder import OpenAIChatEncoder
 from narthex.wire.openai_chat.parser import OpenAIChatParser
 from narthex.wire.openai_chat.scanner import OpenAIChatScanner
@@ -66,6 +66,10 @@ class OpenAIChatWire:
     def scanner(self, *, hide_usage: bool = False) -> StreamScanner:
         """Make a watcher for one stream that passes through."""
         return OpenAIChatScanner(hide_usage=hide_usage)
+
+    def has_content(self, frames: bytes) -> bool:
+        """Tell whether a model says something in whole frames of a stream."""
+        return content.has_content(frames)
 
     def encode_error(self, error: NarthexError, request_id: str) -> bytes:
         """Write an error body for a client."""

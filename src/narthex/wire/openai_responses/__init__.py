@@ -7,7 +7,7 @@ request_encode    requests for providers; `items_encode` their items
 answer            whole answers, both ways
 stream_parser     streams of providers
 stream_encoder    streams for clients; `stream_items` are the items in the making
-scanner           streams that pass through
+scanner           streams that pass through; `content` tells whether anything is said in them
 written           the response object and its items, as they are written
 bodies, endings, usage
 """

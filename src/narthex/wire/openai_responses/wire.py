@@ -9,7 +9,7 @@ from narthex.types.requests import ChatRequest
 from narthex.wire.contract import Encoded, WholeScan
 from narthex.wire.openai_chat import errors
 from narthex.wire.openai_responses import answer as answers
-from narthex.wire.openai_responses import request_decode, request_encode
+from narthex.wire.openai_responses import content, request_decode, request_encode
 from narthex.wire.openai_responses.scanner import ResponsesScanner
 from narthex.wire.openai_responses.stream_encoder import ResponsesEncoder
 from narthex.wire.openai_responses.stream_parser import ResponsesParser
@@ -51,6 +51,10 @@ class ResponsesWire:
     def scanner(self, *, hide_usage: bool = False) -> ResponsesScanner:
         """Make a watcher for one stream that passes through; usage is part of every stream of this wire."""
         return ResponsesScanner()
+
+    def has_content(self, frames: bytes) -> bool:
+        """Tell whether a model says something in whole frames of a stream; see `content`."""
+        return content.has_content(frames)
 
     def encode_error(self, error: NarthexError, request_id: str) -> bytes:
         """Write an error body for a client, as every API of OpenAI has it."""
