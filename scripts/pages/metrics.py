@@ -10,6 +10,7 @@ from narthex.errors import Failure, Overloaded
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.shadows import REASONS, Dropped
+from narthex.providers.key_books import key_lines
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.concurrency import LimitPolicy
 from narthex.resilience.hedges import HedgeEnd, Hedges
@@ -19,6 +20,7 @@ from narthex.resilience.shedding import Shedder
 from narthex.routing.budgets import Budget
 from narthex.routing.pacing import Spending
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
+from narthex.types.keys import KeyId, KeyReport, KeyState
 from narthex.types.priorities import PRIORITIES, Priority
 from scripts.pages.markdown import code, table
 
@@ -51,6 +53,8 @@ _LABELS = (
         "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
     ),
     (code("breaker"), "`provider/model`, or `provider` for all of its models."),
+    (code("provider"), "The provider's name in the configuration."),
+    (code("state"), ", ".join(map(code, KeyState)) + "."),
     (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + ". " + _REFUSED),
     (code("virtual"), "The virtual model that was asked for."),
     (code("period"), "`hour`, `day` or `month`."),
@@ -77,6 +81,8 @@ def documented() -> list[tuple[str, str, str, str]]:
     spending = Spending(lambda: 0.0, lambda _name: None)
     spending.purse("careful", Budget(microusd=1, period="day"))
     metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds()]
+    key = KeyReport(key=KeyId("key-1"), state=KeyState.USABLE)
+    metrics.sources.append(lambda: key_lines({"groq": [key]}))
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)

@@ -45,8 +45,9 @@ from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, part
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
+from narthex.providers.key_books import ProviderKeys, key_lines, reports_by_provider
 from narthex.providers.remote import RemoteProvider, RemoteSettings
-from narthex.providers.remote_keys import KeyedProvider, ProviderKeys
+from narthex.providers.remote_keys import KeyedProvider
 from narthex.providers.scripted.provider import ScriptedProvider
 from narthex.providers.survey import Survey
 from narthex.providers.transport.dialling import takes_connections
@@ -54,7 +55,7 @@ from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
-from narthex.resilience.cooling import KeyPool
+from narthex.resilience.cooling import KeyPolicy, KeyPool
 from narthex.resilience.decisions import Policy
 from narthex.resilience.places import Places
 from narthex.resilience.shedding import Shedder
@@ -134,7 +135,7 @@ class Gateway(InProcess):
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
         more = (self.hedger.counters, self.places, self.shedder, self.spending)
-        return [one.lines for one in (*counting, *more)]
+        return [*(one.lines for one in (*counting, *more)), self._key_lines]
 
     def _open_door(self, settings: Settings) -> None:
         self.keyring = _keyring(settings)
@@ -324,6 +325,9 @@ class Gateway(InProcess):
         """Tells where calls would go."""
         return Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring)
 
+    def _key_lines(self) -> Iterator[str]:
+        return key_lines(reports_by_provider(self.catalog.providers))
+
     def _embedded_status(self) -> dict[str, object]:
         if self.embedded is None:
             return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
@@ -413,12 +417,14 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         pass_deadline=settings.pass_deadline,
         user_agent=f"narthex/{__version__}",
     )
-    return KeyedProvider(remote, _provider_keys(secrets)) if len(secrets) > 1 else RemoteProvider(remote)
+    if len(secrets) > 1:
+        return KeyedProvider(remote, _provider_keys(secrets))
+    return RemoteProvider(remote, _provider_keys(secrets) if secrets else None)
 
 
 def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
     by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
-    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id))
+    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id, KeyPolicy(sets_aside=len(secrets) > 1)))
 
 
 __all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

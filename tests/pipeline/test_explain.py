@@ -125,12 +125,12 @@ def test_nobody_is_told_as_nobody() -> None:
 
 
 def test_a_provider_that_is_left_alone_takes_its_models_along() -> None:
-    """A model with a good breaker is not available while its provider is not."""
+    """A model with a good breaker is not available while its provider is not, and stands as its provider does."""
     bench = Bench(up_m=["b/m"])
     bench.board.force("up", BreakerState.FORCED_OPEN)
     told = bench.ask()
     assert [(one.model, one.breaker, one.available) for one in told.candidates] == [
-        ("up/m", "closed", False),
+        ("up/m", "forced_open", False),
         ("b/m", "closed", True),
     ]
     assert told.model == "b/m"

@@ -17,6 +17,7 @@ from narthex.testing.acts import Answer, Close, Wait, cut_after, hung_up, silent
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_answer, openai_error, openai_frames
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.keys import KeyId
 
 
 @asynccontextmanager
@@ -89,7 +90,10 @@ async def test_without_a_key_none_is_shown() -> None:
     async with remote(api_key=None) as (provider, upstream):
         await provider.send(call())
         assert "authorization" not in upstream.requests[0].headers
-        assert not isinstance(provider, KeyHolding)
+        assert isinstance(provider, KeyHolding)
+        assert provider.key_reports() == ()
+        with pytest.raises(KeyError):
+            provider.withdraw_key(KeyId("key-1"))
 
 
 async def test_a_connection_is_kept() -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from narthex.errors import Failure, ProviderAuthentication, ProviderLimited, ProviderUnreachable
 from narthex.providers.contract import Call, KeyHolding, Reply, StreamReply, Timeouts, WholeReply
+from narthex.providers.key_books import LEAST_REST_S, REST_S, ProviderKeys
 from narthex.providers.remote import RemoteProvider, RemoteSettings
-from narthex.providers.remote_keys import LEAST_REST_S, REST_S, KeyedProvider, ProviderKeys
+from narthex.providers.remote_keys import KeyedProvider
 from narthex.providers.transport.origin import Origin
 from narthex.resilience.cooling import KeyPool
 from narthex.testing.acts import Answer, hung_up, silent, whole
@@ -320,10 +321,10 @@ async def test_a_key_is_never_told(caplog: pytest.LogCaptureFixture) -> None:
         assert b"[key] is over its limit" in reply.body
         with pytest.raises(ProviderLimited) as raised:
             await one.call()
-        told = (reply, raised.value, one.provider.key_reports(), one.provider.health(), one.provider._keys)
+        told = (reply, raised.value, one.provider.key_reports(), one.provider.health(), one.provider.books)
         text = " ".join([*map(repr, told), caplog.text])
         assert not [secret for secret in SECRETS if secret in text]
-        assert "key-1 is set aside" in caplog.text
+        assert "key-1 is refused" in caplog.text
 
 
 async def test_it_shows_that_it_holds_keys() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from narthex.resilience.cooling import KeyPolicy, KeyPool
 from narthex.testing.clock import FakeClock
-from narthex.types.keys import KeyId, KeyState, NoKey
+from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
 
 A, B, C = KeyId("a"), KeyId("b"), KeyId("c")
 
@@ -175,7 +178,85 @@ def test_a_pool_without_keys_is_refused() -> None:
 def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
     """A pause must be positive, and its cap no shorter."""
     with pytest.raises(ValueError, match="expected 0 < retired_s"):
-        KeyPolicy(**wrong)
+        KeyPolicy(**wrong)  # type: ignore[arg-type]  # a wrong value is the point
+
+
+def test_a_hand_takes_a_key_out_and_brings_it_back() -> None:
+    """A withdrawn key stays away however long it takes and whatever is said of it, until a hand returns it."""
+    pool, clock = pool_of(A, B)
+    pool.withdraw(A)
+    pool.cool(A, clock() + 1)
+    pool.retire(A, "authentication")
+    clock.set(clock() + 1e9)
+    assert {pool.take() for _ in range(5)} == {B}
+    report = pool.report(A)
+    assert (report.state, report.by_hand, report.reason, report.usable_in_s) == (KeyState.RETIRED, True, None, math.inf)
+    barred = [pool.barred]
+    pool.withdraw(B)
+    barred.append(pool.barred)
+    assert pool.take() == NoKey(usable_in_s=math.inf, state=KeyState.RETIRED)
+    pool.restore(A)
+    assert [*barred, pool.barred] == [False, True, False]
+    assert [pool.take() for _ in range(2)] == [A, A]
+
+
+@pytest.mark.parametrize("away", ["cool", "retire", "nothing"])
+def test_a_hand_brings_back_whatever_is_away(away: str) -> None:
+    """A key that the provider refused or limited is used again at once when somebody says so, and starts anew."""
+    pool, clock = pool_of(A)
+    if away == "cool":
+        pool.cool(A, clock() + 50)
+    elif away == "retire":
+        pool.retire(A, "authentication")
+    pool.restore(A)
+    assert pool.report(A) == KeyReport(key=A, state=KeyState.USABLE)
+    assert pool.take() == A
+
+
+def test_an_only_key_is_noted_and_used() -> None:
+    """What the provider says of its only key is kept with it, until it is accepted again; it is used all the same."""
+    clock = FakeClock()
+    pool = KeyPool([A], KeyPolicy(sets_aside=False), clock=clock)
+    pool.retire(A, "authentication")
+    assert (pool.report(A).state, pool.report(A).reason) == (KeyState.USABLE, "authentication")
+    pool.cool(A, clock() + 10)
+    assert (pool.report(A).state, pool.report(A).reason) == (KeyState.USABLE, "rate_limited")
+    assert pool.take() == A
+    pool.succeeded(A)
+    assert pool.report(A).reason is None
+    pool.withdraw(A)
+    pool.succeeded(A)
+    assert pool.barred
+
+
+def test_an_unknown_key_is_told() -> None:
+    """A hand that names a key which is not there changes nothing."""
+    pool, _ = pool_of(A)
+    for change in (pool.withdraw, pool.restore):
+        with pytest.raises(KeyError):
+            change(B)
+
+
+def test_changes_are_told_and_adopted() -> None:
+    """Whatever happens to a key in one pool, another that holds it stands the same once it hears, and tells nobody."""
+    (one, clock), heard = pool_of(A, B), list[KeyId]()
+    other = KeyPool((A, B), KeyPolicy(retired_s=60.0, retired_cap_s=200.0), clock=clock)
+    one.watchers.append(lambda key: other.adopt(one.report(key)))
+    other.watchers.append(heard.append)
+    steps: list[Callable[[], object]] = [
+        lambda: one.cool(A, clock() + 20),
+        lambda: one.retire(A, "quota_exhausted"),
+        lambda: one.retire(B, "authentication"),
+        lambda: clock.set(clock() + 60),
+        lambda: one.succeeded(one.take()),  # type: ignore[arg-type]  # both are on probe
+        lambda: one.withdraw(B),
+        lambda: one.restore(B),
+        lambda: one.cool(B, clock() + 5),
+    ]
+    for step in steps:
+        step()
+        assert [one.report(key) for key in (A, B)] == [other.report(key) for key in (A, B)]
+    assert heard == []
 
 
 class AgainstModel(RuleBasedStateMachine):

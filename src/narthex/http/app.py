@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -18,9 +20,22 @@ from narthex.http.routes.generate import generate_routes
 from narthex.http.routes.limits import limit_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
+from narthex.http.routes.provider_keys import provider_key_routes
 from narthex.http.routes.system import system_routes
 from narthex.http.services import Services
 from narthex.http.surfaces import error_body, error_headers
+
+_ROUTES: Final = (
+    model_routes,
+    listing_routes,
+    generate_routes,
+    system_routes,
+    breaker_routes,
+    explaining_routes,
+    limit_routes,
+    provider_key_routes,
+)
+"""Every route but those of the documents, which are about the others."""
 
 
 def build_app(services: Services) -> ASGIApp:
@@ -38,13 +53,8 @@ def build_routes(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.include_router(model_routes(services))
-    app.include_router(listing_routes(services))
-    app.include_router(generate_routes(services))
-    app.include_router(system_routes(services))
-    app.include_router(breaker_routes(services))
-    app.include_router(explaining_routes(services))
-    app.include_router(limit_routes(services))
+    for routes in _ROUTES:
+        app.include_router(routes(services))
     app.include_router(docs_routes(app))
     app.add_exception_handler(NarthexError, _narthex_error)
     app.add_exception_handler(HTTPException, _http_error)

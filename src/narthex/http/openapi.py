@@ -180,6 +180,18 @@ EXPLAIN: Final[Json] = {
 LIST_LIMITS: Final = _get(
     _json("Limits"), tag="Native", summary="How many calls models take at once, who waits, and whom this server refuses"
 )
+LIST_PROVIDER_KEYS: Final = _get(
+    _json("ProviderKeys"), tag="Native", summary="How the keys stand that this server shows to providers"
+)
+SET_PROVIDER_KEY: Final[Json] = {
+    "tags": ["Native"],
+    "summary": "Take a key of a provider out of service, or bring it back",
+    "description": "`retired` until somebody says `usable`, which also brings back what the provider refused.",
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("ProviderKeyWish")}}}
+    },
+    "responses": _answers(_json("ProviderKey"), "How it stands now.", errors=(400, 401, 403, 404)),
+}
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",

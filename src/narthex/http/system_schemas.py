@@ -7,6 +7,18 @@ from typing import Final
 
 from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, ref, said
 
+_KEY: Final[Json] = {
+    "id": said(TEXT, "`key-1` is the first in the configuration."),
+    "state": said(
+        one_of("usable", "cooling", "retired", "probing"),
+        "The only key of a provider stays usable whatever the provider says of it; breakers leave the provider alone.",
+    ),
+    "reason": said(nullable(TEXT), "The class of failure that was last held against it."),
+    "usable_in_s": said(nullable(NUMBER), "0 if it may be used now; null if a hand must bring it back."),
+    "by_hand": said(FLAG, "Whether it was taken out of service by hand."),
+    "ends": said(TEXT, "Its last four characters; empty for a short one."),
+}
+
 SYSTEM: Final[Mapping[str, Json]] = {
     "Probe": complete({"status": one_of("ok", "stopping"), "version": TEXT}, ("version",)),
     "SystemStatus": complete(
@@ -45,15 +57,12 @@ SYSTEM: Final[Mapping[str, Json]] = {
             "base_url": nullable(TEXT),
             "models": COUNT,
             "health": ref("Health"),
-            "keys": said(listed(ref("KeyStatus")), "Empty for a provider with one key or none."),
+            "keys": said(listed(ref("KeyStatus")), "Empty for a provider without a key."),
         }
     ),
-    "KeyStatus": complete(
-        {
-            "id": said(TEXT, "`key-1` is the first in the configuration."),
-            "state": one_of("usable", "cooling", "retired", "probing"),
-            "usable_in_s": said(NUMBER, "0 if it may be used now."),
-        }
-    ),
+    "KeyStatus": complete(_KEY),
+    "ProviderKeyWish": complete({"state": one_of("retired", "usable")}),
+    "ProviderKeys": complete({"object": {"const": "list"}, "data": listed(ref("ProviderKey"))}),
+    "ProviderKey": complete({"object": {"const": "provider_key"}, "provider": TEXT, **_KEY}),
 }
 """By their names in the document."""

@@ -73,7 +73,7 @@ class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
     known: bool
     """Whether a provider has it."""
     breaker: str | None
-    """How its breaker stands; None if it is not known."""
+    """How its breaker stands, or its provider's where its own is closed; None if it is not known."""
     available: bool
     """Whether a call would be sent to it now."""
 
@@ -213,7 +213,7 @@ class Explainer:
             via=candidate.via or None,
             fallback=candidate.fallback,
             known=target is not None,
-            breaker=None if target is None else str(self._board.breaker(target.name).state),
+            breaker=None if target is None else str(self._board.gate(target.name).state),
             available=target is not None and self._board.available(target.name),
         )
 

@@ -16,7 +16,7 @@ import msgspec
 from narthex.types.catalog import ModelFacts
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import Event
-from narthex.types.keys import KeyReport
+from narthex.types.keys import KeyId, KeyReport
 from narthex.types.requests import ChatRequest, EmbeddingRequest
 
 
@@ -215,8 +215,24 @@ class TokenCounting(Protocol):
 
 @runtime_checkable
 class KeyHolding(Protocol):
-    """A provider with several keys."""
+    """A provider that may be shown keys."""
 
     def key_reports(self) -> tuple[KeyReport, ...]:
-        """Return how each of its keys stands, in the order of the configuration."""
+        """Return how each of its keys stands, in the order of the configuration; none if it has no key."""
+        ...
+
+    def withdraw_key(self, key: KeyId) -> None:
+        """Take a key out of service by hand.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        ...
+
+    def restore_key(self, key: KeyId) -> None:
+        """Bring a key back by hand, whatever kept it away.
+
+        Raises:
+            KeyError: There is no such key.
+        """
         ...

@@ -14,6 +14,7 @@ import msgspec
 from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderUnreachable
 from narthex.providers.contract import Call, Feed, Health, Reply, StreamReply, Timeouts, Told, WholeReply
 from narthex.providers.expiry import HEADERS, Phase, expired
+from narthex.providers.key_books import KeyBooks, KeyTurns, ProviderKeys, SoleKey, refused
 from narthex.providers.transport.connection import (
     Connection,
     ConnectionFailed,
@@ -25,6 +26,7 @@ from narthex.providers.transport.origin import Origin
 from narthex.providers.transport.pool import Pool
 from narthex.types.catalog import Capability, ModelFacts
 from narthex.types.dialects import Dialect
+from narthex.types.keys import KeyId, KeyReport
 from narthex.wire.failures import parse_retry_after
 from narthex.wire.registry import CHAT_WIRES
 
@@ -94,7 +96,13 @@ def presenting(secret: str, kind: str) -> Mapping[str, str]:
 class RemoteProvider:
     """Speaks OpenAI's or Anthropic's wire with one address."""
 
-    def __init__(self, settings: RemoteSettings) -> None:
+    def __init__(self, settings: RemoteSettings, keys: ProviderKeys | None = None) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            settings: What makes it.
+            keys: The books of its key, or keys; without them nothing is told of any.
+        """
         self.name = settings.name
         self.kind = settings.kind
         self.base_url = settings.origin.url
@@ -108,9 +116,12 @@ class RemoteProvider:
         self._adds_headers = anthropic or settings.pass_deadline
         self._pool = Pool(settings.origin, limit=settings.max_connections)
         self._health = Health(status="unknown")
-        prefix = settings.origin.path
-        if anthropic and not prefix.endswith("/v1"):
-            prefix += "/v1"
+        # While all is well nothing is noted of an answer without error.
+        self._is_well = False
+        self.books = None if keys is None else KeyBooks(settings.name, keys)
+        self._sole = SoleKey(self.books) if self.books is not None and settings.api_key else None
+        path = settings.origin.path
+        prefix = f"{path}/v1" if anthropic and not path.endswith("/v1") else path
         self._models_path = f"{prefix}/models"
         self._heads = {
             (dialect, stream): self._head("POST", prefix + _PATHS[dialect], stream=stream)
@@ -120,11 +131,12 @@ class RemoteProvider:
 
     async def send(self, call: Call) -> Reply:
         """Make one attempt over a kept connection, or a new one."""
+        if self._sole is not None and self._sole.turns.barred:
+            raise self._sole.withdrawn()
         head = self._heads[call.dialect, call.stream]
-        body = call.body
         if call.headers or self._adds_headers:
             head += self._extra(call.headers, call.timeouts)
-        request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(call.body), call.body)
         kept = None if call.stream else self._pool.kept()
         try:
             if kept is None:
@@ -141,8 +153,8 @@ class RemoteProvider:
                     raise
         except (ConnectionFailed, PhaseTimeout, ResponseUnreadable) as error:
             raise self._failed(error) from error
-        if reply.status >= 400 or self._health.status != "ok":
-            self._answered(reply.status)
+        if reply.status >= 400 or not self._is_well:
+            self._answered(reply)
         return reply
 
     async def list_models(self) -> tuple[ModelFacts, ...]:
@@ -151,10 +163,12 @@ class RemoteProvider:
         if settings.models:
             return tuple(self._facts(model) for model in settings.models)
         reply = await self._ask_for_models({}, LISTING_LIMITS)
-        self._answered(reply.status)
+        self._answered(reply)
         return tuple(self._facts(model.id, model.created) for model in self._listing(reply).data)
 
     async def _ask_for_models(self, headers: Mapping[str, str], limits: Timeouts) -> WholeReply:
+        if self._sole is not None and self._sole.turns.barred:
+            raise self._sole.withdrawn()
         request = self._head("GET", self._models_path, stream=False) + self._extra(headers, limits) + b"\r\n"
         try:
             reply = await self._exchange(request, limits, streaming=False)
@@ -169,6 +183,18 @@ class RemoteProvider:
             return self._health
         since_s = asyncio.get_running_loop().time() - self._pool.used_at
         return dataclasses.replace(self._health, checked_at=max(self._health.checked_at or 0, time.time() - since_s))
+
+    def key_reports(self) -> tuple[KeyReport, ...]:
+        """Return how each key stands, in the order of the configuration."""
+        return () if self.books is None else self.books.reports()
+
+    def withdraw_key(self, key: KeyId) -> None:
+        """Take a key out of service by hand."""
+        self._known(key).withdraw(key)
+
+    def restore_key(self, key: KeyId) -> None:
+        """Bring a key back by hand, whatever kept it away."""
+        self._known(key).restore(key)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -284,7 +310,13 @@ class RemoteProvider:
             created_at=created if isinstance(created, int) else None,
         )
 
-    def _answered(self, status: int) -> None:
+    def _known(self, key: KeyId) -> KeyTurns:
+        if self.books is None:
+            raise KeyError(key)
+        return self.books.turns
+
+    def _answered(self, reply: WholeReply | StreamReply) -> None:
+        status = reply.status
         if status >= 500:
             self._health = Health(status="degraded", detail=f"answered {status}", checked_at=time.time())
         elif status in {401, 403}:
@@ -292,6 +324,8 @@ class RemoteProvider:
             self._health = Health(status="down", detail=detail, checked_at=time.time())
         else:
             self._health = Health(status="ok", checked_at=time.time())
+        is_trusted = self._sole is None or self._sole.heard(refused(reply), self._refusal)
+        self._is_well = is_trusted and self._health.status == "ok"
 
     def _failed(self, error: ConnectionFailed | PhaseTimeout | ResponseUnreadable) -> ProviderError:
         """Give a failure of the connection its class in the error tree."""
@@ -305,5 +339,5 @@ class RemoteProvider:
             kind = Failure.CONNECT if error.untouched else Failure.TRUNCATED
             failure = ProviderUnreachable(message, provider=self.name, failure=kind, retryable=True)
         detail = failure.message.removeprefix(f"{self.name}: ")
-        self._health = Health(status="down", detail=detail, checked_at=time.time())
+        self._health, self._is_well = Health(status="down", detail=detail, checked_at=time.time()), False
         return failure

@@ -6,6 +6,8 @@
                                 ▲                               │
                                 └──────────refused again────────┘
 
+A hand takes a key out, and only a hand brings that one back.
+
 A cooling key is a good key that must rest: it says nothing about the target, and no breaker counts it. A retired key
 is wrong, unpaid or revoked; it comes back by itself when somebody has put that right. Keys are known by opaque IDs:
 nothing here ever holds a secret.
@@ -20,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from narthex.errors import Failure
 from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
 
 
@@ -31,6 +34,9 @@ class KeyPolicy:
     """Pause after the first refusal; it doubles with each further one."""
     retired_cap_s: float = 3600.0
     """Longest pause."""
+    sets_aside: bool = True
+    """Whether what the provider says takes a key out of the rotation; if not, it is only noted. For a key that is the
+    only one: it is still the best there is, and breakers leave alone who takes none."""
 
     def __post_init__(self) -> None:
         if not 0 < self.retired_s <= self.retired_cap_s:
@@ -43,7 +49,7 @@ _MAX_DOUBLINGS: Final = 60
 class _Key:
     """What is known of one key."""
 
-    __slots__ = ("back_at_s", "id", "reason", "refusals", "state", "used")
+    __slots__ = ("back_at_s", "by_hand", "id", "reason", "refusals", "state", "used")
 
     def __init__(self, key: KeyId, used: int) -> None:
         self.id = key
@@ -54,6 +60,7 @@ class _Key:
         """When it comes back into the rotation; 0 while it is there."""
         self.reason: str | None = None
         self.refusals = 0
+        self.by_hand = False
 
 
 class KeyPool:
@@ -63,7 +70,7 @@ class KeyPool:
     Only a key on probe needs to hear of a success, but hearing it does no harm to others.
     """
 
-    __slots__ = ("_clock", "_keys", "_next_back_s", "_policy", "_rotation", "_uses")
+    __slots__ = ("_clock", "_keys", "_next_back_s", "_policy", "_rotation", "_uses", "barred", "watchers")
 
     def __init__(
         self, keys: Iterable[KeyId], policy: KeyPolicy | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -82,6 +89,10 @@ class KeyPool:
         """What may be used, the least recently used first."""
         self._uses = len(self._keys)
         self._next_back_s = math.inf
+        self.barred = False
+        """Whether no key may be used until a hand returns one."""
+        self.watchers: list[Callable[[KeyId], None]] = []
+        """Called with a key when something was held against it, or no longer is; not when time brings it back."""
 
     def take(self) -> KeyId | NoKey:
         """Return the key that was least recently used of those that may be, or say when there will be one."""
@@ -105,6 +116,9 @@ class KeyPool:
         if held.state is KeyState.PROBING:
             self._accept(held)
             self._come_back(held, KeyState.USABLE)
+            self._tell(held)
+        elif not self._policy.sets_aside:
+            self._accept(held)
 
     def cool(self, key: KeyId, until_s: float) -> None:
         """Let a key rest that is over its rate limit.
@@ -116,10 +130,15 @@ class KeyPool:
         A retired key stays retired: only one on probe shows by its rate limit that it is accepted again.
         """
         held = self._keys[key]
-        if held.state is not KeyState.RETIRED and until_s > self._clock():
-            latest_s = max(until_s, held.back_at_s) if held.state is KeyState.COOLING else until_s
-            self._accept(held)
-            self._leave(held, KeyState.COOLING, latest_s)
+        if held.state is KeyState.RETIRED or until_s <= self._clock():
+            return
+        if not self._policy.sets_aside:
+            held.reason = Failure.RATE_LIMITED.value
+            return
+        latest_s = max(until_s, held.back_at_s) if held.state is KeyState.COOLING else until_s
+        self._accept(held)
+        self._leave(held, KeyState.COOLING, latest_s)
+        self._tell(held)
 
     def retire(self, key: KeyId, reason: str) -> None:
         """Take a key out of the rotation that the provider refused; a late refusal of a retired one changes nothing.
@@ -131,11 +150,46 @@ class KeyPool:
         held = self._keys[key]
         if held.state is KeyState.RETIRED:
             return
+        held.reason = reason
+        if not self._policy.sets_aside:
+            return
         rests_until_s = held.back_at_s if held.state is KeyState.COOLING else 0.0
         back_at_s = max(self._clock() + self._pause_s(held), rests_until_s)
         held.refusals += 1
-        held.reason = reason
         self._leave(held, KeyState.RETIRED, back_at_s)
+        self._tell(held)
+
+    def withdraw(self, key: KeyId) -> None:
+        """Take a key out of service by hand: only `restore` brings it back.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        held = self._keys[key]
+        self._withdraw(held)
+        self._tell(held)
+
+    def restore(self, key: KeyId) -> None:
+        """Bring a key back by hand, whatever kept it away.
+
+        Raises:
+            KeyError: There is no such key.
+        """
+        held = self._keys[key]
+        self._restore(held)
+        self._tell(held)
+
+    def adopt(self, report: KeyReport) -> None:
+        """Have a key stand as somebody else says it does, who holds the same one; nobody is told of that."""
+        held = self._keys[report.key]
+        if report.by_hand:
+            self._withdraw(held)
+            return
+        self._restore(held)
+        held.reason, held.refusals = report.reason, report.refusals
+        if report.state is not KeyState.USABLE and self._policy.sets_aside:
+            state = KeyState.COOLING if report.state is KeyState.COOLING else KeyState.RETIRED
+            self._leave(held, state, self._clock() + report.usable_in_s)
 
     def abandoned(self, key: KeyId) -> None:
         """Take note that a call ended without a word about its key: a probe is free for the next call."""
@@ -151,16 +205,20 @@ class KeyPool:
 
     def snapshot(self) -> tuple[KeyReport, ...]:
         """Return how every key stands, in the order in which they were taken in."""
+        return tuple(self.report(key) for key in self._keys)
+
+    def report(self, key: KeyId) -> KeyReport:
+        """Return how one key stands."""
         now_s = self._clock()
         self._bring_back(now_s)
-        return tuple(
-            KeyReport(
-                key=held.id,
-                state=held.state,
-                reason=held.reason,
-                usable_in_s=held.back_at_s - now_s if held.back_at_s else 0.0,
-            )
-            for held in self._keys.values()
+        held = self._keys[key]
+        return KeyReport(
+            key=held.id,
+            state=held.state,
+            reason=held.reason,
+            usable_in_s=held.back_at_s - now_s if held.back_at_s else 0.0,
+            refusals=held.refusals,
+            by_hand=held.by_hand,
         )
 
     def _none(self) -> NoKey:
@@ -169,6 +227,21 @@ class KeyPool:
 
     def _pause_s(self, held: _Key) -> float:
         return min(self._policy.retired_cap_s, self._policy.retired_s * 2.0 ** min(held.refusals, _MAX_DOUBLINGS))
+
+    def _tell(self, held: _Key) -> None:
+        for watcher in self.watchers:
+            watcher(held.id)
+
+    def _withdraw(self, held: _Key) -> None:
+        self._accept(held)
+        held.by_hand = True
+        self._leave(held, KeyState.RETIRED, math.inf)
+
+    def _restore(self, held: _Key) -> None:
+        self._accept(held)
+        held.by_hand = False
+        self._come_back(held, KeyState.USABLE)
+        self.barred = False
 
     def _accept(self, held: _Key) -> None:
         held.refusals = 0
@@ -197,3 +270,4 @@ class KeyPool:
 
     def _look_ahead(self) -> None:
         self._next_back_s = min((held.back_at_s for held in self._keys.values() if held.back_at_s), default=math.inf)
+        self.barred = all(held.by_hand for held in self._keys.values())

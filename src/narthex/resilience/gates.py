@@ -131,6 +131,11 @@ class Gate:
         """The model's, `provider/model`."""
         return self.model.name
 
+    @property
+    def state(self) -> BreakerState:
+        """Whether the model is asked: the state of its breaker, or of its provider's where its own is closed."""
+        return self.provider.state if self.model.state is _CLOSED else self.model.state
+
     def refresh(self) -> None:
         """Take note that one of the two has changed its state."""
         self._is_clear = self.model.state is _CLOSED and self.provider.state is _CLOSED

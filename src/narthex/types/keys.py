@@ -17,7 +17,7 @@ class KeyState(StrEnum):
     COOLING = "cooling"
     """It is over its rate limit until a known time."""
     RETIRED = "retired"
-    """It was refused."""
+    """It was refused, or taken out of service by hand."""
     PROBING = "probing"
     """It was refused, and one call tries whether it still is."""
 
@@ -27,7 +27,7 @@ class NoKey:
     """No key of the pool may be used now."""
 
     usable_in_s: float
-    """When the next one may be."""
+    """When the next one may be; infinite where that takes a hand."""
     state: KeyState
     """What the next one waits for."""
 
@@ -38,7 +38,13 @@ class KeyReport:
 
     key: KeyId
     state: KeyState
-    reason: str | None
-    """Why it was retired."""
-    usable_in_s: float
-    """0 for a key that may be used now."""
+    reason: str | None = None
+    """The class of failure that was last held against it; None once it was accepted again."""
+    usable_in_s: float = 0.0
+    """0 for a key that may be used now, infinite for one that comes back by hand only."""
+    refusals: int = 0
+    """How often in a row it was refused; its pause grows with it."""
+    by_hand: bool = False
+    """Whether it was taken out of service by hand."""
+    ends: str = ""
+    """The last characters of the key, to know it by; none of a short one."""

@@ -146,7 +146,7 @@ async def test_the_status_tells_how_providers_are(tmp_path: Path) -> None:
 
 
 async def test_the_status_tells_how_keys_stand(tmp_path: Path) -> None:
-    """Several keys are told by opaque IDs with their state; a provider with a single key tells none."""
+    """Keys are told by opaque IDs, their state and their last characters."""
     refused = whole(openai_error("no", code="invalid_api_key"), status=401)
     limited = whole(openai_error("no", code="rate_limit_exceeded"), status=429, headers={"retry-after": "50"})
     async with ScriptedUpstream() as upstream:
@@ -167,7 +167,7 @@ async def test_the_status_tells_how_keys_stand(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert 0 < cast("float", many_keys[1]["usable_in_s"]) <= 50
     assert many_keys[2]["usable_in_s"] == 0
-    assert one_keys == []
+    assert [(key["id"], key["state"], key["ends"]) for key in one_keys] == [("key-1", "usable", "wn-4")]
     assert "never-shown" not in json.dumps(told)
 
 

@@ -25,7 +25,10 @@ export interface Model {
 export interface ProviderKey {
   id: string;
   state: "usable" | "cooling" | "retired" | "probing";
-  usable_in_s: number;
+  reason: string | null;
+  usable_in_s: number | null;
+  by_hand: boolean;
+  ends: string;
 }
 
 export interface Provider {

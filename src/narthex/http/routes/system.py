@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from narthex.http import openapi
 from narthex.http.probes import probe
+from narthex.http.routes.provider_keys import told
 from narthex.http.services import Services
 from narthex.providers.contract import KeyHolding, Provider
-from narthex.types.keys import KeyReport
 
 
 def system_routes(services: Services) -> APIRouter:
@@ -83,12 +83,8 @@ def _provider(provider: Provider, models: int) -> dict[str, object]:
         "base_url": getattr(provider, "base_url", None),
         "models": models,
         "health": {"status": health.status, "detail": health.detail, "checked_at": health.checked_at},
-        "keys": [_key(report) for report in provider.key_reports()] if isinstance(provider, KeyHolding) else [],
+        "keys": [told(report) for report in provider.key_reports()] if isinstance(provider, KeyHolding) else [],
     }
-
-
-def _key(report: KeyReport) -> dict[str, object]:
-    return {"id": report.key, "state": report.state.value, "usable_in_s": round(report.usable_in_s, 3)}
 
 
 def _memory_bytes() -> int:
