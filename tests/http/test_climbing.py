@@ -84,9 +84,9 @@ def test_a_whole_answer(gateway: RunningGateway, upstreams: list[ScriptedUpstrea
 def test_a_stream(gateway: RunningGateway, *, ordinary: bool) -> None:
     """Not a word of what did not pass is delivered, the end tells of it, and the usage is that of both."""
     headers = {"origin": gateway.url} if ordinary else {}
-    answer = client_of(gateway).chat.completions.with_raw_response.create(  # type: ignore[call-overload]  # as a caller without types
-        **ASKED, response_format=FORM, stream=True, stream_options={"include_usage": True}, extra_headers=headers
-    )
+    asked = {**ASKED, "response_format": FORM, "stream": True, "stream_options": {"include_usage": True}}
+    create = client_of(gateway).chat.completions.with_raw_response.create
+    answer = create(**asked, extra_headers=headers)  # type: ignore[call-overload]  # as a caller without types
     chunks = list(answer.parse())
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == GOOD
     (told,) = [chunk.narthex for chunk in chunks if "narthex" in (chunk.model_extra or {})]

@@ -88,9 +88,9 @@ def test_a_whole_answer_in_openais_dialect(gateway: RunningGateway, *, ordinary:
 def test_a_stream_in_openais_dialect(gateway: RunningGateway, *, ordinary: bool) -> None:
     """A stream looks like any other, and its last chunk says what it is."""
     headers = {"origin": gateway.url} if ordinary else {}
-    answer = client_of(gateway).chat.completions.with_raw_response.create(  # type: ignore[call-overload]  # as a caller without types
-        **ASKED, model="up/told", stream=True, stream_options={"include_usage": True}, extra_headers=headers
-    )
+    asked = {**ASKED, "model": "up/told", "stream": True, "stream_options": {"include_usage": True}}
+    create = client_of(gateway).chat.completions.with_raw_response.create
+    answer = create(**asked, extra_headers=headers)  # type: ignore[call-overload]  # as a caller without types
     chunks = list(answer.parse())
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text.startswith("up/told failed: up/told first upstream_error")
@@ -113,6 +113,18 @@ def test_both_forms_in_anthropics_dialect(gateway: RunningGateway) -> None:
     assert (final.content[0].text, final.model) == (LATER, "narthex/fallback")  # type: ignore[union-attr]  # it is text
     count = client.messages.count_tokens(**ASKED, model="ant/c")  # type: ignore[arg-type]  # as above
     assert count.input_tokens == 11
+
+
+def test_both_forms_of_responses(gateway: RunningGateway) -> None:
+    """So does a caller of OpenAI's responses, and the end of its stream tells it too."""
+    responses = client_of(gateway).responses
+    answer = responses.with_raw_response.create(model="up/m", input="Recite.")
+    assert (answer.parse().output_text, answer.parse().model) == (LATER, "narthex/fallback")
+    assert answer.headers["x-narthex-fallback"] == "static"
+    with responses.stream(model="up/m", input="Recite.") as stream:
+        final = stream.get_final_response()
+    assert final.output_text == LATER
+    assert (final.model_extra or {})["narthex"] == {"fallback": "static", "after": "upstream_error"}
 
 
 def test_vectors(gateway: RunningGateway) -> None:

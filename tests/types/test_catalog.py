@@ -14,7 +14,8 @@ def test_a_model_is_named_after_its_provider() -> None:
 def test_what_is_consumed_costs_to_the_last_picodollar() -> None:
     """A price in microdollars for a million tokens, times tokens, is exact; half a price is none."""
     facts = ModelFacts(id="m", provider="up", input_microusd_per_mtok=37_500, output_microusd_per_mtok=150_000)
-    assert facts.price == Price(input_microusd_per_mtok=37_500, output_microusd_per_mtok=150_000)
-    assert facts.price.picousd(Usage(input_tokens=3, output_tokens=7)) == 3 * 37_500 + 7 * 150_000
+    price = Price(input_microusd_per_mtok=37_500, output_microusd_per_mtok=150_000)
+    assert facts.price == price
+    assert price.picousd(Usage(input_tokens=3, output_tokens=7)) == 3 * 37_500 + 7 * 150_000
     assert ModelFacts(id="m", provider="up", input_microusd_per_mtok=1).price is None
     assert ModelFacts(id="m", provider="up", output_microusd_per_mtok=1).price is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -43,4 +43,4 @@ def function_at(path: str) -> Callable[..., object]:
             raise NoFunction(f'the module "{module_name}" has no "{name}"; name a function in it') from error
     if not callable(found):
         raise NoFunction(f'"{path}" is {type(found).__name__}, which cannot be called; name a function')
-    return cast("Callable[..., object]", found)
+    return found

@@ -189,8 +189,9 @@ class Paced:
         purse = self._purse
         if not purse.is_empty or purse.budget.on_empty != "refuse":
             return None
-        dollars, period = purse.budget.microusd / 1e6, purse.budget.period
-        message = f"the budget of {self._name!r}, ${dollars:g} for this {period}, is spent; ask for another model"
+        dollars = f"{purse.budget.microusd / 1e6:f}".rstrip("0").rstrip(".")
+        spent = f"the budget of {self._name!r}, ${dollars} for this {purse.budget.period}, is spent"
+        message = f"{spent}; ask for another model, or wait for the next {purse.budget.period}"
         return BudgetSpent(message, retry_after_s=purse.refilled_in_s)
 
     def _stand(self) -> _Stand:
