@@ -25,8 +25,10 @@ from narthex.pipeline.recovery import Recovery
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Timeouts
 from narthex.providers.scripted.provider import ScriptedProvider
+from narthex.resilience.places import Places
+from narthex.resilience.shedding import Shedder
 from narthex.streams.stream import Stream
-from narthex.tenancy.keys import Keyring
+from narthex.tenancy.keys import LOCAL, Keyring
 from narthex.tokens.counting import count_chat
 from narthex.types.dialects import Dialect
 from narthex.wire.registry import CHAT_WIRES
@@ -131,6 +133,28 @@ def _attempt(*, recovery: bool) -> Callable[[], Operation]:
     return prepare
 
 
+def _place() -> Operation:
+    """Take a place at a model that never complained, and give it back."""
+    places = Places()
+
+    def run() -> None:
+        place = places.of(MODEL).try_acquire(0.0)
+        assert place is not None
+        place.succeeded()
+
+    return run
+
+
+def _door() -> Operation:
+    """See how urgent a call is, and whether this server takes it."""
+    shedder, caller = Shedder(), LOCAL
+
+    def run() -> None:
+        shedder.check(caller.priority, 1)
+
+    return run
+
+
 def _scan_answer() -> Operation:
     scan, answer = OPENAI.scan_answer, whole_answer()
     return lambda: scan(answer)
@@ -193,7 +217,9 @@ def parts() -> list[Part]:
         Part("request: put the provider's model in", _replace_model),
         Part("request: count tokens", _count_tokens),
         Part("attempt: alone", _attempt(recovery=False)),
-        Part("attempt: with breaker, retries and budget", _attempt(recovery=True)),
+        Part("attempt: with breaker, retries, budget and place", _attempt(recovery=True)),
+        Part("attempt: place at the model", _place),
+        Part("attempt: is it taken", _door),
         Part("answer: scan", _scan_answer),
         Part("stream: split, per event", _split_frames, len(events)),
         Part("stream: scan, events one by one, per event", _scan_stream(events), len(events)),

@@ -100,36 +100,35 @@ class Recovery:
                 place, begun = await self.place_at(target, exchange), monotonic()
             except NarthexError as error:
                 return error
-        return await self._try_at(exchange, attempt, target, place=place, begun=begun)
-
-    async def _try_at(
-        self, exchange: Exchange, attempt: Attempt, target: Target, *, place: Permit, begun: float
-    ) -> NarthexError | None:
         gate = self.board.gate(target.name)
         turn = gate.allow()
         if not turn:
-            place.release()
-            return _left_alone(target, gate)
-        figures = self.figures
+            return _left_alone(target, gate, place)
+        figures, watched = self.figures, False
         if figures is not None:
             figures.begin(target.name)
-        watched = False
         try:
             await attempt(exchange, target)
             watched = self._begun_well(exchange, gate, place, monotonic() - begun, turn)
-        except NarthexError as error:
-            self.went_wrong(gate, error, turn, place=place)
-            if figures is not None:
-                figures.failed(target.name, monotonic() - begun)
+        except BaseException as error:
+            self._ended_badly(gate, place, error, duration_s=monotonic() - begun, turn=turn)
+            if not isinstance(error, NarthexError):
+                raise
             return error
-        except BaseException:
-            gate.abandoned(turn)
-            place.release()
-            raise
         finally:
             if figures is not None and not watched:
                 figures.end(target.name)
         return None
+
+    def _ended_badly(self, gate: Gate, place: Permit, error: BaseException, *, duration_s: float, turn: int) -> None:
+        """Leave a target that gave no answer; only a failure is held against it."""
+        if not isinstance(error, NarthexError):
+            gate.abandoned(turn)
+            place.release()
+            return
+        self.went_wrong(gate, error, turn, place=place)
+        if self.figures is not None:
+            self.figures.failed(gate.name, duration_s)
 
     async def place_at(self, target: Target, exchange: Exchange) -> Permit:
         """Return a place at a target, waited for if need be; who is left alone is not waited for.
@@ -315,8 +314,13 @@ def _window(target: Target) -> int | None:
     return target.facts.context_tokens if target.facts is not None else None
 
 
-def _left_alone(target: Target, gate: Gate) -> ProviderOverloaded:
-    """Return the error of a call to a target that is left alone, by its own breaker or by its provider's."""
+def _left_alone(target: Target, gate: Gate, place: Permit | None = None) -> ProviderOverloaded:
+    """Return the error of a call to a target that is left alone, by its own breaker or by its provider's.
+
+    The place that the call has there is given back.
+    """
+    if place is not None:
+        place.release()
     closed_by = gate.closed_by()
     reason, remedy = "failed repeatedly and is left alone for now", "try again later or configure `fallbacks` for it"
     if closed_by.state is BreakerState.FORCED_OPEN:
