@@ -18,7 +18,9 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Reply
+from narthex.resilience.concurrency import LimitPolicy
 from narthex.resilience.hedges import HedgeEnd
+from narthex.resilience.places import Places
 from narthex.resilience.recovery import Way
 from narthex.streams.stream import Stream
 from narthex.testing.wires import openai_frames
@@ -389,3 +391,32 @@ async def test_the_stop_of_the_server_ends_an_attempt() -> None:
     with pytest.raises(NarthexError) as raised:
         await call
     assert raised.value.code == "cancelled"
+
+
+async def test_what_only_waited_for_a_place_is_not_accounted() -> None:
+    """A first attempt that stood in line when it was let go has cost nothing, and stands there no longer."""
+    up = Double()
+    running = Hedged(up, Double(SECOND, name="b"))
+    running.recovery.places = Places(LimitPolicy(adaptive=False, maximum=1))
+    limit = running.recovery.places.of("up/m")
+    held = limit.try_acquire()
+    made = exchange(CHAT)
+    assert b"From the second." in (await running.engine.handle(made)).body
+    await running.turns()
+    assert (up.calls, [one.input_tokens for one in made.attempts]) == ([], [0, 0])
+    assert held is not None
+    held.release()
+    assert (limit.report().in_flight, limit.report().waiting, running.nothing_is_left()) == (0, 0, True)
+
+
+async def test_who_has_no_place_is_not_asked_beside_another() -> None:
+    """A second attempt does not stand in line: where all others are full there is none."""
+    up, other = Held(FIRST), Double(name="b")
+    running = Hedged(up, other)
+    running.recovery.places = Places(LimitPolicy(adaptive=False, maximum=1))
+    held = running.recovery.places.of("b/m").try_acquire()
+    call = asyncio.ensure_future(running.engine.handle(exchange(CHAT)))
+    await running.turns()
+    up.gate.set()
+    assert b"From the first." in (await call).body
+    assert (other.calls, running.hedger.counters.begun, held is None) == ([], 0, False)

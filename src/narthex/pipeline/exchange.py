@@ -109,6 +109,8 @@ class Exchange:
     """Whether a streamed answer shall carry its usage."""
     priority: int = Priority.NORMAL
     """How urgent it is: one of `Priority`."""
+    waits: bool = False
+    """Whether it waits for a place at its target: nothing was sent there yet."""
     total_s: float | None = None
     """Time for the whole call, in seconds; None is the configured limit."""
     limits: PartialTimeouts | None = None

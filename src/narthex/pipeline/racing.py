@@ -69,9 +69,12 @@ class _Entrant:
         """Let it go, unless it has failed already: its connection is closed, and nobody is blamed."""
         if self.decision is not None:
             return
-        self.left = True
+        self.left, waited = True, self.exchange.waits
         self.task.cancel()
         self.error = Cancelled()
+        if waited:
+            # Nothing was sent, so nothing is billed.
+            return
         usage = self.exchange.usage
         self.input_tokens = prompt_tokens(self.exchange) if usage is None else usage.input_tokens
 

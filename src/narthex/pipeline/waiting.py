@@ -26,7 +26,11 @@ async def wait_for_place(exchange: Exchange, limit: AdaptiveLimit, *, deadline_s
     If cancelled, no place is held.
     """
     now_s = monotonic()
-    permit = await limit.acquire(exchange.priority, (now_s + deadline_s) / 2 if others else deadline_s)
+    exchange.waits = True
+    try:
+        permit = await limit.acquire(exchange.priority, (now_s + deadline_s) / 2 if others else deadline_s)
+    finally:
+        exchange.waits = False
     exchange.total_s = deadline_s - monotonic()
     return permit
 
