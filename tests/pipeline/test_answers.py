@@ -62,10 +62,10 @@ def test_answers_are_found_by_operation_and_model_in_order() -> None:
 def test_new_answers_are_adopted_and_counters_kept() -> None:
     """After a reload the new answers are given, and what was counted stays."""
     answers = RegisteredAnswers()
-    assert not answers
+    assert not answers.registered
     answers.given["static"] = 3
     answers.adopt(RegisteredAnswers([RegisteredAnswer(text="new")]))
-    assert answers
+    assert answers.registered
     assert _texts(answers, "up/m") == ["new"]
     lines = list(answers.lines())
     assert 'narthex_fallback_answers_total{kind="static"} 3' in lines

@@ -137,24 +137,21 @@ class RegisteredAnswers:
             answers: In their order.
             canonical: What a name stands for.
         """
-        self._answers = tuple(answers)
+        self.registered = tuple(answers)
+        """The answers, in order."""
         self._canonical = canonical
         self.given: dict[Kind, int] = {"static": 0, "computed": 0}
         self.failed = 0
         """Functions that raised, took too long, or returned what is no answer."""
 
-    def __bool__(self) -> bool:
-        """Tell whether there are any."""
-        return bool(self._answers)
-
     def adopt(self, other: RegisteredAnswers) -> None:
         """Give the other's answers from now on; what was counted is kept."""
-        self._answers, self._canonical = other._answers, other._canonical
+        self.registered, self._canonical = other.registered, other._canonical
 
     def fitting(self, exchange: Exchange) -> Iterator[RegisteredAnswer]:
         """Yield those that are registered for a call like this, in order."""
         names = {EVERY, exchange.model_asked, self._canonical(exchange.model_asked)}
-        for answer in self._answers:
+        for answer in self.registered:
             if answer.operation is exchange.operation and not names.isdisjoint(answer.models):
                 yield answer
 

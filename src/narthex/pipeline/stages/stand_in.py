@@ -30,7 +30,7 @@ class StandIn:
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Call on; where no answer is registered, that is all."""
-        return self._covered(exchange, call_next) if self._answers else call_next(exchange)
+        return self._covered(exchange, call_next) if self._answers.registered else call_next(exchange)
 
     async def _covered(self, exchange: Exchange, call_next: Next) -> None:
         try:
