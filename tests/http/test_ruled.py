@@ -82,6 +82,7 @@ class Stage:
 
     def waits_for(self, text: str) -> str:
         """Scrape until a line is there, and return all."""
+        found = ""
         for _ in range(250):
             if text in (found := self.metrics()):
                 return found

@@ -88,6 +88,7 @@ async def test_a_copy_is_settled_apart() -> None:
     assert (shadows.total, shadows.active, shadows.failed) == (1, 0, 0)
     assert (bench.metrics.total, bench.house.lines) == (0, [])
     assert json.loads(bench.trial.calls[0].body)["model"] == "m"
+    assert bench.trial.calls[0].on_trial
     assert bench.up.calls == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -42,9 +43,11 @@ class Bench:
     answers: dict[str, Answer]
     """What is answered to a key in place of the healthy answer."""
 
-    async def call(self, *, stream: bool = False, timeouts: Timeouts | None = None) -> Reply:
+    async def call(self, *, stream: bool = False, timeouts: Timeouts | None = None, on_trial: bool = False) -> Reply:
         """Make one call."""
-        return await self.provider.send(self._request(stream=stream, timeouts=timeouts))
+        call = self._request(stream=stream, timeouts=timeouts)
+        call.on_trial = on_trial
+        return await self.provider.send(call)
 
     async def status(self, timeouts: Timeouts | None = None) -> int:
         """Make one call and return the status of its answer."""
@@ -190,6 +193,40 @@ async def test_all_refused_tells_the_last_refusal() -> None:
         assert isinstance(reply, WholeReply)
         assert (reply.status, b"insufficient_quota" in reply.body) == (429, True)
         assert one.shown() == [*SECRETS]
+
+
+@pytest.mark.parametrize("refusal", [LIMITED, REVOKED, UNPAID, hung_up()])
+async def test_a_call_on_trial_keeps_no_key_from_callers(refusal: Answer) -> None:
+    """It is made once, with the key whose turn it is, and whatever it meets, every key is as it was."""
+    async with bench(dict.fromkeys(SECRETS, refusal)) as one:
+        for number in range(1, 4):
+            with contextlib.suppress(ProviderUnreachable):
+                reply = await one.call(on_trial=True)
+                assert isinstance(reply, WholeReply)
+                assert reply.status in {401, 429}
+            assert len(one.upstream.requests) == number
+        assert one.states() == ["usable"] * 3
+        one.answers.clear()
+        assert await one.status() == 200
+
+
+async def test_a_call_on_trial_is_refused_where_no_key_is_left() -> None:
+    """It waits for none, and takes no probe away from callers."""
+    async with bench(dict.fromkeys(SECRETS, LIMITED)) as one:
+        await one.status()
+        asked = len(one.upstream.requests)
+        with pytest.raises(ProviderLimited):
+            await one.call(on_trial=True)
+        assert len(one.upstream.requests) == asked
+
+
+async def test_a_call_on_trial_quotes_no_key() -> None:
+    """What the provider says of the key is masked, as for callers."""
+    quoting = whole(openai_error(f"Wrong key {FIRST}.", code="invalid_api_key"), status=401)
+    async with bench({FIRST: quoting}) as one:
+        reply = await one.call(on_trial=True)
+        assert isinstance(reply, WholeReply)
+        assert FIRST.encode() not in reply.body
 
 
 async def test_nothing_is_sent_while_every_key_rests() -> None:

@@ -12,6 +12,9 @@ from narthex.types.priorities import PRIORITIES
 
 _PRIORITY: Final[Json] = one_of(*PRIORITIES)
 
+_USAGE_WANTED: Final = record({"include_usage": nullable(FLAG)})
+_REQUEST: Final = record({"model": nullable(TEXT), "stream": nullable(FLAG), "stream_options": nullable(_USAGE_WANTED)})
+"""What is read of any body, whatever its surface."""
 _TAG: Final[Json] = {**TEXT, "pattern": TAG_PATTERN, "maxLength": MAX_TAG_CHARACTERS}
 _TAGS: Final = listed(_TAG, maxItems=MAX_TAGS)
 _MODALITIES: Final = listed(one_of("image", "audio", "file"))
@@ -67,15 +70,7 @@ _DECISIONS: Final[Mapping[str, Json]] = {
     "RouteQuestion": record(
         {
             "model": said(nullable(TEXT), "As asked for; by default that of `request`, or the default model."),
-            "request": said(
-                {
-                    "anyOf": [
-                        *map(ref, ("ChatCompletionRequest", "MessagesRequest", "EmbeddingsRequest")),
-                        {"const": None},
-                    ]
-                },
-                "The body of the call.",
-            ),
+            "request": said(nullable(_REQUEST), "The body of the call, or what is known of it."),
             "surface": {**one_of("openai.chat", "anthropic.messages"), "default": "openai.chat"},
             "operation": {**_OPERATION, "default": "chat"},
             "tags": said(_TAGS, "As in `x-narthex-tags`."),

@@ -123,7 +123,10 @@ def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> 
     timeouts = target.timeouts
     if exchange.total_s is not None or exchange.limits is not None:
         timeouts = timeouts_of(exchange, target)
-    return Call(exchange.operation, target.model, dialect, body, exchange.streaming, timeouts, None, headers)
+    call = Call(exchange.operation, target.model, dialect, body, exchange.streaming, timeouts, None, headers)
+    if exchange.shadow_of is not None:
+        call.on_trial = True
+    return call
 
 
 def timeouts_of(exchange: Exchange, target: Target) -> Timeouts:

@@ -204,4 +204,5 @@ def acts_by_itself(body: bytes) -> bool:
         return True
     if acting.mcp_servers or acting.web_search_options is not None:
         return True
-    return any(tool.type is not None and not tool.type.startswith(_RUN_BY_CALLERS) for tool in acting.tools or ())
+    kinds = [] if acting.tools is None else [tool.type for tool in acting.tools]
+    return any(kind is not None and not kind.startswith(_RUN_BY_CALLERS) for kind in kinds)

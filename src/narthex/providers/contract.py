@@ -85,6 +85,8 @@ class Call(msgspec.Struct, gc=False):
     """The request in the inner vocabulary, where the provider speaks that."""
     headers: Mapping[str, str] = MappingProxyType({})
     """To be sent along, in lower case: `traceparent`, `anthropic-beta` and the like."""
+    on_trial: bool = False
+    """Whether nobody waits for the answer: what it says of a key must not keep that from callers."""
 
 
 class WholeReply(msgspec.Struct, gc=False):

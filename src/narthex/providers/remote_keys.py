@@ -40,11 +40,26 @@ class KeyedProvider(RemoteProvider):
             ProviderError: As of every provider; also if no key may be used now.
         """
         send = super().send
+        if call.on_trial:
+            return await self._on_trial(send, call)
 
         def attempt(headers: Mapping[str, str], limits: Timeouts) -> Awaitable[Reply]:
             return send(msgspec.structs.replace(call, headers={**call.headers, **headers}, timeouts=limits))
 
         return await self._in_turn(attempt, call.timeouts)
+
+    async def _on_trial(self, send: Callable[[Call], Awaitable[Reply]], call: Call) -> Reply:
+        """Make one attempt with one key, of which nothing is taken down."""
+        key = self._turns.take()
+        if isinstance(key, NoKey):
+            raise self._no_key(key)
+        try:
+            reply = await send(msgspec.structs.replace(call, headers={**call.headers, **self._presented[key]}))
+        finally:
+            self._turns.abandoned(key)
+        if isinstance(reply, WholeReply) and reply.status >= 400:
+            reply.body = self._without_keys(reply.body)
+        return reply
 
     async def _ask_for_models(self, headers: Mapping[str, str], limits: Timeouts) -> WholeReply:
         ask = super()._ask_for_models
