@@ -28,7 +28,7 @@ from narthex.http.server import address_of, bind, make_server, run_in_loop
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
 from narthex.pipeline.cascades import Cascades
-from narthex.pipeline.chain import compose, default_stages
+from narthex.pipeline.chain import default_stages, lone_attempt
 from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.fallbacks import Fallbacks
@@ -40,7 +40,6 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
-from narthex.pipeline.stages.attempt import Attempt
 from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, partial_timeouts, shadow_limits, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
@@ -164,8 +163,7 @@ class Gateway(InProcess):
         )
 
     def _shadows(self, settings: Settings, log: RequestLog | None) -> Shadows:
-        # A recovery of its own: copies are tried once, and what becomes of them counts for nobody else.
-        alone = Recovery(chain=lambda _exchange: (), policy=Policy(retries=0))
+        self._shadow_places = Places(limit_policy(settings.limits), maximums=maximums(settings))
         # Ended before the providers are closed: a copy cut off by our stop is no failure of theirs.
         tasks = TaskKeeper()
         self._resources.push_async_callback(tasks.aclose)
@@ -173,9 +171,10 @@ class Gateway(InProcess):
             catalog=self.catalog,
             router=self.router,
             settlement=Settlement(self.metrics.shadows, log),
-            attempt=compose([Attempt(tasks.spawn, alone, rescue="off")]),
+            attempt=lone_attempt(tasks.spawn, self._shadow_places),
             spawn=tasks.spawn,
-            available=self.board.available,
+            # Not where callers would have to wait themselves.
+            available=lambda name: self.board.available(name) and self.places.of(name).has_room,
             limits=shadow_limits(settings.shadows),
         )
 
@@ -250,6 +249,7 @@ class Gateway(InProcess):
         self.recovery.adopt(self._recovery(settings))
         self.answers.adopt(self._registered(settings))
         self.shadows.limits = shadow_limits(settings.shadows)
+        self._shadow_places.adopt(limit_policy(settings.limits), maximums(settings))
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
         self.cascades.adopt(Cascades(self.router.virtual_models))
@@ -310,7 +310,7 @@ class Gateway(InProcess):
             places=self.places,
             shedder=self.shedder,
             router=self.router,
-            explainer=self.explainer,
+            explainer=Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring),
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
@@ -319,11 +319,6 @@ class Gateway(InProcess):
             max_body_bytes=server.max_body_bytes,
             version=__version__,
         )
-
-    @property
-    def explainer(self) -> Explainer:
-        """Tells where calls would go."""
-        return Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring)
 
     def _key_lines(self) -> Iterator[str]:
         return key_lines(reports_by_provider(self.catalog.providers))

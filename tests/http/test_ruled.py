@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -411,3 +413,22 @@ def test_only_a_part_is_copied(tmp_path: Path) -> None:
         copied = routes["rule=trial; to=a/m; copy=b/m"]
         assert copied == pytest.approx(50, abs=31)
         one.upstreams["b"].wait_for(lambda: one.asked("b") == copied)
+
+
+def test_a_shadow_takes_no_place_of_a_callers(tmp_path: Path) -> None:
+    """While callers need every place at the model on trial, no copy goes there."""
+    with stage(tmp_path, {**SHADOW, "when": {"models": ["a/m"]}}, limits={"maximum": 1}) as one:
+        one.upstreams["b"].play(silent())
+
+        def wait_in_vain() -> None:
+            body = {"model": "b/m", "messages": [{"role": "user", "content": "Hi."}]}
+            with contextlib.suppress(httpx.ReadTimeout):
+                httpx.post(f"{one.gateway.url}/v1/chat/completions", json=body, timeout=0.5)
+
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(wait_in_vain)
+            one.upstreams["b"].wait_for(lambda: one.asked("b") == 1)
+            assert served(one.ask()) == "a/m"
+            one.waits_for('narthex_shadow_dropped_total{reason="unavailable"} 1')
+            held.result()
+        assert one.asked("b") == 1

@@ -171,6 +171,9 @@ def test_calls_of_every_surface_are_read() -> None:
     """Anthropic's shape and calls for vectors have their own."""
     body = {"model": "b/m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}], "system": "Be kind."}
     assert Bench().ask(request=body, surface="anthropic.messages").facts.model == "b/m"
+    tools = [{"type": "function", "name": "f", "parameters": {}}]
+    facts = Bench().ask(request={"model": "b/m", "input": "Hi", "tools": tools}, surface="openai.responses").facts
+    assert (facts.model, facts.tools) == ("b/m", True)
     told = Bench().ask(request={"model": "b/v", "input": ["Hi"]}, operation="embed")
     assert (told.facts.operation, told.facts.tools, told.model) == ("embed", False, "b/v")
 

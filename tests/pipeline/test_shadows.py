@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from narthex.errors import NarthexError, ProviderFailed
-from narthex.pipeline.chain import compose
+from narthex.pipeline.chain import lone_attempt
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import ShadowLimits, Shadows, acts_by_itself
-from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.contract import Reply
-from narthex.resilience.decisions import Policy
+from narthex.resilience.places import Places
 from narthex.routing.router import Router
 from narthex.routing.virtual import Member, VirtualModel
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -37,12 +35,11 @@ class Bench:
         self.metrics = self.house.metrics
         self.log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
         self.down: set[str] = set()
-        alone = Recovery(chain=lambda _exchange: (), policy=Policy(retries=0))
         self.shadows = Shadows(
             catalog=self.house.catalog,
             router=self.house.router,
             settlement=Settlement(self.metrics.shadows, self.log),
-            attempt=compose([Attempt(self.house.tasks.spawn, alone, rescue="off")]),
+            attempt=lone_attempt(self.house.tasks.spawn, Places()),
             spawn=self.house.tasks.spawn,
             available=lambda name: name not in self.down,
             limits=ShadowLimits(**limits),  # type: ignore[arg-type]  # as a test names them

@@ -135,14 +135,17 @@ class Inside:
         return asyncio.run(self._explain(calls.route_request(model, **options).body or b"{}"))
 
     async def _explain(self, body: bytes) -> Route:
-        from narthex.pipeline.explain import parse_question  # noqa: PLC0415 - as above
+        from narthex.pipeline.explain import Explainer, parse_question  # noqa: PLC0415 - as above
         from narthex.tenancy.keys import LOCAL  # noqa: PLC0415
 
         question = parse_question(body)
         async with narthex.Gateway(self._loaded) as gateway:
             keys = gateway.settings.keys
             asking = gateway.keyring.caller(keys[0].name) if keys else None
-            explained = gateway.explainer.explain(question, asking or LOCAL)
+            explainer = Explainer(
+                catalog=gateway.catalog, router=gateway.router, board=gateway.board, keyring=gateway.keyring
+            )
+            explained = explainer.explain(question, asking or LOCAL)
         return msgspec.convert(msgspec.to_builtins(explained), Route)
 
 

@@ -85,7 +85,7 @@ _CALL_OPTIONS = (
     ),
     click.option(
         "--surface",
-        type=click.Choice(["openai.chat", "anthropic.messages"]),
+        type=click.Choice(["openai.chat", "openai.responses", "anthropic.messages"]),
         help="The shape of that body; by default openai.chat.",
     ),
 )

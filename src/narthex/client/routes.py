@@ -13,7 +13,7 @@ class RouteOptions(TypedDict, total=False):
 
     request: dict[str, object] | None
     """The body of the call."""
-    surface: Literal["openai.chat", "anthropic.messages"]
+    surface: Literal["openai.chat", "openai.responses", "anthropic.messages"]
     """The shape of that body."""
     operation: Literal["chat", "embed", "count_tokens"]
     tags: list[str]

@@ -71,7 +71,7 @@ _DECISIONS: Final[Mapping[str, Json]] = {
         {
             "model": said(nullable(TEXT), "As asked for; by default that of `request`, or the default model."),
             "request": said(nullable(_REQUEST), "The body of the call, or what is known of it."),
-            "surface": {**one_of("openai.chat", "anthropic.messages"), "default": "openai.chat"},
+            "surface": {**one_of("openai.chat", "openai.responses", "anthropic.messages"), "default": "openai.chat"},
             "operation": {**_OPERATION, "default": "chat"},
             "tags": said(_TAGS, "As in `x-narthex-tags`."),
             "caller": said(nullable(TEXT), "Name of a key; by default that of this request."),

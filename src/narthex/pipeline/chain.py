@@ -21,6 +21,8 @@ from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
 from narthex.providers.catalog import Catalog
+from narthex.resilience.decisions import Policy
+from narthex.resilience.places import Places
 from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
 
@@ -48,6 +50,17 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         Cascade(catalog, Cascades() if cascades is None else cascades),
         Attempt(spawn, recovery, rescue=rescue),
     ]
+
+
+def lone_attempt(spawn: Spawn, places: Places) -> Next:
+    """Return the way of a copy: one attempt at its target, of which no other call hears.
+
+    Args:
+        spawn: Keeps the task that reads an answer.
+        places: Limit the copies at once to each target.
+    """
+    alone = Recovery(chain=lambda _exchange: (), policy=Policy(retries=0), places=places)
+    return compose([Attempt(spawn, alone, rescue="off")])
 
 
 def compose(stages: Sequence[Check | Stage]) -> Next:

@@ -34,7 +34,7 @@ NO_REQUEST: Final = msgspec.Raw(b"null")
 
 Tag = Annotated[str, Meta(max_length=MAX_TAG_CHARACTERS, pattern=TAG_PATTERN)]
 Moment = Annotated[datetime, Meta(tz=True)]
-SurfaceName = Literal["openai.chat", "anthropic.messages"]
+SurfaceName = Literal["openai.chat", "openai.responses", "anthropic.messages"]
 OperationName = Literal["chat", "embed", "count_tokens"]
 
 

@@ -21,7 +21,7 @@ from narthex.types.dialects import Operation
 
 Reason = Literal["busy", "tools", "same", "unavailable", "unknown"]
 """Why a copy is not sent: too many are under way, its provider would act on it, it goes where the call went already,
-that model is left alone at the moment, or there is no such model."""
+that model is left alone or has no place free at the moment, or there is no such model."""
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 Spawn = Callable[[Coroutine[object, object, None]], object]
@@ -185,7 +185,7 @@ class _Tool(msgspec.Struct):
 
 
 class _Acting(msgspec.Struct):
-    tools: list[_Tool] | None = None
+    tools: tuple[_Tool, ...] | None = None
     mcp_servers: object = None
     web_search_options: object = None
 
@@ -204,5 +204,9 @@ def acts_by_itself(body: bytes) -> bool:
         return True
     if acting.mcp_servers or acting.web_search_options is not None:
         return True
-    kinds = [] if acting.tools is None else [tool.type for tool in acting.tools]
-    return any(kind is not None and not kind.startswith(_RUN_BY_CALLERS) for kind in kinds)
+    tools = acting.tools
+    return tools is not None and any(map(_runs_at_its_provider, tools))
+
+
+def _runs_at_its_provider(tool: _Tool) -> bool:
+    return tool.type is not None and not tool.type.startswith(_RUN_BY_CALLERS)
