@@ -52,13 +52,13 @@ class KeyedProvider(RemoteProvider):
         """Make one attempt with one key, of which nothing is taken down."""
         key = self._turns.take()
         if isinstance(key, NoKey):
-            raise self._no_key(key)
+            raise self.books.no_key(key)
         try:
             reply = await send(msgspec.structs.replace(call, headers={**call.headers, **self._presented[key]}))
         finally:
             self._turns.abandoned(key)
         if isinstance(reply, WholeReply) and reply.status >= 400:
-            reply.body = self._without_keys(reply.body)
+            reply.body = self.books.without_keys(reply.body)
         return reply
 
     async def _ask_for_models(self, headers: Mapping[str, str], limits: Timeouts) -> WholeReply:
