@@ -302,3 +302,33 @@ async def test_a_caller_who_leaves_late_harms_nobody(monkeypatch: pytest.MonkeyP
         with pytest.raises(asyncio.CancelledError):
             await first
         assert (await others[0]).status == 200
+
+
+@pytest.mark.parametrize("way", ["kept", "new", "streamed"])
+async def test_a_response_that_comes_to_nobody_ends_its_connection(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Who is cancelled just before the end comes still closes the connection: no other call may be on it by then."""
+    async with remote() as (provider, upstream):
+        if way == "kept":
+            await provider.send(call())
+        frames = streamed(openai_frames("Hello"), delay_s=0.01)
+        upstream.always(frames if way == "streamed" else whole(openai_answer("Hello")))
+        given_back: list[Connection] = []
+        monkeypatch.setattr(provider._pool, "give_back", given_back.append)
+        take = Connection.data_received
+
+        async def ask() -> None:
+            reply = await provider.send(call(stream=way == "streamed"))
+            if isinstance(reply, StreamReply):
+                await reply.pump(lambda _data: None)
+
+        def cancelled_first(connection: Connection, data: bytes) -> None:
+            if way != "streamed" or b"\r\n0\r\n\r\n" in data or data.startswith(b"0\r\n"):
+                asked.cancel()
+            take(connection, data)
+
+        monkeypatch.setattr(Connection, "data_received", cancelled_first)
+        asked = asyncio.ensure_future(ask())
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert given_back == []
+        await upstream.all_closed()

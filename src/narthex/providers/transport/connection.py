@@ -78,31 +78,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_complete",
-        "_done",
-        "_head",
-        "_hurried_at",
-        "_keep",
-        "_limits",
-        "_loop",
-        "_owner",
-        "_parser",
-        "_parts",
-        "_patience",
-        "_raw_headers",
-        "_since",
-        "_sink",
-        "_size",
-        "_streaming",
-        "_told",
-        "_transport",
-        "begun",
-        "busy",
-        "idle_since",
-        "on_body",
-        "on_header",
-        "paused",
-        "status",
+        *("_complete", "_done", "_head", "_hurried_at", "_keep", "_limits", "_loop", "_owner", "_parser", "_parts"),
+        *("_patience", "_raw_headers", "_since", "_sink", "_size", "_streaming", "_told", "_transport", "begun"),
+        *("busy", "idle_since", "on_body", "on_header", "paused", "status"),
     )
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
@@ -356,6 +334,9 @@ class Connection(asyncio.Protocol):
         done = self._done
         if done is not None and not done.done():
             done.set_result(WholeReply(self.status, Headers(self._raw_headers.copy()), body))
+        elif done is not None and done.cancelled():
+            # Whoever gave it up has not run yet, and will close the connection: nobody else may be on it then.
+            self._keep = False
         if self._keep and self.usable:
             self._owner.give_back(self)
         elif self._transport is not None:
