@@ -153,6 +153,12 @@ class House:
         with urllib.request.urlopen(f"{self.gateway.url}/api/system/status", timeout=DEADLINE_S) as response:
             return cast("dict[str, object]", json.loads(response.read()))
 
+    def metric(self, name: str) -> float:
+        """Return a metric of the gateway by its name with labels; 0 if there is none."""
+        with urllib.request.urlopen(f"{self.gateway.url}/metrics", timeout=DEADLINE_S) as response:
+            lines = response.read().decode().splitlines()
+        return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")), "0"))
+
     def memory_bytes(self) -> int:
         """Return the resident memory of the gateway."""
         return cast("int", self.status()["memory_bytes"])
@@ -195,10 +201,24 @@ class House:
         return log[min(starts) :][:_SHOWN_CHARACTERS] if starts else ""
 
 
+HEDGING: Final[Mapping[str, object]] = {
+    "enabled": True,
+    "percent": 100,
+    "quantile": 50,
+    "least_s": 0.01,
+    "minimum_calls": 1,
+}
+"""Every second call is late, and asked of another model too."""
+
+
 @contextmanager
-def house() -> Iterator[House]:
-    """Run a gateway that tries again as it is delivered, goes on with broken streams, and meets every fault."""
-    with Wall(unit_s=UNIT_S, reply=REPLY) as wall, running_gateway(_settings(wall)) as gateway:
+def house(**more: object) -> Iterator[House]:
+    """Run a gateway that tries again as it is delivered, goes on with broken streams, and meets every fault.
+
+    Args:
+        more: Further settings.
+    """
+    with Wall(unit_s=UNIT_S, reply=REPLY) as wall, running_gateway(_settings(wall) | more) as gateway:
         yield House(wall, gateway)
 
 

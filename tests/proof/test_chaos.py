@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from narthex.resilience.hedges import HedgeEnd
 from narthex.testing import Wall
 from narthex.testing.callers import Question, ask
 from narthex.testing.trials import Gateway, Trial
-from tests.proof.chaos import REPLY, UNIT_S, House, Result, drawn, house, run
+from tests.proof.chaos import HEDGING, REPLY, UNIT_S, House, Result, drawn, house, run
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,6 +78,18 @@ async def test_thousands_of_calls_leave_no_trace(chaos: House) -> None:
         _LOG.info("%s %s; %.1f MiB", result, result.lost, chaos.memory_bytes() / 2**20)
     assert chaos.memory_bytes() - before_bytes < GROWTH_BYTES
     assert chaos.complaints() == ""
+
+
+async def test_two_attempts_at_a_call_are_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where calls are asked of a second model too, under faults, the truth is told and no loser stays."""
+    monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
+    with house(hedging=HEDGING) as one:
+        await ready(one)
+        await survives(one, FEW, SEED)
+        ended = {end: one.metric(f'narthex_hedges_total{{event="{end}"}}') for end in HedgeEnd}
+        assert one.metric('narthex_hedges_total{event="begun"}') == sum(ended.values()) > FEW / 20
+        assert min(ended[HedgeEnd.WON], ended[HedgeEnd.LOST]) > 0
+        assert one.complaints() == ""
 
 
 async def test_the_same_calls_deceive_where_nothing_is_between() -> None:
