@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from time import monotonic
 
 from narthex.errors import (
@@ -64,14 +65,21 @@ class Lateness:
         self.waits: list[float] = []
         self._clock = clock
 
-    async def __call__(self, task: asyncio.Task[None], seconds: float) -> None:
+    def __call__(self, seconds: float, call: Callable[[], None]) -> asyncio.Future[None]:
         """Let the attempt run as far as it gets without waiting; then its time is over."""
         self.waits.append(seconds)
+        return asyncio.ensure_future(self._pass(seconds, call))
+
+    async def _pass(self, seconds: float, call: Callable[[], None]) -> None:
         for _ in range(20):
-            if task.done():
-                return
             await asyncio.sleep(0)
         self._clock.set(self._clock() + seconds)
+        call()
+
+
+def never(_seconds: float, _call: Callable[[], None]) -> asyncio.Future[None]:
+    """Have no attempt be late."""
+    return asyncio.get_running_loop().create_future()
 
 
 class Hedged(House):
@@ -84,7 +92,7 @@ class Hedged(House):
         self.recovery.figures = self.figures = Figures(monotonic)
         self.clock = FakeClock(monotonic())
         self.late = Lateness(self.clock)
-        self.hedger = Hedger(self.tasks.spawn, policy=policy, clock=self.clock, wait=self.late)
+        self.hedger = Hedger(self.tasks.spawn, policy=policy, clock=self.clock, later=self.late)
         self.hedger.budget = HedgeBudget(1.0)
         self.recovery.hedger = self.hedger
         for _ in range(20 if known else 0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -104,11 +105,12 @@ async def test_a_twentieth_of_the_calls_is_hedged_at_most() -> None:
     running = Hedged(up, other)
     running.hedger.budget = HedgeBudget(0.05)
 
-    async def late_then_let_go(_task: asyncio.Task[None], _seconds: float) -> None:
+    def late_then_let_go(_seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         up.gate.clear()
-        asyncio.get_running_loop().call_later(0.001, up.gate.set)
+        asyncio.get_running_loop().call_soon(call)
+        return asyncio.get_running_loop().call_later(0.001, up.gate.set)
 
-    running.hedger.wait = late_then_let_go
+    running.hedger.later = late_then_let_go
     for _ in range(400):
         await running.engine.handle(exchange(CHAT))
     assert 18 <= len(other.calls) <= 20

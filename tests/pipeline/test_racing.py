@@ -28,7 +28,7 @@ from narthex.types.dialects import Dialect
 from narthex.types.events import TextDelta
 from narthex.wire.registry import CHAT_WIRES
 from tests.pipeline.doubles import CHAT, Double, at_once, exchange, read, streamed
-from tests.pipeline.hedged import BUSY, DOWN, FIRST, GONE, SECOND, STREAM, USUAL_S, Deaf, Hedged, Held, story
+from tests.pipeline.hedged import BUSY, DOWN, FIRST, GONE, SECOND, STREAM, USUAL_S, Deaf, Hedged, Held, never, story
 
 
 async def test_the_quicker_of_two_answers() -> None:
@@ -231,7 +231,7 @@ async def test_a_caller_may_leave_before_anything_is_late() -> None:
     """The one attempt there is ends, and no second one begins."""
     up = Held()
     running = Hedged(up, Double(name="b"))
-    running.hedger.wait = lambda task, _seconds: asyncio.wait((task,))
+    running.hedger.later = never
     call = asyncio.ensure_future(running.engine.handle(exchange(CHAT)))
     await running.turns()
     call.cancel()
@@ -384,7 +384,7 @@ async def test_an_attempt_that_breaks_is_a_failure(who: str, caplog: pytest.LogC
 async def test_the_stop_of_the_server_ends_an_attempt() -> None:
     """An attempt that is ended from outside is told as one that was cancelled."""
     running = Hedged(Held(), Double(name="b"))
-    running.hedger.wait = lambda task, _seconds: asyncio.wait((task,))
+    running.hedger.later = never
     call = asyncio.ensure_future(running.engine.handle(exchange(CHAT)))
     await running.turns()
     await running.tasks.aclose()

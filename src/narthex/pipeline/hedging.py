@@ -15,7 +15,7 @@ from typing import Final
 from narthex.config.settings import HedgingSettings
 from narthex.errors import InvalidRequest
 from narthex.pipeline.exchange import Exchange, Tried
-from narthex.pipeline.racing import Race, Wait
+from narthex.pipeline.racing import Later, Race, Timer
 from narthex.pipeline.recovery import Attempt, Failed, Recovery
 from narthex.pipeline.stages.attempt import Spawn
 from narthex.providers.catalog import Target
@@ -58,8 +58,8 @@ def _policy(settings: HedgingSettings) -> HedgePolicy:
     )
 
 
-async def _wait(task: asyncio.Task[None], seconds: float) -> None:
-    await asyncio.wait((task,), timeout=seconds)
+def _later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)
 
 
 class Hedger:
@@ -72,7 +72,7 @@ class Hedger:
         policy: HedgePolicy | None = None,
         counters: Hedges | None = None,
         clock: Callable[[], float] = monotonic,
-        wait: Wait = _wait,
+        later: Later = _later,
     ) -> None:
         """Begin with nothing known of any target.
 
@@ -81,14 +81,14 @@ class Hedger:
             policy: When a second attempt is made.
             counters: Told what became of them.
             clock: Seconds of the monotonic clock.
-            wait: Waits for an attempt until it is late.
+            later: Calls a function later, when an attempt is late.
         """
         self.policy = policy or HedgePolicy()
         self.counters = counters or Hedges()
         self.budget = HedgeBudget(self.policy.ratio)
         self.spawn = spawn
         self.clock = clock
-        self.wait = wait
+        self.later = later
         self._times: dict[_Kind, LatencyQuantile] = {}
 
     def by(self, settings: HedgingSettings) -> Hedger | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
@@ -28,8 +28,17 @@ from narthex.resilience.recovery import Way
 
 logger = logging.getLogger(__name__)
 
-Wait = Callable[[asyncio.Task[None], float], Awaitable[object]]
-"""Waits for the end of a task, no longer than so many seconds."""
+
+class Timer(Protocol):
+    """Something that is to happen later."""
+
+    def cancel(self) -> object:
+        """Have it not happen."""
+        ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
+"""Calls a function in so many seconds."""
 
 
 class Marshal(Protocol):
@@ -37,7 +46,7 @@ class Marshal(Protocol):
 
     spawn: Spawn
     clock: Callable[[], float]
-    wait: Wait
+    later: Later
     budget: HedgeBudget
     counters: Hedges
 
@@ -59,6 +68,7 @@ class _Entrant:
         self.input_tokens = 0
         self._way = way
         self.task = race.marshal.spawn(self._run(race))
+        self.task.add_done_callback(race.wake)
 
     @property
     def decision(self) -> Decision | None:
@@ -113,6 +123,7 @@ class Race:
     _first: _Entrant
     _hedge: _Entrant | None = None
     _winner: _Entrant | None = None
+    _turn: asyncio.Future[None] | None = None
 
     def __init__(self, marshal: Marshal, recovery: Recovery, exchange: Exchange, attempt: Attempt) -> None:
         self.marshal = marshal
@@ -124,13 +135,13 @@ class Race:
         """Make the attempts; tell where the call stands if neither answered."""
         self._late_s = late_s
         self._first = first = _Entrant(self, self._exchange.fork(), target, "first")
+        timer = self.marshal.later(late_s, self.wake)
         try:
-            await self.marshal.wait(first.task, late_s)
+            await self._next()
             if not first.task.done():
                 self._hedge = self._second(target)
             while not self._decided():
-                running = [one.task for one in self._entrants if not one.task.done()]
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await self._next()
         except BaseException:
             if self._winner is None:
                 self._conclude()
@@ -138,10 +149,22 @@ class Race:
                 # Its books are kept by who settles the call.
                 self._winner.end_answer()
             raise
+        finally:
+            timer.cancel()
         if self._winner is not None:
             return None
         self._conclude()
         return self._failed()
+
+    async def _next(self) -> None:
+        """Wait until something has happened: an attempt has ended, or is late."""
+        self._turn = asyncio.get_running_loop().create_future()
+        await self._turn
+
+    def wake(self, _ended: object = None) -> None:
+        """Take note that something has happened."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
 
     def won(self, winner: _Entrant) -> None:
         """Take over what an attempt set that has answered.
