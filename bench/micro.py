@@ -200,6 +200,31 @@ def _split_frames() -> Operation:
     return split
 
 
+def _log(*, retained: bool) -> Callable[[], Operation]:
+    """Prepare a stream that is read as it is written, as the fast lane does, with or without being kept."""
+
+    def prepare() -> Operation:
+        pieces = stream_events()
+
+        def run() -> None:
+            stream = Stream(Dialect.OPENAI_CHAT)
+            if retained:
+                stream.retain(lambda _size: True)
+
+            def read() -> None:
+                reader.take()
+
+            reader = stream.reader(read)
+            for piece in pieces:
+                stream.append(piece)
+            stream.close()
+            reader.leave()
+
+        return run
+
+    return prepare
+
+
 def _count_tokens() -> Operation:
     request = OPENAI.decode_request(body("json", model=MODEL))
     return lambda: count_chat(request, "gpt-4o")
@@ -224,6 +249,8 @@ def parts() -> list[Part]:
         Part("stream: split, per event", _split_frames, len(events)),
         Part("stream: scan, events one by one, per event", _scan_stream(events), len(events)),
         Part("stream: scan, eight events a read, per event", _scan_stream(together), len(events)),
+        Part("stream: write and read the log, per event", _log(retained=False), len(events)),
+        Part("stream: write and read the log, kept, per event", _log(retained=True), len(events)),
         Part("stream: translate to another dialect, per event", _translate_stream, len(events)),
     ]
 

@@ -14,6 +14,7 @@ from narthex.providers.key_books import key_lines
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.concurrency import LimitPolicy
 from narthex.resilience.hedges import HedgeEnd, Hedges
+from narthex.resilience.idempotency import IdempotencyStore
 from narthex.resilience.places import Places
 from narthex.resilience.recovery import Recovery, Way
 from narthex.resilience.shedding import Shedder
@@ -33,6 +34,9 @@ What begins with `narthex_shadow_` is about [copies of calls](../how-to/routing.
 """
 
 
+_OUTCOME = (
+    "`ok`, `replayed` for an answer [given again](../how-to/ask-twice.md), or the [code](errors.md#codes) of the error."
+)
 _MODEL = f"""\
 `provider/model` that served the call; `none` where none was reached. \
 Above {MAX_SERIES} combinations of labels, further models are counted as `other`."""
@@ -43,7 +47,7 @@ _REFUSED = "Why a call was refused: `lag`, the event loop is late; `active`, the
 _LABELS = (
     (code("operation"), "What was asked."),
     (code("model"), _MODEL),
-    (code("outcome"), "`ok`, or the [code](errors.md#codes) of the error."),
+    (code("outcome"), _OUTCOME),
     (code("failure"), "The [class](errors.md) of the failure that was met first."),
     (code("priority"), "How urgent it was: " + ", ".join(map(code, PRIORITIES)) + "."),
     (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
@@ -59,6 +63,7 @@ _LABELS = (
     (code("virtual"), "The virtual model that was asked for."),
     (code("period"), "`hour`, `day` or `month`."),
     (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
+    (code("state"), "`kept` where the answer is whole or was too large, `running` where it is still made."),
     (code("direction"), "`input` for tokens read, `output` for tokens written."),
 )
 
@@ -77,7 +82,7 @@ def documented() -> list[tuple[str, str, str, str]]:
     cascades.note("thrifty", "local/smollm2", "passed")
     hedges = Hedges()
     hedges.let_go("local/smollm2", 1)
-    counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades)
+    counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades, IdempotencyStore[object]())
     spending = Spending(lambda: 0.0, lambda _name: None)
     spending.purse("careful", Budget(microusd=1, period="day"))
     metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds()]

@@ -40,6 +40,7 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, partial_timeouts, shadow_limits, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
@@ -102,19 +103,20 @@ class Gateway(InProcess):
         self.settings = settings.settings if isinstance(settings, Loaded) else settings
         self._given_answers = tuple(answers)
         self._resources = contextlib.AsyncExitStack()
+        self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
 
     async def __aenter__(self) -> Self:
         """Build everything, in order."""
         settings = self.settings
-        data_dir = settings.data_dir.expanduser()
         self._tasks = TaskKeeper()
         self.metrics = Metrics()
         self._open_door(settings)
-        self._resources.push_async_callback(self._tasks.aclose)
+        data_dir = settings.data_dir.expanduser()
         log = self._open_log(data_dir / "logs")
         self.embedded = _embedded(settings.embedded, data_dir)
-        self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
         self._resources.push_async_callback(self._close_providers)
+        # First to end: what is cancelled here still needs its provider, and leaves its line in the log.
+        self._resources.push_async_callback(self._tasks.aclose)
         self.catalog = await self._catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
         self.board = BreakerBoard(breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
@@ -123,6 +125,7 @@ class Gateway(InProcess):
         self.router = self._router(settings)
         self.hedger = Hedger(self._tasks.spawn)
         self.recovery = self._recovery(settings)
+        self.idempotency = Idempotency(settings.idempotency, self._tasks.spawn)
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
@@ -133,7 +136,7 @@ class Gateway(InProcess):
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
-        more = (self.hedger.counters, self.places, self.shedder, self.spending)
+        more = (self.hedger.counters, self.places, self.shedder, self.spending, self.idempotency.store)
         return [*(one.lines for one in (*counting, *more)), self._key_lines]
 
     def _open_door(self, settings: Settings) -> None:
@@ -147,6 +150,7 @@ class Gateway(InProcess):
         return default_stages(
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
+            idempotency=self.idempotency,
             catalog=self.catalog,
             router=self.router,
             spawn=self._tasks.spawn,
@@ -253,6 +257,7 @@ class Gateway(InProcess):
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
         self.cascades.adopt(Cascades(self.router.virtual_models))
+        self.idempotency.adopt(settings.idempotency)
         self.settings = settings
         self.survey.expire()
         kept = [provider for _, provider in self._remotes.values()]

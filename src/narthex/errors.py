@@ -13,6 +13,7 @@
     │   ├── MethodNotAllowed        405
     │   ├── RequestTimeout          408  the request was not sent to its end in time
     │   ├── IdempotencyConflict     409  the idempotency key stands for another request
+    │   ├── AnswerNotKept           409  its answer was given, and was too large to be given again
     │   ├── BodyTooLarge            413
     │   └── UnsupportedMediaType    415
     ├── ProviderError                    a provider failed; `failure` says how
@@ -190,6 +191,13 @@ class IdempotencyConflict(RequestError):
     """This `Idempotency-Key` was used for another request: send a new key, or the first request unchanged."""
 
     code = "idempotency_conflict"
+    status = 409
+
+
+class AnswerNotKept(RequestError):
+    """The answer under this `Idempotency-Key` was given, and was too large to be kept: to ask again, send a new key."""
+
+    code = "idempotency_answer_not_kept"
     status = 409
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from narthex.config.settings import IdempotencySettings
 from narthex.errors import NarthexError
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages
@@ -18,8 +19,10 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.replay import Kept
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import (
     Call,
@@ -34,6 +37,7 @@ from narthex.providers.contract import (
     WholeReply,
 )
 from narthex.resilience.decisions import Policy
+from narthex.resilience.idempotency import IdempotencyStore
 from narthex.routing.conditions import Means
 from narthex.routing.figures import Figures
 from narthex.routing.router import Router
@@ -105,6 +109,7 @@ class House:
         keys: Iterable[tuple[str, str]] = (),
         default_model: str = "",
         virtual: Sequence[VirtualModel] = (),
+        remembering: IdempotencySettings | None = None,
         **aliases: str,
     ) -> None:
         self.metrics = Metrics()
@@ -119,9 +124,10 @@ class House:
         self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause)
         self.pauses: list[float] = []
         self.fallbacks: tuple[str, ...] = ()
-        stages = default_stages(
+        self._stages = default_stages(
             keyring=Keyring(keys),
             doorkeeper=self.doorkeeper,
+            idempotency=Idempotency(remembering or IdempotencySettings(), self.tasks.spawn),
             catalog=self.catalog,
             router=self.router,
             spawn=self.tasks.spawn,
@@ -130,8 +136,12 @@ class House:
         )
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
-        self._stages = stages
-        self.engine = Engine(stages, Settlement(self.metrics, self._log))
+        self.engine = Engine(self._stages, Settlement(self.metrics, self._log))
+
+    @property
+    def remembered(self) -> IdempotencyStore[Kept]:
+        """What is remembered under idempotency keys."""
+        return self.stage(Idempotency).store
 
     def stage(self, kind: type[T]) -> T:
         """Return the stage of this kind."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from narthex.config.settings import IdempotencySettings
 from narthex.pipeline.chain import compose, default_stages
 from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.providers.catalog import Catalog
 from narthex.routing.router import Router
 from narthex.tenancy.keys import Keyring
@@ -65,9 +67,11 @@ async def test_the_way_of_every_call() -> None:
     stages = default_stages(
         keyring=Keyring([]),
         doorkeeper=Doorkeeper(),
+        idempotency=Idempotency(IdempotencySettings(), TaskKeeper().spawn),
         catalog=Catalog([]),
         router=Router(*surroundings(Catalog([]))),
         spawn=TaskKeeper().spawn,
         recovery=Recovery(chain=lambda _exchange: ()),
     )
-    assert [type(stage).__name__ for stage in stages] == ["Identify", "Admit", "Route", "StandIn", "Cascade", "Attempt"]
+    order = ["Identify", "Admit", "Idempotency", "Route", "StandIn", "Cascade", "Attempt"]
+    assert [type(stage).__name__ for stage in stages] == order

@@ -21,7 +21,7 @@ from narthex.errors import (
     TruncatedAnswer,
 )
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, closing, note, produce, relay, truncated
+from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, closing, dated, note, produce, relay, truncated
 from narthex.providers.contract import StreamReply
 from narthex.streams.stream import Stream
 from narthex.testing.wires import anthropic_frame, anthropic_frames, openai_error, openai_frames
@@ -310,3 +310,14 @@ def test_a_cut_answer_says_where() -> None:
     assert isinstance(error, TruncatedAnswer)
     assert "up" in error.message
     assert error.retryable
+
+
+def test_an_end_is_dated_where_its_dialect_tells_the_time() -> None:
+    """OpenAI's responses tell when they ended: whoever writes one later writes that time; other events stay."""
+    response = exchange(CHAT, dialect=Dialect.OPENAI_RESPONSES)
+    ended = dated(response, Ended())
+    assert isinstance(ended, Ended)
+    assert ended.at > 0
+    text = TextDelta(text="a")
+    assert dated(response, text) is text
+    assert dated(exchange(CHAT), Ended()) == Ended()

@@ -197,7 +197,7 @@ async def test_a_virtual_model_may_be_tried() -> None:
 
 
 async def test_an_idempotency_key_stays_with_the_call() -> None:
-    """A provider would take the copy for a repetition; other headers go along."""
+    """A provider sees it neither with the call nor with the copy; other headers go along."""
     bench = Bench(whole(GOOD))
     headers = {b"idempotency-key": b"one", b"traceparent": b"00-aa-bb-01"}
     await bench.copied(exchange(CHAT, headers=headers))

@@ -391,3 +391,41 @@ def test_models(anthropic_client: anthropic.Anthropic) -> None:
     assert (model.id, model.type) == ("demo/m", "model")
     with pytest.raises(anthropic.NotFoundError):
         anthropic_client.models.retrieve("demo/none")
+
+
+# -- idempotency keys --------------------------------------------------------------------------------------------------
+
+
+def test_a_key_gives_the_same_answer(anthropic_client: anthropic.Anthropic, wired: Far) -> None:
+    """Two calls under one key are one call to the provider, whole and streamed."""
+    before = len(wired.upstream.requests)
+    key = {"Idempotency-Key": f"anthropic-whole-{wired.name}"}
+    wired.says()
+    raw = [
+        anthropic_client.messages.with_raw_response.create(
+            model=wired.model, max_tokens=50, messages=HELLO, extra_headers=key
+        )
+        for _ in range(2)
+    ]
+    assert raw[0].read() == raw[1].read()
+    assert [one.headers.get("idempotent-replayed") for one in raw] == [None, "true"]
+    wired.says(stream=True)
+    key = {"Idempotency-Key": f"anthropic-streamed-{wired.name}"}
+    seen = []
+    for _ in range(2):
+        with anthropic_client.messages.stream(
+            model=wired.model, max_tokens=50, messages=HELLO, extra_headers=key
+        ) as stream:
+            seen.append(list(stream))
+    assert seen[0] == seen[1]
+    assert len(wired.upstream.requests) == before + 2
+
+
+def test_a_conflict_is_not_retried(gateway: RunningGateway) -> None:
+    """The SDK takes a 409 for a lock and would ask again: it is told not to."""
+    key = {"Idempotency-Key": "anthropic-conflict"}
+    with anthropic.Anthropic(base_url=gateway.url, api_key=KEY, max_retries=2) as client:
+        client.messages.create(model="demo/m", max_tokens=50, messages=HELLO, extra_headers=key)
+        with pytest.raises(anthropic.ConflictError) as raised:
+            client.messages.create(model="demo/m", max_tokens=51, messages=HELLO, extra_headers=key)
+    assert raised.value.response.request.headers["x-stainless-retry-count"] == "0"

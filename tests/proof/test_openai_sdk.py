@@ -13,7 +13,9 @@ import pytest
 from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageParam, ChatCompletionToolParam
 from pydantic import BaseModel
 
+from narthex.testing.acts import delayed, whole
 from narthex.testing.upstream import ScriptedUpstream
+from narthex.testing.wires import anthropic_answer, openai_answer
 from tests.gateways import KEY, RunningGateway
 from tests.proof.houses import CALLS, PIXEL, PROVIDER_KEY, Far, Json, pieces_of, tool_use
 
@@ -341,3 +343,51 @@ def test_models(openai_client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         openai_client.models.retrieve("demo/none")
     assert raised.value.code == "model_not_found"
+
+
+# -- idempotency keys --------------------------------------------------------------------------------------------------
+
+
+def test_a_key_gives_the_same_answer(openai_client: openai.OpenAI, wired: Far) -> None:
+    """Two calls under one key are one call to the provider, whole and streamed."""
+    before = len(wired.upstream.requests)
+    key = {"Idempotency-Key": f"whole-{wired.name}"}
+    wired.says()
+    raw = [
+        openai_client.chat.completions.with_raw_response.create(model=wired.model, messages=HELLO, extra_headers=key)
+        for _ in range(2)
+    ]
+    assert raw[0].content == raw[1].content
+    assert [one.headers.get("idempotent-replayed") for one in raw] == [None, "true"]
+    wired.says(stream=True)
+    key = {"Idempotency-Key": f"streamed-{wired.name}"}
+    seen = [
+        list(openai_client.chat.completions.create(model=wired.model, messages=HELLO, extra_headers=key, stream=True))
+        for _ in range(2)
+    ]
+    assert seen[0] == seen[1]
+    assert len(wired.upstream.requests) == before + 2
+
+
+def test_the_sdks_own_retry_finds_the_first_answer(gateway: RunningGateway, wired: Far) -> None:
+    """A client that lost patience retries by itself: under a key that is the same call, which has gone on meanwhile."""
+    before = len(wired.upstream.requests)
+    text = "Hello from the script."
+    wired.play(delayed(whole(openai_answer(text) if wired.name == "openai" else anthropic_answer(text)), 0.8))
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=3, timeout=0.5) as impatient:
+        answer = impatient.chat.completions.create(
+            model=wired.model, messages=HELLO, extra_headers={"Idempotency-Key": f"patience-{wired.name}"}
+        )
+    assert answer.choices[0].message.content == "Hello from the script."
+    assert len(wired.upstream.requests) == before + 1
+
+
+def test_a_conflict_is_not_retried(gateway: RunningGateway) -> None:
+    """The SDK takes a 409 for a lock and would ask again: it is told not to."""
+    key = {"Idempotency-Key": "conflict"}
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=2) as client:
+        client.chat.completions.create(model="demo/m", messages=HELLO, extra_headers=key)
+        with pytest.raises(openai.ConflictError) as raised:
+            client.chat.completions.create(model="demo/m", messages=HELLO, temperature=1, extra_headers=key)
+    assert raised.value.code == "idempotency_conflict"
+    assert raised.value.response.request.headers["x-stainless-retry-count"] == "0"

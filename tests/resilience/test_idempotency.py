@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from narthex.errors import Failure, IdempotencyConflict, InvalidRequest, Overloaded, ProviderFailed
+from narthex.errors import AnswerNotKept, Failure, IdempotencyConflict, InvalidRequest, Overloaded, ProviderFailed
 from narthex.resilience.idempotency import (
     Entry,
     IdempotencyPolicy,
@@ -30,7 +30,8 @@ class Desk:
 
     async def claim(self, key: str, digest: bytes = ONE, tenant: str = "t") -> tuple[Entry[str], bool]:
         """Claim a key."""
-        return await self.store.claim(tenant=tenant, key=key, digest=digest)
+        entry, value = await self.store.claim(tenant=tenant, key=key, digest=digest)
+        return entry, value is None
 
     async def first(self, key: str, digest: bytes = ONE, tenant: str = "t") -> Entry[str]:
         """Claim a key that is free."""
@@ -151,7 +152,7 @@ async def test_the_old_owner_cannot_touch_the_new_entry() -> None:
     old.finish(1)
     old.fail(ProviderFailed(provider="one"))
     old.abandon()
-    assert desk.store.report() == IdempotencyReport(running=1, kept=0, kept_bytes=0)
+    assert desk.store.report() == IdempotencyReport(running=1, kept=0, bytes=0)
     new.publish("text")
     assert (await desk.claim("k"))[0].value == "text"
 
@@ -179,7 +180,7 @@ async def test_a_kept_answer_does_not_change() -> None:
     entry.finish(5)
     entry.abandon()
     assert await desk.read("k") == "text"
-    assert desk.store.report() == IdempotencyReport(running=0, kept=1, kept_bytes=4)
+    assert desk.store.report() == IdempotencyReport(running=0, kept=1, bytes=4)
 
 
 async def test_answers_are_kept_for_their_time() -> None:
@@ -201,19 +202,91 @@ async def test_the_oldest_answers_make_room() -> None:
     desk = Desk(IdempotencyPolicy(entries=3, bytes=10))
     for key in ("a", "b", "c", "d"):
         await desk.keep(key)
-    assert desk.store.report() == IdempotencyReport(running=0, kept=3, kept_bytes=3)
+    assert desk.store.report() == IdempotencyReport(running=0, kept=3, bytes=3)
     assert await desk.read("b") == "b"
     await desk.keep("heavy", 9)
-    assert desk.store.report() == IdempotencyReport(running=0, kept=2, kept_bytes=10)
+    assert desk.store.report() == IdempotencyReport(running=0, kept=2, bytes=10)
     assert await desk.read("d") == "d"
 
 
-async def test_what_is_too_heavy_is_not_kept() -> None:
-    """An answer that weighs more than the store holds drives nothing out, and is forgotten when it ends."""
-    desk = Desk(IdempotencyPolicy(bytes=10))
+@pytest.mark.parametrize("policy", [IdempotencyPolicy(bytes=10), IdempotencyPolicy(answer_bytes=10)])
+async def test_what_is_too_heavy_leaves_its_key_spent(policy: IdempotencyPolicy) -> None:
+    """An answer heavier than one may be drives nothing out; repeats are told, as long as it would have been kept."""
+    desk = Desk(policy)
     await desk.keep("a", 10)
     await desk.keep("b", 11)
-    assert desk.store.report() == IdempotencyReport(running=0, kept=1, kept_bytes=10)
+    assert desk.store.report() == IdempotencyReport(running=0, kept=2, bytes=10)
+    assert await desk.read("a") == "a"
+    with pytest.raises(AnswerNotKept) as told:
+        await desk.claim("b")
+    assert (told.value.status, told.value.param) == (409, "idempotency-key")
+    with pytest.raises(IdempotencyConflict):
+        await desk.claim("b", OTHER)
+    desk.clock.set(desk.clock() + policy.kept_s)
+    assert await desk.read("b") is None
+
+
+async def test_what_is_being_written_takes_its_room() -> None:
+    """An answer that grows drives older ones out, up to the bound of all together; beyond it its key is spent."""
+    desk = Desk(IdempotencyPolicy(bytes=10))
+    await desk.keep("a", 4)
+    await desk.keep("b", 4)
+    first, other = await desk.first("k"), await desk.first("l")
+    first.publish("k")
+    other.publish("l")
+    assert first.grow(2)
+    assert desk.store.report() == IdempotencyReport(running=2, kept=2, bytes=10)
+    assert first.grow(3)
+    assert desk.store.report() == IdempotencyReport(running=2, kept=1, bytes=7)
+    assert other.grow(7)
+    assert desk.store.report() == IdempotencyReport(running=2, kept=0, bytes=10)
+    assert not first.grow(4)
+    assert not first.grow(1)
+    assert desk.store.report() == IdempotencyReport(running=1, kept=1, bytes=7)
+    with pytest.raises(AnswerNotKept):
+        await desk.claim("k")
+    other.fail(ProviderFailed(provider="one"))
+    assert desk.store.report().bytes == 0
+
+
+async def test_those_who_wait_get_what_is_too_heavy_to_be_kept() -> None:
+    """Whoever waited when an answer came has it, even if it is gone from the store at once."""
+    desk = Desk(IdempotencyPolicy(bytes=10))
+    entry = await desk.first("k")
+    repeat = asyncio.ensure_future(desk.store.claim(tenant="t", key="k", digest=ONE))
+    await settled()
+    entry.publish("text")
+    entry.finish(11)
+    assert await repeat == (entry, "text")
+
+
+async def test_another_policy_may_be_adopted() -> None:
+    """What is too much, or too old, for a new policy is forgotten at once; calls under way stay."""
+    desk = Desk()
+    for key in ("a", "b", "c"):
+        await desk.keep(key, 4)
+    running = await desk.first("k")
+    desk.store.adopt(IdempotencyPolicy(bytes=8))
+    assert desk.store.report() == IdempotencyReport(running=1, kept=2, bytes=8)
+    desk.store.adopt(IdempotencyPolicy(entries=2))
+    assert desk.store.report() == IdempotencyReport(running=1, kept=1, bytes=4)
+    desk.clock.set(desk.clock() + 10)
+    desk.store.adopt(IdempotencyPolicy(kept_s=5, entries=1))
+    assert desk.store.report() == IdempotencyReport(running=1, kept=0, bytes=0)
+    running.publish("k")
+    running.finish(1)
+    assert await desk.read("k") == "k"
+
+
+async def test_how_full_it_is_can_be_scraped() -> None:
+    """Keys and bytes are told in Prometheus's text format."""
+    desk = Desk()
+    await desk.keep("a", 4)
+    await desk.first("b")
+    lines = list(desk.store.lines())
+    assert 'narthex_idempotency_keys{state="running"} 1' in lines
+    assert 'narthex_idempotency_keys{state="kept"} 1' in lines
+    assert "narthex_idempotency_bytes 4" in lines
 
 
 async def test_an_answer_that_was_never_published_is_not_kept() -> None:
@@ -282,6 +355,9 @@ class AgainstModel(RuleBasedStateMachine):
         self.running: dict[str, tuple[bytes, Entry[str]]] = {}
         self.kept: list[tuple[str, bytes, int, float]] = []
         """Key, digest, size and time, oldest first."""
+        self.weights: dict[str, int] = {}
+        """Of those that run."""
+        self.spent: set[str] = set()
 
     def teardown(self) -> None:
         """Close the loop."""
@@ -303,6 +379,9 @@ class AgainstModel(RuleBasedStateMachine):
         if key in digests and digests[key] != digest:
             with pytest.raises(IdempotencyConflict):
                 self.runner.run(claim)
+        elif key in digests and key in self.spent:
+            with pytest.raises(AnswerNotKept):
+                self.runner.run(claim)
         elif key in digests:
             entry, first = self.runner.run(claim)
             assert (entry.value, first) == (key, False)
@@ -312,7 +391,8 @@ class AgainstModel(RuleBasedStateMachine):
         else:
             entry, first = self.runner.run(claim)
             assert first
-            self.running[key] = (digest, entry)
+            self.running[key], self.weights[key] = (digest, entry), 0
+            self.spent.discard(key)
             self.kept = self.kept[max(0, len(self.running) + len(self.kept) - self.ENTRIES) :]
 
     @precondition(lambda self: self.running)
@@ -325,10 +405,42 @@ class AgainstModel(RuleBasedStateMachine):
             entry.publish(key)
         published = entry.value is not None
         entry.finish(size_bytes)
-        if published and size_bytes <= self.BYTES:
-            self.kept.append((key, digest, size_bytes, self.desk.clock()))
-            while sum(size for _, _, size, _ in self.kept) > self.BYTES:
-                self.kept.pop(0)
+        if not published:
+            del self.weights[key]
+        elif self._takes_room(key, size_bytes):
+            self.kept.append((key, digest, self.weights.pop(key), self.desk.clock()))
+        else:
+            self._spend(key, digest)
+
+    @precondition(lambda self: any(entry.value is not None for _, entry in self.running.values()))
+    @rule(data=st.data(), more_bytes=st.integers(0, 6))
+    def grow(self, data: st.DataObject, more_bytes: int) -> None:
+        """Write on at what was published."""
+        readable = sorted(key for key, (_, entry) in self.running.items() if entry.value is not None)
+        key = data.draw(st.sampled_from(readable))
+        digest, entry = self.running[key]
+        size_bytes = self.weights[key] + more_bytes
+        fits = self._takes_room(key, size_bytes)
+        assert entry.grow(size_bytes) == fits
+        if not fits:
+            del self.running[key]
+            self._spend(key, digest)
+
+    def _takes_room(self, key: str, size_bytes: int) -> bool:
+        if size_bytes > self.BYTES:
+            return False
+        others = sum(weight for name, weight in self.weights.items() if name != key)
+        while others + size_bytes + sum(size for _, _, size, _ in self.kept) > self.BYTES and size_bytes:
+            if not self.kept or size_bytes <= self.weights[key]:
+                break
+            self.kept.pop(0)
+        self.weights[key], before = size_bytes, self.weights[key]
+        return size_bytes <= before or others + size_bytes + sum(size for _, _, size, _ in self.kept) <= self.BYTES
+
+    def _spend(self, key: str, digest: bytes) -> None:
+        del self.weights[key]
+        self.spent.add(key)
+        self.kept.append((key, digest, 0, self.desk.clock()))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), how=st.sampled_from(["publish", "fail", "abandon"]))
@@ -339,7 +451,7 @@ class AgainstModel(RuleBasedStateMachine):
         if how == "publish":
             entry.publish(key)
             return
-        del self.running[key]
+        del self.running[key], self.weights[key]
         if how == "fail":
             entry.fail(ProviderFailed(provider="one"))
         else:
@@ -356,7 +468,9 @@ class AgainstModel(RuleBasedStateMachine):
         self._drop_old()
         report = self.desk.store.report()
         assert report.running == len(self.running)
-        assert (report.kept, report.kept_bytes) == (len(self.kept), sum(size for _, _, size, _ in self.kept))
+        held = sum(size for _, _, size, _ in self.kept) + sum(self.weights.values())
+        assert (report.kept, report.bytes) == (len(self.kept), held)
+        assert held <= self.BYTES
         assert report.running + report.kept <= self.ENTRIES
 
 

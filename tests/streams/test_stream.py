@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import Cancelled, InternalError
-from narthex.streams.stream import HIGH_WATER_BYTES, Frame, Stream
+from narthex.streams.stream import HIGH_WATER_BYTES, Frame, Reader, Stream
 from narthex.types.dialects import Dialect
+from narthex.types.events import TextDelta
 
 
 async def read(stream: Stream) -> list[Frame]:
@@ -207,3 +208,186 @@ async def test_a_stream_that_is_too_large_is_held_no_longer() -> None:
     assert notes == ["pause", "resume"]
     stream.append(bytes(HIGH_WATER_BYTES + 1))
     assert notes == ["pause", "resume", "pause"]
+
+
+# -- leaving and retention ---------------------------------------------------------------------------------------------
+
+
+def producing(dialect: Dialect | None = Dialect.OPENAI_CHAT) -> tuple[Stream, list[str]]:
+    """Return a stream, and what its producer is told."""
+    told: list[str] = []
+    stream = Stream(dialect)
+    stream.throttle(lambda: told.append("pause"), lambda: told.append("resume"))
+    stream.cancel = lambda: told.append("cancel")
+    return stream, told
+
+
+async def test_the_last_reader_to_leave_ends_the_call() -> None:
+    """The producer goes on while one of its readers is left, and is ended once with the last."""
+    stream, told = producing()
+    readers = [stream.reader(), stream.reader()]
+    readers[0].leave()
+    assert told == []
+    readers[1].leave()
+    readers[1].leave()
+    assert told == ["cancel"]
+
+
+async def test_nobody_ends_a_call_that_has_ended() -> None:
+    """Whoever leaves behind the end ends nothing."""
+    stream, told = producing()
+    reader = stream.reader()
+    stream.close()
+    reader.leave()
+    assert told == []
+
+
+async def test_what_is_retained_can_be_read_again() -> None:
+    """Readers that come later, even after the end, begin at the first frame; what was read is not forgotten."""
+    stream, told = producing()
+    stream.append(b"a")
+    stream.retain(lambda _size: True)
+    early = stream.reader()
+    assert early.take() == [b"a"]
+    stream.append(b"b")
+    assert early.take() == [b"b"]
+    early.leave()
+    assert stream.from_start
+    late = stream.reader()
+    assert late.take() == [b"a", b"b"]
+    stream.close(last=b"c")
+    assert late.take() == [b"c"]
+    assert await read(stream) == [b"a", b"b", b"c"]
+    assert told == []
+
+
+async def test_what_is_not_retained_is_gone() -> None:
+    """A stream like any other forgets what was read, and says so."""
+    stream, _ = producing()
+    reader = stream.reader()
+    stream.append(b"a")
+    assert stream.from_start
+    reader.take()
+    assert not stream.from_start
+
+
+async def test_nobody_holds_a_retained_stream() -> None:
+    """A producer is never paused while all is retained, and goes on where it was paused before."""
+    stream, told = producing()
+    stream.append(b"x" * (HIGH_WATER_BYTES + 1))
+    stream.retain(lambda _size: True)
+    stream.reader()
+    for _ in range(4):
+        stream.append(b"x" * HIGH_WATER_BYTES)
+    assert told == ["pause", "resume"]
+
+
+async def test_retention_ends_with_its_room() -> None:
+    """Without room for more, a stream is like any other: its readers get the rest, the slowest holds the producer."""
+    stream, told = producing()
+    room = 3 * HIGH_WATER_BYTES
+    stream.retain(lambda size: size < room)
+    fast, slow = stream.reader(), stream.reader()
+    frame = b"x" * HIGH_WATER_BYTES
+    for _ in range(3):
+        stream.append(frame)
+        assert fast.take() == [frame]
+    assert told == []
+    stream.append(frame)
+    assert told == ["pause"]
+    assert slow.take() == [frame] * 4
+    assert fast.take() == [frame]
+    assert told == ["pause", "resume"]
+    assert not stream.from_start
+
+
+async def test_retention_that_ends_with_nobody_there_ends_the_call() -> None:
+    """What can neither be read nor kept is not produced."""
+    stream, told = producing()
+    stream.retain(lambda size: size < 100)
+    stream.append(b"a")
+    assert told == []
+    stream.append(b"x" * 100)
+    assert told == ["cancel"]
+
+
+async def test_without_room_nothing_is_retained() -> None:
+    """Refused from the start, retention leaves a stream to those who read it already."""
+    stream, told = producing()
+    stream.append(b"a")
+    reader = stream.reader()
+    stream.retain(lambda _size: False)
+    assert reader.take() == [b"a"]
+    assert (told, stream.from_start) == ([], False)
+
+
+async def test_room_is_asked_for_all_that_is_held() -> None:
+    """What frames take up is told as it grows: bytes as they are, events with all that is in them."""
+    asked: list[int] = []
+
+    def room(size: int) -> bool:
+        asked.append(size)
+        return True
+
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(b"x" * 100)
+    stream.retain(room)
+    stream.append(b"x" * 1_000)
+    stream.close(last=b"x" * 10)
+    assert [size // 100 for size in asked] == [1, 11, 12]
+    events = Stream(None)
+    events.retain(room)
+    events.append(TextDelta(text="x" * 5_000))
+    assert asked[-1] > 5_000
+
+
+async def test_what_is_retained_lets_go_of_its_producer() -> None:
+    """Behind its end a log holds nothing of the call that made it."""
+    stream, told = producing()
+    stream.retain(lambda _size: True)
+    stream.close(last=b"a")
+    stream.cancel()
+    stream._pause()
+    stream._resume()
+    assert told == []
+
+
+async def test_listeners_are_called_in_turn() -> None:
+    """All who listen hear of the end once, in the order in which they came."""
+    heard: list[int] = []
+    stream = Stream(None)
+    for number in range(3):
+        stream.on_close(lambda _stream, number=number: heard.append(number))  # type: ignore[misc]  # bound on purpose
+    stream.close()
+    stream.close()
+    assert heard == [0, 1, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["append", "take", "come", "leave", "room"])), max_size=60)
+)
+def test_every_reader_of_any_history_gets_a_gapless_rest(steps: list[tuple[int, str]]) -> None:
+    """Whoever comes, reads and leaves, and whenever room runs out, each reader gets every frame from its first on."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    rooms = [True]
+    stream.retain(lambda _size: rooms[0])
+    stream.cancel = lambda: stream.close(Cancelled())
+    readers: dict[int, tuple[Reader, int, list[Frame]]] = {}
+    written: list[Frame] = []
+    for who, step in steps:
+        if step == "append" and not stream.closed:
+            written.append(b"%d" % len(written))
+            stream.append(written[-1])
+        elif step == "come" and who not in readers:
+            reader = stream.reader()
+            assert rooms[0] is False or not written or stream.from_start
+            readers[who] = (reader, reader.position, [])
+        elif step == "take" and who in readers:
+            readers[who][2].extend(readers[who][0].take())
+        elif step == "leave" and who in readers:
+            readers.pop(who)[0].leave()
+        elif step == "room":
+            rooms[0] = False
+    for reader, begun, got in readers.values():
+        got.extend(reader.take())
+        assert got == written[begun:]

@@ -348,6 +348,16 @@ class SheddingSettings(Section):
     )
 
 
+class IdempotencySettings(Section):
+    """What is remembered of calls with an `Idempotency-Key`, in this process."""
+
+    enabled: bool = Field(default=True, description="Whether the header is heeded.")
+    kept_s: Seconds = Field(default=86_400.0, description="How long an answer is kept, in seconds.")
+    entries: int = Field(default=10_000, ge=1, description="Most keys, calls under way included.")
+    bytes: int = Field(default=67_108_864, ge=0, description="Most that all answers weigh together, in bytes.")
+    answer_bytes: int = Field(default=8_388_608, ge=0, description="Most of one answer; a larger is given only once.")
+
+
 class ProviderSettings(Section):
     """A provider: an address, its key and what it serves."""
 
@@ -474,6 +484,9 @@ class Settings(Section):
     limits: LimitSettings = Field(default=LimitSettings(), description="How many calls a model takes at once.")
     shedding: SheddingSettings = Field(
         default=SheddingSettings(), description="When calls are refused because this server cannot keep up."
+    )
+    idempotency: IdempotencySettings = Field(
+        default=IdempotencySettings(), description="What is remembered of calls with an `Idempotency-Key`."
     )
     rescue: Literal["continue", "restart", "off"] = Field(
         default="continue",

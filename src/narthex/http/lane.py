@@ -349,7 +349,6 @@ class LaneProtocol(HttpToolsProtocol):
         try:
             await outflow.ended
         except BaseException as error:
-            answer.cancel()
             if isinstance(error, asyncio.CancelledError) and not self.transport.is_closing():
                 outflow.break_off(Overloaded("this server stops; the answer is not whole"))
             outflow.leave()

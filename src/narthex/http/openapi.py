@@ -12,6 +12,7 @@ from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, ref
 from narthex.http.system_schemas import SYSTEM
+from narthex.resilience.idempotency import MAX_KEY_CHARACTERS
 from narthex.tenancy.keys import Keyring
 
 _ERRORS: Final[Mapping[int, str]] = {
@@ -20,6 +21,7 @@ _ERRORS: Final[Mapping[int, str]] = {
     403: "This caller may not do that.",
     404: "No such model.",
     408: "The request was not sent to its end in time.",
+    409: "The idempotency key stands for another request, or its answer was too large to be kept.",
     413: "The body is too large.",
     429: "A rate limit is reached.",
     500: "A fault of this server.",
@@ -44,6 +46,16 @@ _MODEL_HEADERS: Final[Json] = {
         "description": "`estimated` where the tokens were counted here.",
         "schema": {"const": "estimated"},
     },
+    "idempotent-replayed": {
+        "description": "`true` where this is the answer to an earlier call with the same key.",
+        "schema": {"const": "true"},
+    },
+}
+_KEY_PARAMETER: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Names this call: asked again under its key, it gives the first answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[!-~]+$"},
 }
 _ERROR_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
@@ -78,7 +90,10 @@ def _post(request: str, content: Json, *, tag: str, summary: str, description: s
         "tags": [tag],
         "summary": summary,
         "description": description,
-        "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}}},
+        "openapi_extra": {
+            "parameters": [_KEY_PARAMETER],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
+        },
         "responses": _answers(
             content, "The answer.", headers=_MODEL_HEADERS, error="AnthropicError" if tag == "Anthropic" else "Error"
         ),

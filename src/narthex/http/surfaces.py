@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from narthex.errors import NarthexError
+from narthex.errors import AnswerNotKept, IdempotencyConflict, NarthexError
 from narthex.types.dialects import Dialect, Operation
 from narthex.wire.contract import ChatWire
 from narthex.wire.registry import CHAT_WIRES
@@ -37,6 +37,9 @@ STATUS_LINES: Mapping[int, bytes] = {
 LONGEST_WAIT_S: Final = 2_592_000
 """The longest wait that is passed on: thirty days. What a provider asks for may be any number."""
 
+_NEVER_AGAIN: Final = (b"x-should-retry", b"false")
+"""What keeps the official SDKs from asking again: they take a conflict for a lock that will be free in a moment."""
+
 
 def dialect_of(path: str, headers: Mapping[bytes, bytes]) -> Dialect:
     """Return the dialect in which errors on this path are told; the list of models speaks the caller's."""
@@ -63,8 +66,10 @@ def _wire(dialect: Dialect) -> ChatWire:
 
 
 def error_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
-    """Return the headers that say what was tried, and when trying again makes sense."""
+    """Return the headers that say what was tried, and whether and when trying again makes sense."""
     told = [] if error.attempts is None else [(b"x-narthex-attempts", error.attempts.encode())]
+    if isinstance(error, IdempotencyConflict | AnswerNotKept):
+        told.append(_NEVER_AGAIN)
     if error.retry_after_s is None:
         return told
     seconds = min(max(0.0, error.retry_after_s), LONGEST_WAIT_S)

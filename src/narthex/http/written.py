@@ -67,6 +67,9 @@ def _told(exchange: Exchange) -> bytes:
     target = exchange.target
     lines = b"" if target is None else target.header
     usage = exchange.usage
+    if exchange.replays is not None:
+        lines += b"idempotent-replayed: true\r\n"
+        usage = exchange.replays.usage
     if usage is not None and usage.estimated and not exchange.streaming:
         lines += b"x-narthex-usage: estimated\r\n"
     if exchange.dropped:

@@ -16,6 +16,7 @@ from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt, Spawn
 from narthex.pipeline.stages.cascade import Cascade
+from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
@@ -31,6 +32,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     *,
     keyring: Keyring,
     doorkeeper: Doorkeeper,
+    idempotency: Idempotency,
     catalog: Catalog,
     router: Router,
     spawn: Spawn,
@@ -44,6 +46,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     return [
         Identify(keyring),
         Admit(doorkeeper),
+        idempotency,
         Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         *(() if shadows is None else (Shadow(shadows),)),

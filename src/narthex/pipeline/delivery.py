@@ -9,7 +9,7 @@ import msgspec
 
 from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderFailed
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.inbound import closing, truncated
+from narthex.pipeline.inbound import closing, dated, truncated
 from narthex.pipeline.outbound import Outbound
 from narthex.providers.catalog import Target
 from narthex.providers.contract import WholeReply
@@ -43,7 +43,7 @@ def deliver(exchange: Exchange, answer: ChatAnswer, *, told: dict[str, object] |
     stream = Stream(None)
     for event in unfold(answer):
         told_too = told is not None and isinstance(event, Finished)
-        stream.append(msgspec.structs.replace(event, told=told) if told_too else event)
+        stream.append(msgspec.structs.replace(event, told=told) if told_too else dated(exchange, event))
     stream.close()
     exchange.answer = stream
 

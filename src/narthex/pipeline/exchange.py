@@ -20,6 +20,9 @@ from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
 from narthex.wire.registry import CHAT_WIRES
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
+    from narthex.pipeline.replay import Kept
     from narthex.providers.catalog import Target
     from narthex.providers.contract import PartialTimeouts
     from narthex.routing.plan import Plan
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 _PREFIX = f"req_{secrets.token_hex(8)}"
 _serial = itertools.count(1)
-_IDEMPOTENCY_KEY = b"idempotency-key"
 
 
 def new_request_id() -> str:
@@ -143,6 +145,10 @@ class Exchange:
     """What was tried, in order; empty if the first attempt succeeded."""
     shadow_of: str | None = None
     """The ID of the call that this is a copy of; None for callers' own calls."""
+    carried: Future[None] | None = None
+    """Done when there is an answer, or none, to a call that goes on if its caller leaves."""
+    replays: Kept | None = None
+    """The answer to another call that is given here again."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(
@@ -187,11 +193,7 @@ class Exchange:
 
     def copied(self) -> Exchange:
         """Return the same call once more, of which nobody hears: what came of this one is not on it."""
-        headers = self.headers
-        if _IDEMPOTENCY_KEY in headers:
-            # It stands for the caller's call: a provider may take a second one with it for a repetition.
-            headers = {name: value for name, value in headers.items() if name != _IDEMPOTENCY_KEY}
-        copy = Exchange(self.dialect, self.body, headers, self.operation, caller=self.caller)
+        copy = Exchange(self.dialect, self.body, self.headers, self.operation, caller=self.caller)
         copy.model_asked, copy.streaming, copy.usage_wanted = self.model_asked, self.streaming, self.usage_wanted
         copy._request = self._request
         copy.shadow_of = self.id
@@ -212,6 +214,11 @@ class Exchange:
         """
         self.__dict__.update(fork.__dict__)
         fork.__dict__ = self.__dict__
+
+    @property
+    def consumed(self) -> Usage | None:
+        """What the answer consumed, whoever it was made for."""
+        return self.usage if self.replays is None else self.replays.usage
 
     @property
     def story(self) -> str:

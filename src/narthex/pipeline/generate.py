@@ -144,6 +144,9 @@ class Running:
         self._request = request
         self._texts: list[str] = []
         self._reason = FinishReason.STOP
+        assert exchange.answer is not None
+        self._answer = exchange.answer
+        self._reader = exchange.answer.reader()
 
     async def deltas(self) -> AsyncIterator[Delta]:
         """Yield the pieces of the text, to the end of the answer.
@@ -151,19 +154,16 @@ class Running:
         Raises:
             NarthexError: The answer broke before its end.
 
-        Closing the iterator ends the call to the provider.
+        Closing the iterator ends the call to the provider, unless the answer is kept for others.
         """
-        answer = self.exchange.answer
-        assert answer is not None
-        reader = answer.reader()
+        answer, reader = self._answer, self._reader
         try:
             while await reader.wait():
                 text = "".join(self._note(frame) for frame in reader.take() if not isinstance(frame, bytes))
                 if text:
                     yield Delta(text=text)
         finally:
-            if not answer.closed:
-                answer.cancel()
+            reader.leave()
         if answer.error is not None:
             raise answer.error
 
@@ -194,7 +194,7 @@ class Running:
             output=output,
             repaired=repaired,
             finish_reason=self._reason,
-            usage=_usage(exchange.usage or Usage(estimated=True)),
+            usage=_usage(exchange.consumed or Usage(estimated=True)),
         )
 
     def _note(self, event: Event) -> str:

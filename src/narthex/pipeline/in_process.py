@@ -47,8 +47,7 @@ class InProcess:
                     assert not isinstance(frame, bytes)
                     yield frame
         finally:
-            if not answer.closed:
-                answer.cancel()
+            reader.leave()
         if answer.error is not None:
             raise answer.error
 

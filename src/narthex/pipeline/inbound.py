@@ -25,6 +25,7 @@ from narthex.errors import (
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import StreamReply
 from narthex.streams.stream import Stream
+from narthex.types.dialects import Dialect
 from narthex.types.events import Ended, Event, Failed, Finished, Started, UsageReported, is_content
 from narthex.wire.contract import BrokenStream, ChatWire, StreamFailed, StreamParser, TruncatedStream
 from narthex.wire.failures import provider_error
@@ -192,11 +193,21 @@ def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
         if not event.created_at:
             # Not every dialect tells the time.
             event = msgspec.structs.replace(event, created_at=int(time.time()))
-    stream.append(event)
+    stream.append(dated(exchange, event))
     if isinstance(event, Ended):
         stream.close()
         return True
     return False
+
+
+def dated(exchange: Exchange, event: Event) -> Event:
+    """Return an event with the time in it, if it is an end and the dialect tells when that was.
+
+    Whoever writes the answer, and whenever, then writes the same.
+    """
+    if isinstance(event, Ended) and exchange.dialect is Dialect.OPENAI_RESPONSES:
+        return Ended(at=int(time.time()))
+    return event
 
 
 async def produce(

@@ -24,9 +24,13 @@ _PASSED_ON: Mapping[bytes, str] = {
     b"anthropic-beta": "anthropic-beta",
     b"anthropic-version": "anthropic-version",
     b"openai-beta": "openai-beta",
-    b"idempotency-key": "idempotency-key",
 }
-"""Request headers that go on to the provider."""
+"""Request headers that go on to the provider.
+
+Not the idempotency key, which means something here: over there all callers share one account, so that their keys would
+meet; and a rescue, or another model of the same provider, asks something else under it, while a retry might be told the
+very failure again that it is to get past.
+"""
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _INCLUDE_USAGE = b'{"include_usage":true}'

@@ -15,6 +15,7 @@ import msgspec
 from narthex.errors import Failure, MalformedAnswer, NarthexError
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.following import follow
+from narthex.pipeline.inbound import dated
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.splicing import Seam, SeamMismatch, Transcript, continuing, joined_usage
 from narthex.pipeline.splicing import Way as Manner
@@ -191,7 +192,7 @@ class _Continuation:
             case Ended():
                 # Before the stream closes: whoever settles then finds it.
                 self.exchange.note_attempt(Tried.of(self._target, self.way, self._begun, None))
-                self._emit(event, last=True)
+                self._emit(dated(self.exchange, event), last=True)
 
     def _say(self, text: str) -> None:
         if text:

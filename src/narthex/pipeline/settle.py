@@ -15,6 +15,7 @@ from narthex.routing.pacing import Spending
 from narthex.routing.plan import Plan
 from narthex.telemetry.metrics import Tally
 from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, RouteLine
+from narthex.types.usage import Usage
 
 MAX_NAME = 256
 """Characters of a model's name that are written down."""
@@ -37,6 +38,7 @@ class _NoUsage(msgspec.Struct, frozen=True):
 _NO_USAGE = _NoUsage()
 _NO_FAILURE: Final = (None, Failure.CANCELLED.value)
 """Of attempts that succeeded, or were let go beside another."""
+_REPLAYED = Usage()
 
 
 class Settlement:
@@ -57,16 +59,17 @@ class Settlement:
         """Count and log a call that has ended; without `error` its answer is whole."""
         exchange.error = error
         duration_s = monotonic() - exchange.received_at
-        usage, target = exchange.usage, exchange.target
-        if exchange.answer is not None and (usage is None or error is not None):
+        usage, target, outcome = exchange.usage, exchange.target, "ok" if error is None else error.code
+        if exchange.replays is not None:
+            # Another call's answer, and on that call's bill.
+            usage, outcome = _REPLAYED, "replayed"
+        elif exchange.answer is not None and (usage is None or error is not None):
             exchange.usage = usage = estimate(exchange, exchange.answer)
         if exchange.watch is not None:
             exchange.watch.settled(error)
         metrics = self._metrics
         metrics.active -= 1
-        series = metrics.series(
-            exchange.operation, "none" if target is None else target.name, "ok" if error is None else error.code
-        )
+        series = metrics.series(exchange.operation, "none" if target is None else target.name, outcome)
         series.requests += 1
         series.duration.observe(duration_s)
         if exchange.first_frame_at:
@@ -77,14 +80,15 @@ class Settlement:
             if exchange.plan is not None and self._spending is not None and target is not None:
                 self._spending.charge(exchange.plan, target.name, usage)
         if self._log is not None:
-            line = self._line(exchange, error, int(duration_s * 1_000_000))
-            plain = exchange.plan is None and not exchange.attempts and exchange.shadow_of is None
-            self._log.append(line if plain else _with_story(line, exchange))
+            line = self._line(exchange, error, usage, int(duration_s * 1_000_000))
+            self._log.append(line if _is_plain(exchange) else _with_story(line, exchange))
 
-    def _line(self, exchange: Exchange, error: NarthexError | None, duration_us: int) -> RequestLine:
+    def _line(
+        self, exchange: Exchange, error: NarthexError | None, told: Usage | None, duration_us: int
+    ) -> RequestLine:
         """By position, in the order of the fields: names would cost as much again as the line itself."""
-        target, caller, usage = exchange.target, exchange.caller, exchange.usage or _NO_USAGE
-        first_s = exchange.first_frame_at - exchange.received_at
+        target, caller, usage = exchange.target, exchange.caller, told or _NO_USAGE
+        first_us = int((exchange.first_frame_at - exchange.received_at) * 1_000_000)
         return RequestLine(
             exchange.received_at + self._clock_offset,
             exchange.id,
@@ -98,7 +102,7 @@ class Settlement:
             200 if error is None else error.status,
             "ok" if error is None else error.code,
             duration_us,
-            int(first_s * 1_000_000) if first_s > 0 else None,
+            first_us if first_us > 0 else None,
             usage.input_tokens,
             usage.output_tokens,
             usage.cache_read_tokens,
@@ -110,8 +114,15 @@ class Settlement:
         )
 
 
+def _is_plain(exchange: Exchange) -> bool:
+    apart = exchange.shadow_of is not None or exchange.replays is not None
+    return exchange.plan is None and not exchange.attempts and not apart
+
+
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
+    if exchange.replays is not None:
+        return msgspec.structs.replace(line, replayed=True)
     attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)) for one in exchange.attempts)
     instead_of = exchange.instead_of
     return msgspec.structs.replace(

@@ -1,11 +1,12 @@
 """The same request twice is one call: what stands under an idempotency key, while it runs and after.
 
     running ──publish──► running, readable ──finish──► kept, until age, number or size drive it out
-       │                        │
+       │                        │       └────grow too large──► spent: repeats are told so, for as long
        └──────────fail, abandon─┴──► forgotten: the next request under this key is a new call
 
 The first request under a key makes the entry and does the work. Repeats wait until there is something to read, and
 share it: a whole answer, or a stream that is still being written. A repeat with another body is its sender's mistake.
+An answer too large to be kept was given all the same: its key is spent, rather than free for a second call.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
-from narthex.errors import IdempotencyConflict, InvalidRequest, NarthexError, Overloaded
+from narthex.errors import AnswerNotKept, IdempotencyConflict, InvalidRequest, NarthexError, Overloaded
 
 T = TypeVar("T")
 
@@ -35,14 +36,17 @@ class IdempotencyPolicy:
     entries: int = 10_000
     """Most keys, calls under way included."""
     bytes: int = 67_108_864
-    """Most that all kept answers weigh together."""
+    """Most that all answers weigh together, those still being written included."""
+    answer_bytes: int = 8_388_608
+    """Most that one answer may weigh."""
     kept_s: float = 86_400.0
     """How long an answer is kept."""
-    running_s: float = 3_600.0
-    """After how long a call that was never heard of again is given up, so that its key can be used."""
+    running_s: float = 90_000.0
+    """After how long a call that was never heard of again is given up, so that its key can be used; no call takes as
+    long."""
 
     def __post_init__(self) -> None:
-        if self.entries < 1 or self.bytes < 0 or not self.kept_s > 0 or not self.running_s > 0:
+        if self.entries < 1 or min(self.bytes, self.answer_bytes) < 0 or not min(self.kept_s, self.running_s) > 0:
             raise ValueError(f"{self!r}: expected entries >= 1, bytes >= 0, and times above 0")
 
 
@@ -52,7 +56,7 @@ class IdempotencyReport:
 
     running: int
     kept: int
-    kept_bytes: int
+    bytes: int
 
 
 def digest_of(route: str, body: bytes) -> bytes:
@@ -67,7 +71,7 @@ class Entry(Generic[T]):
     """What stands under one key. Whoever made it ends it, once: `finish`, `fail` or `abandon`.
 
     Attributes:
-        value: What repeats read; None until it is published.
+        value: What repeats read; None until it is published, and when the key is spent.
     """
 
     __slots__ = ("_ended", "_error", "_store", "_waiting", "at_s", "digest", "name", "size_bytes", "value")
@@ -83,7 +87,7 @@ class Entry(Generic[T]):
         self.value: T | None = None
         self._error: NarthexError | None = None
         self._ended = False
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: set[asyncio.Future[T | None]] = set()
 
     def publish(self, value: T) -> None:
         """Give repeats something to read, at once or as it is written."""
@@ -91,16 +95,26 @@ class Entry(Generic[T]):
             self.value = value
             self._wake()
 
-    def finish(self, size_bytes: int) -> None:
-        """Keep what was published: it is whole, and weighs so much.
+    def grow(self, size_bytes: int) -> bool:
+        """Take room for what is being written, which weighs so much by now.
 
-        What is heavier than the whole store is not kept.
+        False if there is none, or the entry has ended: then the key is spent, and what was published is for those alone
+        who have it already.
         """
-        if not self._ended:
-            self._ended = True
-            self.size_bytes = size_bytes
-            self._store.keep(self)
-            self._wake()
+        if self._ended:
+            return False
+        if self._store.make_room(self, size_bytes):
+            return True
+        self._spend()
+        return False
+
+    def finish(self, size_bytes: int) -> None:
+        """Keep what was published: it is whole, and weighs so much. Of what is too heavy the key stays, spent."""
+        if self._ended or (self.value is not None and not self.grow(size_bytes)):
+            return
+        self._ended = True
+        self._store.keep(self)
+        self._wake()
 
     def fail(self, error: NarthexError) -> None:
         """Forget the entry: repeats that wait for it share the error, and later ones are new calls."""
@@ -115,25 +129,35 @@ class Entry(Generic[T]):
         """Whether whoever made it is done with it."""
         return self._ended
 
-    async def settled(self) -> bool:
-        """Wait until there is something to read; False if the entry was abandoned.
+    async def settled(self) -> T | None:
+        """Wait until there is something to read, and return it; None if the entry was abandoned.
 
         Raises:
-            NarthexError: The call failed before there was anything; each waiting repeat gets an error of its own.
+            NarthexError: The request that made the entry failed, or the key is spent; each repeat gets an error of its
+                own.
         """
-        while self.value is None and not self._ended:
-            await self._arrival()
-        if self.value is None and self._error is not None:
+        value = self.value
+        while value is None and not self._ended:
+            value = await self._arrival()
+        if value is None and self._error is not None:
             raise _alike(self._error)
-        return self.value is not None
+        return value
 
-    async def _arrival(self) -> None:
-        arrival = asyncio.get_running_loop().create_future()
+    async def _arrival(self) -> T | None:
+        arrival: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
         self._waiting.add(arrival)
         try:
-            await arrival
+            return await arrival
         finally:
             self._waiting.discard(arrival)
+
+    def _spend(self) -> None:
+        self._ended = True
+        self._error = AnswerNotKept(param=HEADER)
+        self._store.make_room(self, 0)
+        self._store.keep(self)
+        self.value = None
+        self._wake()
 
     def _forget(self, error: NarthexError | None) -> None:
         if not self._ended:
@@ -143,9 +167,10 @@ class Entry(Generic[T]):
             self._wake()
 
     def _wake(self) -> None:
+        """Hand on what there is: it may be gone again before those who wait for it run."""
         for arrival in self._waiting:
             if not arrival.done():
-                arrival.set_result(None)
+                arrival.set_result(self.value)
 
 
 class IdempotencyStore(Generic[T]):
@@ -157,12 +182,17 @@ class IdempotencyStore(Generic[T]):
         self._entries: dict[tuple[str, str], Entry[T]] = {}
         self._kept: OrderedDict[tuple[str, str], Entry[T]] = OrderedDict()
         """Those of them that are finished, oldest first."""
-        self._kept_bytes = 0
+        self._bytes = 0
 
-    async def claim(self, *, tenant: str, key: str, digest: bytes) -> tuple[Entry[T], bool]:
-        """Return the entry of this key, and whether the caller is the first, who must do the work and end the entry.
+    def adopt(self, policy: IdempotencyPolicy) -> None:
+        """Go by another policy from now on; what is too much for it is forgotten."""
+        self._policy = policy
+        self._drop_old()
+        while self._kept and (len(self._entries) > policy.entries or self._bytes > policy.bytes):
+            self._forget_oldest()
 
-        For all others the entry has a value to read by then.
+    async def claim(self, *, tenant: str, key: str, digest: bytes) -> tuple[Entry[T], T | None]:
+        """Return the entry of this key, and what there is to read; None for the first, who must do the work and end it.
 
         Args:
             tenant: Whose key it is.
@@ -172,6 +202,7 @@ class IdempotencyStore(Generic[T]):
         Raises:
             InvalidRequest: The key is empty or too long.
             IdempotencyConflict: The key stands for another request.
+            AnswerNotKept: The answer was given, and was too large to be given again.
             Overloaded: As many calls are under way as the store may hold.
             NarthexError: The first request failed while this one waited for it.
         """
@@ -180,34 +211,56 @@ class IdempotencyStore(Generic[T]):
         while True:
             entry = self._current((tenant, key))
             if entry is None:
-                return self._begin((tenant, key), digest), True
+                return self._begin((tenant, key), digest), None
             if entry.digest != digest:
                 raise IdempotencyConflict(param=HEADER)
-            if await entry.settled():
-                return entry, False
+            value = await entry.settled()
+            if value is not None:
+                return entry, value
 
     def report(self) -> IdempotencyReport:
         """Return how full it is."""
         self._drop_old()
         kept = len(self._kept)
-        return IdempotencyReport(running=len(self._entries) - kept, kept=kept, kept_bytes=self._kept_bytes)
+        return IdempotencyReport(running=len(self._entries) - kept, kept=kept, bytes=self._bytes)
+
+    def lines(self) -> Iterator[str]:
+        """Yield how full it is, in Prometheus's text format."""
+        report = self.report()
+        yield "# HELP narthex_idempotency_keys Idempotency keys, by what stands under them."
+        yield "# TYPE narthex_idempotency_keys gauge"
+        yield f'narthex_idempotency_keys{{state="running"}} {report.running}'
+        yield f'narthex_idempotency_keys{{state="kept"}} {report.kept}'
+        yield "# HELP narthex_idempotency_bytes Bytes of answers held for idempotency keys."
+        yield "# TYPE narthex_idempotency_bytes gauge"
+        yield f"narthex_idempotency_bytes {report.bytes}"
+
+    def make_room(self, entry: Entry[T], size_bytes: int) -> bool:
+        """Let an entry weigh so much, at the price of older ones that are kept; False if that is too much."""
+        if size_bytes > min(self._policy.answer_bytes, self._policy.bytes):
+            return False
+        more = size_bytes - entry.size_bytes
+        while more > 0 and self._bytes + more > self._policy.bytes:
+            if not self._kept:
+                return False
+            self._forget_oldest()
+        entry.size_bytes = size_bytes
+        self._bytes += more
+        return True
 
     def keep(self, entry: Entry[T]) -> None:
-        """Take in a finished entry, at the price of older ones; called by the entry."""
-        if entry.value is None or entry.size_bytes > self._policy.bytes:
+        """Take in an entry that has ended well, or is spent; called by the entry."""
+        if entry.value is None:
             self.forget(entry)
             return
         entry.at_s = self._clock()
         self._kept[entry.name] = entry
-        self._kept_bytes += entry.size_bytes
-        while self._kept_bytes > self._policy.bytes:
-            self.forget(next(iter(self._kept.values())))
 
     def forget(self, entry: Entry[T]) -> None:
         """Drop an entry; called by the entry, while it stands under its key."""
         del self._entries[entry.name]
-        if self._kept.pop(entry.name, None) is not None:
-            self._kept_bytes -= entry.size_bytes
+        self._kept.pop(entry.name, None)
+        self._bytes -= entry.size_bytes
 
     def _current(self, name: tuple[str, str]) -> Entry[T] | None:
         self._drop_old()
@@ -221,17 +274,17 @@ class IdempotencyStore(Generic[T]):
         if len(self._entries) >= self._policy.entries:
             if not self._kept:
                 raise Overloaded("Too many calls with an idempotency key are under way.", retry_after_s=_RETRY_S)
-            self.forget(next(iter(self._kept.values())))
+            self._forget_oldest()
         entry = self._entries[name] = Entry(self, name=name, digest=digest, at_s=self._clock())
         return entry
 
     def _drop_old(self) -> None:
         oldest_s = self._clock() - self._policy.kept_s
-        while self._kept:
-            entry = next(iter(self._kept.values()))
-            if entry.at_s > oldest_s:
-                return
-            self.forget(entry)
+        while self._kept and next(iter(self._kept.values())).at_s <= oldest_s:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        self.forget(next(iter(self._kept.values())))
 
 
 def _alike(error: NarthexError) -> NarthexError:

@@ -2,12 +2,19 @@
 
 The producer appends and closes; it never waits for a reader. Readers follow with a cursor each. What all readers have
 passed is forgotten, and a producer that runs ahead of the slowest reader is paused: memory stays bounded either way.
+When the last reader leaves before the end, the call that produces the answer is ended.
+
+A stream that is retained keeps its frames from the first one on, for readers that come later, and goes on to its end
+without any. It is its own reader then, one that never moves: nothing else here needs to know of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+
+import msgspec
 
 from narthex.errors import NarthexError
 from narthex.types.dialects import Dialect
@@ -17,11 +24,18 @@ HIGH_WATER_BYTES = 262_144
 """Unread bytes at which the producer is paused."""
 LOW_WATER_BYTES = 65_536
 """Unread bytes at which it reads on."""
+FRAME_BYTES = 40
+"""What keeping a frame of bytes takes up beside them."""
 EVENT_BYTES = 96
 """What an event in the inner vocabulary counts for."""
 
+_encode = msgspec.json.Encoder().encode
+
 Frame = bytes | Event
 """Whole frames of the stream's dialect, one or several; or one event of the inner vocabulary."""
+
+
+_NEVER = sys.maxsize
 
 
 def _nothing() -> None:
@@ -44,7 +58,7 @@ class Stream:
     events_total: int = 0
     """Events in them, as far as the producer counts: roughly the tokens written."""
     cancel: Callable[[], object] = staticmethod(_nothing)
-    """Ends the call that produces the answer."""
+    """Ends the call that produces the answer; called when the last reader has left before the end."""
     body: bytes = b""
     """The whole answer's only frame."""
 
@@ -53,8 +67,7 @@ class Stream:
     _unread = 0
     """Bytes held."""
     _paused = False
-    _high_water_bytes = HIGH_WATER_BYTES
-    _on_close: Callable[[Stream], None] | None = None
+    _listeners: tuple[Callable[[Stream], None], ...] = ()
     _pause: Callable[[], None] = staticmethod(_nothing)
     _resume: Callable[[], None] = staticmethod(_nothing)
 
@@ -69,6 +82,7 @@ class Stream:
         self._readers: list[Reader] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._wakes: list[Callable[[], None]] = []
+        self._high_water_bytes = HIGH_WATER_BYTES
 
     @staticmethod
     def of(body: bytes, dialect: Dialect) -> Stream:
@@ -80,11 +94,35 @@ class Stream:
         self._pause, self._resume = pause, resume
 
     def on_close(self, listener: Callable[[Stream], None]) -> None:
-        """Have `listener` called once, when the producer has ended; at once if it has already."""
+        """Have `listener` called once, in its turn, when the producer has ended; at once if it has already."""
         if self.closed:
             listener(self)
         else:
-            self._on_close = listener
+            self._listeners = (*self._listeners, listener)
+
+    @property
+    def from_start(self) -> bool:
+        """Whether a reader that comes now begins at the first frame."""
+        return not self._first
+
+    def retain(self, room: Callable[[int], bool]) -> None:
+        """Hold all frames from the first on, for readers that come later; nobody has read any yet.
+
+        No reader holds the producer meanwhile, as what it is behind by is held anyway, and none needs to be there.
+
+        Args:
+            room: Asked with every frame whether there is room for a log of so many bytes of memory. Once there is none
+                this is a stream like any other again, which readers that follow do not notice; if there are none, the
+                call that produces it is ended.
+        """
+        assert self.from_start, "what was forgotten cannot be retained"
+        keeper = _Keeper(self, room)
+        self._readers.append(keeper)
+        self._wakes.append(keeper.keep)
+        self._high_water_bytes = _NEVER
+        if self._paused:
+            self._go_on()
+        keeper.keep()
 
     def append(self, frame: Frame) -> None:
         """Add a frame at the end and wake the readers; after the close nothing is added."""
@@ -122,8 +160,8 @@ class Stream:
         for wake in self._wakes:
             wake()
         self._wake_waiters()
-        listener, self._on_close = self._on_close, None
-        if listener is not None:
+        listeners, self._listeners = self._listeners, ()
+        for listener in listeners:
             listener(self)
 
     def reader(self, wake: Callable[[], None] | None = None) -> Reader:
@@ -215,6 +253,9 @@ class _Whole(Stream):
         log.close()
         return log.reader(wake)
 
+    def retain(self, room: Callable[[int], bool]) -> None:
+        """Do nothing: a body is there for as long as this is."""
+
 
 class Reader:
     """One who follows a stream.
@@ -248,10 +289,12 @@ class Reader:
             if stream._paused:
                 stream._go_on()
             return frames
+        oldest = self.position == stream._first
         frames = frames[self.position - stream._first :]
         if frames:
             self.position += len(frames)
-            stream._release()
+            if oldest:
+                stream._release()
         return frames
 
     async def wait(self) -> bool:
@@ -264,10 +307,44 @@ class Reader:
         return True
 
     def leave(self) -> None:
-        """Follow no longer."""
-        if self in self._stream._readers:
-            self._stream._readers.remove(self)
-            if self._wake is not None:
-                # A new list: the stream may be going through the old one.
-                self._stream._wakes = [wake for wake in self._stream._wakes if wake != self._wake]
-            self._stream._release()
+        """Follow no longer; the last one to leave before the end ends the call that produces the answer."""
+        stream = self._stream
+        if self not in stream._readers:
+            return
+        stream._readers.remove(self)
+        if self._wake is not None:
+            # A new list: the stream may be going through the old one.
+            stream._wakes = [wake for wake in stream._wakes if wake != self._wake]
+        stream._release()
+        if not stream._readers and not stream.closed:
+            stream.cancel()
+
+
+class _Keeper(Reader):
+    """Holds a stream by never moving on from its first frame, as long as there is room for all of it."""
+
+    __slots__ = ("_room", "_weighed", "_weight_bytes")
+
+    def __init__(self, stream: Stream, room: Callable[[int], bool]) -> None:
+        super().__init__(stream, 0, self.keep)
+        self._room = room
+        self._weighed = 0
+        self._weight_bytes = 0
+
+    def keep(self) -> None:
+        """Ask for room for what has come; at the end drop what leads to the producer, which the log may outlive."""
+        stream = self._stream
+        self._weight_bytes += sum(map(_weight_bytes, stream._frames[self._weighed :]))
+        self._weighed = len(stream._frames)
+        if not self._room(self._weight_bytes):
+            stream._high_water_bytes = HIGH_WATER_BYTES
+            self.leave()
+        elif stream.closed:
+            stream.cancel = stream._pause = stream._resume = _nothing
+
+
+def _weight_bytes(frame: Frame) -> int:
+    """Return the memory that a frame takes up, as far as it matters."""
+    if isinstance(frame, bytes):
+        return FRAME_BYTES + len(frame)
+    return EVENT_BYTES + len(_encode(frame))

@@ -16,6 +16,9 @@ BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 MAX_SERIES: Final = 2_000
 """Combinations of model and outcome that are told apart; more are counted under `other`."""
 
+WELL: Final = frozenset({"ok", "replayed"})
+"""Outcomes of calls that did not fail."""
+
 
 class Histogram:
     """How often a time fell into each bucket."""
@@ -57,7 +60,7 @@ class Tally:
         self._series: dict[tuple[str, str, str], Series] = {}
 
     def series(self, operation: str, model: str, outcome: str) -> Series:
-        """Return the counters of calls with this model; `outcome` is `ok` or an error code."""
+        """Return the counters of calls with this model; `outcome` is `ok`, `replayed` or an error code."""
         key = (operation, model, outcome)
         series = self._series.get(key)
         if series is None:
@@ -76,7 +79,7 @@ class Tally:
     @property
     def failed(self) -> int:
         """Calls that ended without a whole answer."""
-        return sum(series.requests for (_, _, outcome), series in self._series.items() if outcome != "ok")
+        return sum(series.requests for (_, _, outcome), series in self._series.items() if outcome not in WELL)
 
     @property
     def input_tokens(self) -> int:

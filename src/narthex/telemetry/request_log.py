@@ -95,6 +95,8 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Size of the answer's body."""
     failure: str | None = None
     """The [class](errors.md) of the provider's failure that the call ended in."""
+    replayed: bool = False
+    """Whether this was the answer to an earlier call with the same idempotency key: it is on that call's bill."""
     rescued: str | None = None
     """How the answer came about although an attempt had failed: the way of the attempt that brought it."""
     registered: str | None = None

@@ -106,6 +106,9 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """The answer is whole: every choice finished and the provider said so."""
 
+    at: int = 0
+    """When it ended, Unix time in seconds, for dialects that tell; 0 for the moment in which it is written."""
+
 
 Event = (
     Started

@@ -13,7 +13,7 @@ from narthex.http.outflow import writers
 from narthex.http.services import Services
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
-from narthex.streams.stream import Stream
+from narthex.streams.stream import Reader, Stream
 
 STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
@@ -63,10 +63,13 @@ async def read_body(request: Request) -> bytes:
             return b"".join(parts)
 
 
-async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
-    """Yield an answer's frames in the caller's dialect, to its end or to the error that it ends with."""
+def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
+    """Follow an answer from now on: its frames in the caller's dialect, to its end or to the error it ends with."""
+    return _frames(exchange, answer, answer.reader())
+
+
+async def _frames(exchange: Exchange, answer: Stream, reader: Reader) -> AsyncIterator[bytes]:
     encode, last_words = writers(exchange, answer)
-    reader = answer.reader()
     try:
         while await reader.wait():
             taken = reader.take()
@@ -74,8 +77,7 @@ async def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
         if answer.error is not None:
             yield last_words(answer.error)
     finally:
-        if not answer.closed:
-            answer.cancel()
+        reader.leave()
 
 
 def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
@@ -90,6 +92,9 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
     if exchange.attempts:
         headers["x-narthex-attempts"] = exchange.story
     headers.update(exchange.told)
-    if whole and exchange.usage is not None and exchange.usage.estimated:
+    usage = exchange.consumed
+    if whole and usage is not None and usage.estimated:
         headers["x-narthex-usage"] = "estimated"
+    if exchange.replays is not None:
+        headers["idempotent-replayed"] = "true"
     return headers

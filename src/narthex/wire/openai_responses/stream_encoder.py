@@ -101,7 +101,7 @@ class ResponsesEncoder:
             case Failed():
                 return self._fail(event.message, event.code or "server_error", {"code": event.code})
             case Ended():
-                return self._end()
+                return self._end(event.at or int(time.time()))
             case _:
                 assert_never(event)
 
@@ -211,10 +211,10 @@ class ResponsesEncoder:
         self._text = None
         return self._frames(steps)
 
-    def _end(self) -> bytes:
+    def _end(self, at: int) -> bytes:
         reason = FinishReason.STOP if self._finished is None else self._finished.reason
         ending = written_ending(reason)
-        self._response |= ending | {"completed_at": int(time.time()) if ending["status"] == "completed" else None}
+        self._response |= ending | {"completed_at": at if ending["status"] == "completed" else None}
         return self._frames([(str(ending["status"]), {"response": self.response})])
 
     def _fail(self, message: str, code: str, told: Json) -> bytes:
