@@ -150,7 +150,16 @@ class House:
 
     def status(self) -> dict[str, object]:
         """Return what the gateway says of itself."""
-        with urllib.request.urlopen(f"{self.gateway.url}/api/system/status", timeout=DEADLINE_S) as response:
+        return self._ask("/api/system/status")
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Return the places that are taken, and who waits for one, by model."""
+        limits = cast("list[Mapping[str, int | str]]", self._ask("/api/limits")["data"])
+        taken = {str(one["name"]): (int(one["in_flight"]), int(one["waiting"])) for one in limits}
+        return {name: counts for name, counts in taken.items() if any(counts)}
+
+    def _ask(self, path: str) -> dict[str, object]:
+        with urllib.request.urlopen(f"{self.gateway.url}{path}", timeout=DEADLINE_S) as response:
             return cast("dict[str, object]", json.loads(response.read()))
 
     def metric(self, name: str) -> float:
@@ -179,6 +188,7 @@ class House:
         visits = [visit for visit in self.wall.visits.all() if visit.ended_s is None]
         found: dict[str, object] = {
             "active requests": cast("Mapping[str, int]", self.status()["requests"])["active"],
+            "places at models": self.places(),
             "answers that go on": visits,
             "more connections than calls": max(0, self._connections() - AT_ONCE),
             "open files": max(0, self._files() - self._connections() - self._own_files),
