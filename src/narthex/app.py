@@ -41,7 +41,16 @@ from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
-from narthex.policies import breaker_policy, lag_s, limit_policy, maximums, partial_timeouts, shadow_limits, timeouts
+from narthex.policies import (
+    breaker_policy,
+    lag_s,
+    limit_policy,
+    longest_s,
+    maximums,
+    partial_timeouts,
+    shadow_limits,
+    timeouts,
+)
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -245,7 +254,7 @@ class Gateway(InProcess):
         for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers"):
             if getattr(settings, section) != getattr(self.settings, section):
                 logger.warning("a change of `%s` takes effect at the next start", section)
-        before = dict(self._remotes)
+        before, last_s = dict(self._remotes), longest_s(self.settings)
         catalog = await self._catalog(settings)
         self.catalog.adopt(catalog)
         self.keyring.adopt(_keyring(settings))
@@ -263,7 +272,7 @@ class Gateway(InProcess):
         kept = [provider for _, provider in self._remotes.values()]
         for _, provider in before.values():
             if provider not in kept:
-                self._tasks.spawn(_close_later(provider, settings.timeouts.total_s))
+                self._tasks.spawn(_close_later(provider, last_s))
 
     async def _catalog(self, settings: Settings) -> Catalog:
         """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""

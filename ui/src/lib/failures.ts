@@ -80,7 +80,7 @@ const REMEDIES: Record<string, string> = {
   provider_rate_limited: "Wait a moment and send it again, or pick a model of another provider.",
   provider_unreachable: "Check the provider's address and this machine's network; `narthex doctor` tries it.",
   provider_overloaded: "Wait a moment and send it again, or pick a model of another provider.",
-  provider_timeout: "Send it again, or raise `timeouts.first_token_s`.",
+  provider_timeout: "Send it again, or raise the limit that the message names.",
   provider_truncated_answer: "Send it again.",
   provider_malformed_answer: "Check that the provider's address speaks the API that its `kind` names.",
   stream_cut: "Send it again.",
