@@ -46,7 +46,7 @@ HTTP status, `type` the OpenAI error type. Nothing here ever holds a secret or a
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class Failure(StrEnum):
@@ -103,6 +103,23 @@ class NarthexError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         super().__init__(self.message)
+
+
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def without_frames(error: _Error) -> _Error:
+    """Return an error that was dealt with, and let go of the frames that it and its causes came through.
+
+    They hold the call, and the call holds its errors: nothing of it would be freed before the collector comes by.
+    """
+    link: BaseException | None = error
+    seen: list[BaseException] = []
+    while link is not None and link not in seen:
+        link.__traceback__ = None
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return error
 
 
 class ConfigError(NarthexError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 import urllib.request
 from collections import Counter
@@ -47,13 +46,6 @@ _LONGEST_STAY_S: Final = 0.5
 _LASTING: Final = frozenset({"endless_drip"})
 """Faults that take the time of a whole call, which leaves too few calls to a run."""
 
-# A lookup whose connect is cancelled should end with it. uvloop lets it go on, and logs its failure:
-# https://github.com/MagicStack/uvloop/issues/437
-_ABANDONED_LOOKUP: Final = re.compile(
-    r"[^\n]*Future exception was never retrieved\n"
-    r"future: <Future finished exception=gaierror[^\n]*\n"
-    r"(?:socket\.gaierror[^\n]*\n)?"
-)
 _COMPLAINTS: Final = ("Traceback", "Task was destroyed", "never retrieved", "ResourceWarning", "RuntimeWarning")
 
 
@@ -206,7 +198,7 @@ class House:
     def complaints(self) -> str:
         """Stop the gateway; return its log from the first thing on that it should not have had to tell."""
         self.gateway.stop()
-        log = _ABANDONED_LOOKUP.sub("", self.gateway.log())
+        log = self.gateway.log()
         starts = [log.index(word) for word in _COMPLAINTS if word in log]
         return log[min(starts) :][:_SHOWN_CHARACTERS] if starts else ""
 

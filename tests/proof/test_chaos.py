@@ -22,7 +22,7 @@ ROUNDS = 10
 ROUND = 1_000
 """Calls of a round of the long run: few enough for the wall to remember each of its visits."""
 
-GROWTH_BYTES = 32 * 1024 * 1024
+GROWTH_BYTES = 8 * 1024 * 1024
 """What the gateway may hold more after many calls than after the first: room for what is bounded to fill."""
 
 LOST_SHARE = 0.05

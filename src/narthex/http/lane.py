@@ -19,7 +19,7 @@ from typing import ClassVar, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout
+from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout, without_frames
 from narthex.http.access import Access
 from narthex.http.deadlines import Phase, Sweeper
 from narthex.http.heads import KnownHead, known_head, without_offer
@@ -317,7 +317,6 @@ class LaneProtocol(HttpToolsProtocol):
         self.tasks.add(task)
 
     async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
-        task = self._serving
         try:
             try:
                 answer = await self.lane.engine.handle(exchange)
@@ -327,6 +326,7 @@ class LaneProtocol(HttpToolsProtocol):
                     await self._stream(exchange, cycle, answer)
             except NarthexError as error:
                 self.transport.write(error_answer(exchange.dialect, error, exchange.id, _common(self, cycle)))
+                without_frames(error)
         except asyncio.CancelledError:
             self.transport.close()
             raise
@@ -335,8 +335,8 @@ class LaneProtocol(HttpToolsProtocol):
             self.transport.close()
         finally:
             # A callback of the task would do the same, at the price of another turn of the loop per request.
-            self.tasks.discard(cast("asyncio.Task[None]", task))
-        self._serving = None
+            self.tasks.discard(cast("asyncio.Task[None]", self._serving))
+            self._serving = None
         cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()

@@ -21,6 +21,7 @@ from narthex.errors import (
     NarthexError,
     ProviderError,
     TruncatedAnswer,
+    without_frames,
 )
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import StreamReply
@@ -339,6 +340,8 @@ def truncated(provider: str, why: str) -> TruncatedAnswer:
 
 def broken(provider: str, error: BrokenStream) -> ProviderError:
     """Return the error of a stream that did not end as an answer ends."""
+    # The connection keeps it, as what its response ended with.
+    without_frames(error)
     if isinstance(error, StreamFailed):
         return provider_error(error.message, code=error.code, kind=error.kind, status=None, provider=provider)
     if isinstance(error, TruncatedStream):

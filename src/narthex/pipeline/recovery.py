@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple, Protocol, cast
 
-from narthex.errors import Failure, NarthexError, ProviderOverloaded
+from narthex.errors import Failure, NarthexError, ProviderOverloaded, without_frames
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.waiting import give_back, wait_for_place
 from narthex.providers.catalog import Target
@@ -218,6 +218,7 @@ class _Course:
                 if rule_of(first).decision is not Decision.TRUTH:
                     counters.lost(failure_of(first))
                 raise error
+            without_frames(error)
             way = "retry" if target is self._target else "fallback"
             self._retries = self._retries + 1 if way == "retry" else 0
             self._target = target

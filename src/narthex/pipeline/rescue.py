@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from narthex.errors import Failure, MalformedAnswer, NarthexError
+from narthex.errors import Failure, MalformedAnswer, NarthexError, without_frames
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.following import follow
 from narthex.pipeline.inbound import dated
@@ -112,7 +112,7 @@ class Rescuer:
                 failure=Failure.MALFORMED,
             )
         except NarthexError as why:
-            return why
+            return without_frames(why)
         return None
 
     def _may_be_rescued(self, exchange: Exchange, transcript: Transcript) -> bool:

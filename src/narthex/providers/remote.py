@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderUnreachable
+from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderUnreachable, without_frames
 from narthex.providers.contract import Call, Feed, Health, Reply, StreamReply, Timeouts, Told, WholeReply
 from narthex.providers.expiry import HEADERS, Phase, expired
 from narthex.providers.key_books import KeyBooks, KeyTurns, ProviderKeys, SoleKey, refused
@@ -217,7 +217,7 @@ class RemoteProvider:
 
         Providers close idle connections at any time: a request that meets that moment was never read.
         """
-        if not error.untouched:
+        if not without_frames(error).untouched:
             raise error
         return await self._newly(request, limits, begun=begun, streaming=streaming)
 
@@ -329,7 +329,7 @@ class RemoteProvider:
 
     def _failed(self, error: ConnectionFailed | PhaseTimeout | ResponseUnreadable) -> ProviderError:
         """Give a failure of the connection its class in the error tree."""
-        message = f"{self.name}: {error}"
+        message = f"{self.name}: {without_frames(error)}"
         failure: ProviderError
         if isinstance(error, PhaseTimeout):
             failure = expired(self.name, error.phase, error.limit_s)

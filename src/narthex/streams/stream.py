@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from narthex.errors import NarthexError
+from narthex.errors import NarthexError, without_frames
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event
 
@@ -156,7 +156,9 @@ class Stream:
         if last is not None:
             self._add(last)
         self.closed = True
-        self.error = error
+        self.error = None if error is None else without_frames(error)
+        # The producer's task holds the stream, too.
+        self.cancel = _nothing
         for wake in self._wakes:
             wake()
         self._wake_waiters()
@@ -315,6 +317,8 @@ class Reader:
         if self._wake is not None:
             # A new list: the stream may be going through the old one.
             stream._wakes = [wake for wake in stream._wakes if wake != self._wake]
+            # Whoever is woken holds the reader, too.
+            self._wake = None
         stream._release()
         if not stream._readers and not stream.closed:
             stream.cancel()

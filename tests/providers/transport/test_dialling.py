@@ -31,7 +31,14 @@ async def test_the_first_address_that_takes_it_is_used(
     monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...]
 ) -> None:
     """An address that refuses is passed over for the next."""
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    served = asyncio.Event()
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     lookup = resolving(*addresses, port=port)
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
@@ -39,6 +46,7 @@ async def test_the_first_address_that_takes_it_is_used(
     assert transport.get_extra_info("peername")[:2] == ("127.0.0.1", port)
     assert isinstance(protocol, asyncio.Protocol)
     transport.close()
+    await served.wait()
     server.close()
     await server.wait_closed()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from narthex.errors import ConfigError
 from narthex.providers.contract import Timeouts
 from narthex.providers.expiry import Phase
+from narthex.providers.transport import pool as pool_module
 from narthex.providers.transport.connection import (
     Connection,
     ConnectionFailed,
@@ -20,6 +22,7 @@ from narthex.providers.transport.connection import (
     ResponseUnreadable,
     collect,
 )
+from narthex.providers.transport.dialling import dial
 from narthex.providers.transport.origin import Origin
 from narthex.providers.transport.pool import Pool
 from narthex.testing.acts import (
@@ -401,3 +404,64 @@ def test_an_origin_is_read_whole() -> None:
     assert origin.authority == "api.example.com"
     assert Origin.parse("http://[::1]:8000").authority == "[::1]:8000"
     assert chunk(b"ab") == b"2\r\nab\r\n"
+
+
+class _Kept:
+    """Takes pieces in."""
+
+    def feed(self, data: bytes) -> None:
+        """Do nothing with it."""
+
+
+async def test_a_kept_connection_holds_nothing_of_the_call_before() -> None:
+    """While it waits for the next call, neither the answer nor whoever took it is kept alive by it."""
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        upstream.always(streamed([b"data: 1\n\n"]))
+        connection = await pool.open(2.0)
+        connection.send(REQUEST, LIMITS, streaming=True)
+        await connection.head()
+        taker = _Kept()
+        known = weakref.ref(taker)
+        await connection.pump(taker.feed)
+        assert pool.kept() is connection
+        del taker
+        assert known() is None
+
+
+async def test_a_connection_that_is_lost_as_it_is_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A far end that hangs up at once refuses the call, and its connection is not counted as open."""
+
+    async def lost(_: Origin, protocol: Callable[[], Connection]) -> tuple[None, Connection]:
+        connection = protocol()
+        connection.connection_lost(None)
+        return None, connection
+
+    monkeypatch.setattr(pool_module, "dial", lost)
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        with pytest.raises(ConnectionFailed, match="closed as soon as it was opened") as raised:
+            await pool.open(2.0)
+        assert raised.value.untouched
+        assert pool.size == 0
+
+
+async def test_a_connection_that_is_made_after_it_was_given_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller who leaves in the moment of the connect leaves no connection behind."""
+    opened: list[Connection] = []
+
+    async def slow(origin: Origin, protocol: Callable[[], Connection]) -> object:
+        opened.append(protocol())
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(pool_module, "dial", slow)
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        opening = asyncio.create_task(pool.open(2.0))
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        transport, connection = await dial(pool.origin, lambda: opened[0])
+        assert transport.is_closing()
+        assert not connection.usable
+        assert pool.size == 0
+        await asyncio.to_thread(upstream.wait_for, lambda: upstream.closed == 1)

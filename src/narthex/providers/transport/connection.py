@@ -78,7 +78,19 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_complete", "_done", "_head", "_hurried_at", "_keep", "_limits", "_loop", "_owner", "_parser", "_parts"),
+        *(
+            "_complete",
+            "_discarded",
+            "_done",
+            "_head",
+            "_hurried_at",
+            "_keep",
+            "_limits",
+            "_loop",
+            "_owner",
+            "_parser",
+            "_parts",
+        ),
         *("_patience", "_raw_headers", "_since", "_sink", "_size", "_streaming", "_told", "_transport", "begun"),
         *("busy", "idle_since", "on_body", "on_header", "paused", "status"),
     )
@@ -87,16 +99,16 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self.busy = False
-        self.begun = self.idle_since = 0.0
-        self.paused = False
+        self.busy = self.paused = self._discarded = False
+        self.begun = self.idle_since = self._hurried_at = 0.0
         self.status = 0
         self._head: asyncio.Future[None] | None = None
+        self._patience: Patience | None = None
         self._done: asyncio.Future[WholeReply] | None = None
         self._raw_headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
+        self._sink: Feed | None = None
         self._told: Told | None = None
-        self._hurried_at = 0.0
         # The parser's callbacks for a header and a piece of the body: not a line of Python for each.
         self.on_header = self._raw_headers.__setitem__
         self.on_body = self._parts.append
@@ -122,20 +134,15 @@ class Connection(asyncio.Protocol):
         assert transport is not None
         loop = self._loop
         self.busy = True
-        self.status = 0
-        self._size = 0
+        self.status = self._size = 0
         self._raw_headers.clear()
         self._parts.clear()
-        self._complete = False
-        self._limits = limits
-        self._patience: Patience | None = None
+        self._complete, self._limits, self._patience = False, limits, None
         self.begun = self._since = loop.time()
         self._done = done = loop.create_future()
         self._streaming = streaming
         if streaming:
-            self._sink: Feed | None = None
-            self._told, self._hurried_at = None, 0.0
-            self._head = loop.create_future()
+            self._told, self._hurried_at, self._head = None, 0.0, loop.create_future()
         transport.write(request)
         return done
 
@@ -203,6 +210,12 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self._fail(ConnectionFailed("closed by this side"))
 
+    def discard(self) -> None:
+        """Close for good, where the connect was given up: uvloop may make it yet, and closes it without a word."""
+        self._discarded = True
+        self.abort()
+        self._let_go()
+
     @property
     def usable(self) -> bool:
         """Whether it can carry another exchange."""
@@ -222,6 +235,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
+        if self._discarded:
+            transport.close()
+            return
         # uvloop's transports have all of it, without being of the class.
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
@@ -244,24 +260,19 @@ class Connection(asyncio.Protocol):
         if self._complete:
             self._deliver()
         elif self._size > MAX_HEAD_BYTES:
-            self._check_size()
-
-    def _check_size(self) -> None:
-        if not self.status:
-            self._break_off(ResponseUnreadable(_HEAD_TOO_LARGE))
-        elif not self._streaming and self._size > MAX_BODY_BYTES:
-            self._break_off(ResponseUnreadable(f"the response is larger than {MAX_BODY_BYTES} bytes"))
+            if not self.status:
+                self._break_off(ResponseUnreadable(_HEAD_TOO_LARGE))
+            elif not self._streaming and self._size > MAX_BODY_BYTES:
+                self._break_off(ResponseUnreadable(f"the response is larger than {MAX_BODY_BYTES} bytes"))
 
     def _break_off(self, error: Exception) -> None:
         if self._complete:
             # Something follows the end of the response: nobody asked for it, and nobody will be given it.
             self._keep = False
             self._deliver()
-            return
-        # An exception raised in a callback arrives wrapped: it is ours, and says more.
-        own = error if isinstance(error, ResponseUnreadable) else error.__context__
-        self._fail(own if isinstance(own, ResponseUnreadable) else ResponseUnreadable(str(error) or "not HTTP/1.1"))
-        self.abort()
+        else:
+            self._fail(_unreadable(error))
+            self.abort()
 
     def _deliver(self) -> None:
         """Hand on a response that is complete; a streamed one waits for whoever asks for its body."""
@@ -276,17 +287,23 @@ class Connection(asyncio.Protocol):
             if self.busy:
                 self._settle(b"")
 
+    def _let_go(self) -> None:
+        """Part from transport and parser, which hold the connection, too."""
+        if self._transport is not None:
+            self._transport = None
+            del self._parser
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End the exchange: an unframed body ends so by design, anything else is a cut."""
         self._owner.forget(self)
+        self._let_go()
         if not self.busy:
             return
         if exc is None and self.status and not self._complete and not _FRAMING & self.headers.keys():
             self._complete = True
             self._deliver()
-            return
-        message = "the provider closed the connection" if exc is None else str(exc) or type(exc).__name__
-        self._fail(ConnectionFailed(message, untouched=not self._size))
+        else:
+            self._fail(_lost(exc, untouched=not self._size))
 
     # -- httptools -------------------------------------------------------------------------------------------------
 
@@ -331,7 +348,8 @@ class Connection(asyncio.Protocol):
         self.busy = False
         if self.paused:
             self.resume()
-        done = self._done
+        done, self._done = self._done, None
+        self._sink = self._told = None
         if done is not None and not done.done():
             done.set_result(WholeReply(self.status, Headers(self._raw_headers.copy()), body))
         elif done is not None and done.cancelled():
@@ -344,11 +362,24 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: BaseException) -> None:
         self.busy = False
+        self._sink = self._told = None
         for future in (self._head, self._done):
             if future is not None and not future.done():
                 future.set_exception(error)
                 # Whoever waits for the other future, or for none, must not leave a warning behind.
                 future.exception()
+
+
+def _unreadable(error: Exception) -> ResponseUnreadable:
+    """Return why a response cannot be read: an exception raised in a callback of the parser arrives wrapped."""
+    own = error if isinstance(error, ResponseUnreadable) else error.__context__
+    return own if isinstance(own, ResponseUnreadable) else ResponseUnreadable(str(error) or "not HTTP/1.1")
+
+
+def _lost(error: Exception | None, *, untouched: bool) -> ConnectionFailed:
+    """Return why an exchange has no end, by what the transport tells."""
+    message = "the provider closed the connection" if error is None else str(error) or type(error).__name__
+    return ConnectionFailed(message, untouched=untouched)
 
 
 async def collect(connection: Connection, limit_bytes: int) -> WholeReply:

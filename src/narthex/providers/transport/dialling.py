@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import TypeVar
 
+from narthex.errors import without_frames
 from narthex.providers.transport.origin import Origin
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
@@ -21,12 +22,12 @@ async def dial(origin: Origin, protocol: Callable[[], _Protocol]) -> tuple[async
         UnicodeError: The name cannot be one of a host.
 
     The name is looked up here and not by `create_connection()`: uvloop's leaves its lookup behind when it is cancelled,
-    and the event loop then complains of a failure that nobody heard of.
+    and the event loop then complains of a failure that nobody heard of: https://github.com/MagicStack/uvloop/issues/437
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     context = origin.context()
-    failure = OSError(f"{origin.host} has no address")
+    failure: BaseException = OSError(f"{origin.host} has no address")
     for _, _, _, _, address in found:
         try:
             return await loop.create_connection(
@@ -37,8 +38,12 @@ async def dial(origin: Origin, protocol: Callable[[], _Protocol]) -> tuple[async
                 server_hostname=origin.host if context else None,
             )
         except OSError as error:
-            failure = error
-    raise failure
+            failure = without_frames(error)
+    try:
+        raise failure
+    finally:
+        # The error holds this frame, which must not hold the error.
+        del failure
 
 
 async def takes_connections(origin: Origin, *, timeout_s: float = 0.3) -> bool:

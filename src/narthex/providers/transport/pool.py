@@ -88,14 +88,19 @@ class Pool:
             self._opening -= 1
 
     async def _open(self) -> Connection:
+        connection = Connection(self, self._loop)
         try:
-            _, connection = await dial(self.origin, lambda: Connection(self, self._loop))
+            await dial(self.origin, lambda: connection)
         except (OSError, UnicodeError) as error:
             self._next_turn()
             raise ConnectionFailed(f"{self.origin.authority}: {_reason(error)}", untouched=True) from error
         except BaseException:
+            connection.discard()
             self._next_turn()
             raise
+        if not connection.usable:
+            self._next_turn()
+            raise ConnectionFailed(f"{self.origin.authority}: closed as soon as it was opened", untouched=True)
         self._all.add(connection)
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_S, self._look)
