@@ -74,3 +74,9 @@ def test_what_is_missing_or_unknown_is_named() -> None:
 def test_an_empty_text_says_nothing() -> None:
     """It is no message."""
     assert messages_of("") == ()
+
+
+def test_an_empty_name_of_a_call_is_a_name() -> None:
+    """What matches the call to its result is the caller's to choose."""
+    (message,) = messages_of(items({"type": "function_call", "call_id": "", "name": "f", "arguments": "{}"}))
+    assert message.parts == (ToolCall(id="", name="f", arguments="{}"),)

@@ -88,7 +88,7 @@ def _call(item: ItemBody, where: str) -> ToolCall:
     if not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
     return ToolCall(
-        id=given(item.call_id or item.id, f"{where}.call_id"),
+        id=given(item.id if item.call_id is None else item.call_id, f"{where}.call_id"),
         name=given(item.name, f"{where}.name"),
         arguments=arguments,
     )
