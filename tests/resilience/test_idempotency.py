@@ -475,3 +475,10 @@ class AgainstModel(RuleBasedStateMachine):
 
 
 TestAgainstModel = AgainstModel.TestCase
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "a\tb", "k" * 256])
+async def test_a_key_is_visible_ascii(key: str) -> None:
+    """Anything else is refused, as the document says: two clients may write it in two ways."""
+    with pytest.raises(InvalidRequest, match="visible ASCII"):
+        await IdempotencyStore[str]().claim(tenant="t", key=key, digest=b"d")

@@ -12,6 +12,7 @@ An answer too large to be kept was given all the same: its key is spent, rather 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 HEADER: Final = "idempotency-key"
 MAX_KEY_CHARACTERS: Final = 255
+_KEY: Final = re.compile(rf"[!-~]{{1,{MAX_KEY_CHARACTERS}}}")
 _RETRY_S: Final = 1.0
 """When to come back to a store that is full of calls under way."""
 
@@ -200,14 +202,15 @@ class IdempotencyStore(Generic[T]):
             digest: Of the request, as `digest_of` makes it.
 
         Raises:
-            InvalidRequest: The key is empty or too long.
+            InvalidRequest: The key is empty, too long, or not visible ASCII.
             IdempotencyConflict: The key stands for another request.
             AnswerNotKept: The answer was given, and was too large to be given again.
             Overloaded: As many calls are under way as the store may hold.
             NarthexError: The first request failed while this one waited for it.
         """
-        if not 1 <= len(key) <= MAX_KEY_CHARACTERS:
-            raise InvalidRequest(f"`{HEADER}` must have 1 to {MAX_KEY_CHARACTERS} characters.", param=HEADER)
+        if not _KEY.fullmatch(key):
+            message = f"`{HEADER}` must have 1 to {MAX_KEY_CHARACTERS} visible ASCII characters, without spaces."
+            raise InvalidRequest(message, param=HEADER)
         while True:
             entry = self._current((tenant, key))
             if entry is None:
