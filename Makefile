@@ -21,12 +21,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help setup serve fmt check test docs bench lock build soak clean browser dashboard models
+.PHONY: help setup serve fmt check test docs bench lock build soak clean browser dashboard models redis
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMPS)/package $(STAMPS)/dev browser dashboard models ## prepare everything that the other verbs need
+setup: $(STAMPS)/package $(STAMPS)/dev browser redis dashboard models ## prepare everything that the other verbs need
 	@$(BIN)/python -m scripts.missing
 
 serve: $(STAMPS)/package dashboard models ## start Narthex (ARGS="--port 9000" passes flags on)
@@ -68,7 +68,7 @@ build: $(STAMPS)/package $(STAMPS)/dev dashboard ## make the wheel and the sourc
 
 lock: $(STAMPS)/dev ## pin what requirements/*.in ask for (UPGRADE=1 takes the newest)
 	@$(LOCK) requirements/dev.in -o requirements/dev.lock
-	@for name in runtime build bench; do $(LOCK) requirements/$$name.in -c requirements/dev.lock -o requirements/$$name.lock; done
+	@for name in runtime redis build bench; do $(LOCK) requirements/$$name.in -c requirements/dev.lock -o requirements/$$name.lock; done
 
 clean: ## remove what was built and cached; the environment and the models stay
 	@rm -rf dist site src/narthex/dashboard/dist $(STAMPS)/dashboard .coverage* .hypothesis
@@ -104,6 +104,9 @@ $(STAMPS)/bench: requirements/bench.lock $(STAMPS)/dev
 
 browser: $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m scripts.debian browser
+
+redis: $(VENV)/pyvenv.cfg
+	@$(BIN)/python -m scripts.debian redis
 
 dashboard: $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m scripts.dashboard

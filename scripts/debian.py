@@ -30,6 +30,11 @@ NEEDS = {
         left_out="browser tests are skipped",
     ),
     "compiler": Need(programs=("gcc", "cc"), packages=("gcc", "libc6-dev"), left_out="nothing is measured"),
+    "redis": Need(
+        programs=("redis-server", "valkey-server"),
+        packages=("redis-server",),
+        left_out="tests of several processes with a real Redis are skipped",
+    ),
     "nginx": Need(
         programs=("nginx", "/usr/sbin/nginx"), packages=("nginx-light",), left_out="there is no ratio to nginx"
     ),

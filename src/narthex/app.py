@@ -39,12 +39,14 @@ from narthex.pipeline.in_process import InProcess
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
+from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.policies import (
     breaker_policy,
     lag_s,
     limit_policy,
+    link_settings,
     longest_s,
     maximums,
     partial_timeouts,
@@ -118,7 +120,6 @@ class Gateway(InProcess):
         """Build everything, in order."""
         settings = self.settings
         self._tasks = TaskKeeper()
-        self.metrics = Metrics()
         self._open_door(settings)
         data_dir = settings.data_dir.expanduser()
         log = self._open_log(data_dir / "logs")
@@ -139,8 +140,18 @@ class Gateway(InProcess):
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
         self.metrics.sources += self._counters()
+        self.shared = await self._share(settings)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log, self.spending))
         return self
+
+    async def _share(self, settings: Settings) -> SharedState | None:
+        where = link_settings(settings.redis)
+        if where is None:
+            return None
+        shared = SharedState(where, self.board)
+        self.metrics.sources.append(shared.lines)
+        await shared.start(self._tasks.spawn, self.catalog.providers)
+        return shared
 
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
@@ -149,6 +160,7 @@ class Gateway(InProcess):
         return [*(one.lines for one in (*counting, *more)), self._key_lines]
 
     def _open_door(self, settings: Settings) -> None:
+        self.metrics = Metrics()
         self.keyring = _keyring(settings)
         self.shedder = Shedder(lag_s=lag_s(settings), max_active=settings.server.max_active_calls)
         self.doorkeeper = Doorkeeper(self.shedder, self.metrics)
@@ -251,12 +263,14 @@ class Gateway(InProcess):
         Providers, aliases, keys and limits of calls change at once; what the server is bound to (address, TLS, data
         folder, embedded model, logs) changes at the next start, and the log says so.
         """
-        for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers"):
+        for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers", "redis"):
             if getattr(settings, section) != getattr(self.settings, section):
                 logger.warning("a change of `%s` takes effect at the next start", section)
         before, last_s = dict(self._remotes), longest_s(self.settings)
         catalog = await self._catalog(settings)
         self.catalog.adopt(catalog)
+        if self.shared is not None:
+            self.shared.follow(self.catalog.providers)
         self.keyring.adopt(_keyring(settings))
         self.router.adopt(self._router(settings))
         self.recovery.adopt(self._recovery(settings))
@@ -328,6 +342,7 @@ class Gateway(InProcess):
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
+            shared=self.shared,
             address=address,
             data_dir=settings.data_dir.expanduser(),
             max_body_bytes=server.max_body_bytes,

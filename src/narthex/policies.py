@@ -12,10 +12,12 @@ from narthex.config.settings import (
     TimeoutOverrides,
     TimeoutSettings,
 )
+from narthex.config.stores import RedisSettings
 from narthex.pipeline.shadows import ShadowLimits
 from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.concurrency import LimitPolicy
+from narthex.stores.link import LinkSettings
 
 
 def breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
@@ -79,4 +81,16 @@ def partial_timeouts(settings: TimeoutOverrides) -> PartialTimeouts:
         first_token_s=settings.first_token_s,
         idle_s=settings.idle_s,
         total_s=settings.total_s,
+    )
+
+
+def link_settings(settings: RedisSettings) -> LinkSettings | None:
+    """Return where the store is that several processes share; None where they share nothing."""
+    if settings.url is None:
+        return None
+    return LinkSettings(
+        url=settings.url.get_secret_value(),
+        prefix=settings.prefix,
+        connect_timeout_s=settings.connect_timeout_s,
+        timeout_s=settings.timeout_s,
     )

@@ -63,18 +63,30 @@ def _pins(lock: Path) -> set[str]:
 def test_locks_agree_with_each_other() -> None:
     """One environment serves all locks: what users run is what the tests run with."""
     everything = _pins(Path("requirements/dev.lock")) | _pins(Path("requirements/bench.lock"))
-    for name in ("runtime", "build"):
+    for name in ("runtime", "redis", "build"):
         assert _pins(Path(f"requirements/{name}.lock")) - everything == set(), name
+
+
+_NAME = re.compile(r"^[A-Za-z0-9._]+[A-Za-z0-9._-]*")
+
+
+def _asked(name: str) -> set[str]:
+    lines = Path(f"requirements/{name}.in").read_text(encoding="utf-8").splitlines()
+    return {found.group() for line in lines if (found := _NAME.match(line))}
 
 
 def test_what_the_package_needs_is_locked() -> None:
     """Each dependency in pyproject.toml is asked for in runtime.in, and nothing else is."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name = re.compile(r"^[A-Za-z0-9._-]+")
-    declared = {found.group() for line in project["dependencies"] if (found := name.match(line))}
-    lines = Path("requirements/runtime.in").read_text(encoding="utf-8").splitlines()
-    asked = {found.group() for line in lines if (found := name.match(line))}
-    assert declared == asked
+    declared = {found.group() for line in project["dependencies"] if (found := _NAME.match(line))}
+    assert declared == _asked("runtime")
+
+
+def test_what_an_extra_needs_is_locked() -> None:
+    """Each extra in pyproject.toml has a file of its own that asks for the same."""
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra, wanted in project["optional-dependencies"].items():
+        assert {found.group() for line in wanted if (found := _NAME.match(line))} == _asked(extra), extra
 
 
 @pytest.mark.parametrize("folder", ["ui", "tools/pyright"])

@@ -66,14 +66,14 @@ def test_one_that_made_room_begins_anew() -> None:
 
 def test_the_board_tells_of_changes() -> None:
     """Whoever watches hears each change of state, with the breaker."""
-    heard: list[tuple[str, str]] = []
+    heard: list[tuple[str, str, bool]] = []
     board = BreakerBoard(clock=FakeClock())
-    board.watchers.append(lambda one: heard.append((one.name, one.state)))
+    board.watchers.append(lambda one, by_hand: heard.append((one.name, one.state, by_hand)))
     board.force("p/a", BreakerState.FORCED_OPEN)
     board.force("p/a", None)
     for _ in range(5):
         board.breaker("p/a").failed()
-    assert heard == [("p/a", "forced_open"), ("p/a", "closed"), ("p/a", "open")]
+    assert heard == [("p/a", "forced_open", True), ("p/a", "closed", True), ("p/a", "open", False)]
 
 
 def test_a_board_that_is_not_wide_keeps_to_models() -> None:

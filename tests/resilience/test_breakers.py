@@ -88,7 +88,7 @@ def test_it_comes_back_by_one_two_four() -> None:
             bench.breaker.succeeded(1.0, turn)
     assert bench.breaker.report().state is BreakerState.CLOSED
     assert all(bench.breaker.allow() for _ in range(100))
-    assert bench.states == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
+    assert bench.states == [BreakerState.OPEN, *[BreakerState.HALF_OPEN] * len(STEADY.ramp), BreakerState.CLOSED]
 
 
 def test_one_failed_probe_closes_the_door_for_longer() -> None:

@@ -241,8 +241,8 @@ def test_changes_are_told_and_adopted() -> None:
     """Whatever happens to a key in one pool, another that holds it stands the same once it hears, and tells nobody."""
     (one, clock), heard = pool_of(A, B), list[KeyId]()
     other = KeyPool((A, B), KeyPolicy(retired_s=60.0, retired_cap_s=200.0), clock=clock)
-    one.watchers.append(lambda key: other.adopt(one.report(key)))
-    other.watchers.append(heard.append)
+    one.watchers.append(lambda key, _: other.adopt(one.report(key)))
+    other.watchers.append(lambda key, _: heard.append(key))
     steps: list[Callable[[], object]] = [
         lambda: one.cool(A, clock() + 20),
         lambda: one.retire(A, "quota_exhausted"),

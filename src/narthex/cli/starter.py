@@ -14,8 +14,8 @@ _HEAD = """\
 #   narthex config check            tells what is wrong, with line and remedy
 #   narthex config show --origin    shows every value and where it came from
 #
-# In key, api_key, api_keys, base_url and headers, "${NAME}" and "${NAME:-default}" stand for environment variables and
-# "file:/path" for the content of a file. Every option can also be set by NARTHEX_SECTION__KEY in the environment.
+# In key, api_key, api_keys, base_url, url and headers, "${NAME}" and "${NAME:-default}" stand for environment variables
+# and "file:/path" for the content of a file. Every option can also be set by NARTHEX_SECTION__KEY in the environment.
 """
 
 _EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -65,6 +65,10 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
 }
 
 
+_SAMPLES = {"redis.url": "redis://127.0.0.1:6379/0"}
+"""What stands for the values of options without a default that are neither a number nor a path."""
+
+
 def starter_text() -> str:
     """Return the text of the file."""
     return "\n".join(_lines())
@@ -97,6 +101,8 @@ def _described(option: Option) -> Iterator[str]:
 
 def _toml(option: Option) -> str:
     value = option.default
+    if value is None and option.name in _SAMPLES:
+        return json.dumps(_SAMPLES[option.name])
     if value is None:
         return "4" if is_number(option.annotation) else '"…"'
     if is_list(option.annotation):

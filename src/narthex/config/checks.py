@@ -16,6 +16,7 @@ from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
 from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
+from narthex.config.stores import why_not_redis
 from narthex.config.time_limits import too_long
 from narthex.config.virtual_models import virtual_models
 from narthex.routing.virtual import EVERY, check
@@ -55,6 +56,8 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _pauses(settings)
     yield from _hedging(settings)
     yield from _models(settings)
+    for option, message in why_not_redis(settings.redis):
+        yield Contradiction(path=("redis", option), message=message)
     for path, message, depends in too_long(settings):
         yield Contradiction(path=path, message=message, depends=depends)
     yield from _files(settings)

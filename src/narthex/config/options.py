@@ -21,7 +21,7 @@ ANY_NAME = "*"
 ANY_ITEM = "#"
 """Stands in an option's path for a position in a list."""
 
-_WITH_REFERENCES = ("api_key", "api_keys", "key", "headers", "base_url")
+_WITH_REFERENCES = ("api_key", "api_keys", "key", "headers", "base_url", "url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

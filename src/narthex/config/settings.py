@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from narthex.config.sections import Name, Seconds, Section
+from narthex.config.stores import RedisSettings
 from narthex.routing.budgets import OnEmpty, Period
 from narthex.routing.cascades import ToolCalls
 from narthex.routing.conditions import By, Weekday
 from narthex.routing.facts import Modality
 from narthex.routing.virtual import Strategy
 from narthex.types.priorities import PriorityWord
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""A name in the configuration: letters, digits, `.`, `_` and `-`, beginning with a letter or digit."""
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-"""A time in seconds, above zero, at most a day."""
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 class ServerSettings(Section):
@@ -493,6 +483,7 @@ class Settings(Section):
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
     )
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
+    redis: RedisSettings = Field(default=RedisSettings(), description="What several processes share.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")
     discovery: DiscoverySettings = Field(
         default=DiscoverySettings(), description="What is found without being configured."

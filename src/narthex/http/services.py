@@ -12,6 +12,7 @@ from narthex.http.access import Access
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
+from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
 from narthex.resilience.boards import BreakerBoard
@@ -41,9 +42,16 @@ class Services:
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""
+    shared: SharedState | None
+    """What is shared with other processes, if anything is."""
     embedded_status: Callable[[], dict[str, object]]
     address: Callable[[], str]
     """The address that the server listens on."""
     data_dir: Path
     max_body_bytes: int
     version: str
+
+    async def settle(self) -> None:
+        """Wait a moment until other processes know what was changed by hand here."""
+        if self.shared is not None:
+            await self.shared.settle()

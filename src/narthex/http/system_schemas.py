@@ -39,6 +39,7 @@ SYSTEM: Final[Mapping[str, Json]] = {
             "requests": complete({"active": COUNT, "total": COUNT, "failed": COUNT}),
             "tokens": complete({"input": COUNT, "output": COUNT}),
             "providers": listed(ref("ProviderStatus")),
+            "redis": said(nullable(ref("RedisStatus")), "null where none is configured."),
             "embedded": complete(
                 {
                     "installed": FLAG,
@@ -48,6 +49,15 @@ SYSTEM: Final[Mapping[str, Json]] = {
                     "detail": nullable(TEXT),
                 }
             ),
+        }
+    ),
+    "RedisStatus": complete(
+        {
+            "status": one_of("connecting", "up", "down"),
+            "address": said(TEXT, "Without user and password."),
+            "for_s": said(NUMBER, "For how long it has stood so."),
+            "detail": said(nullable(TEXT), "What is wrong."),
+            "losses": said(COUNT, "How often the connection was lost."),
         }
     ),
     "ProviderStatus": complete(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from narthex.resilience.breakers import Breaker, BreakerPolicy, BreakerReport, BreakerState
+from narthex.resilience.breakers import Breaker, BreakerPolicy, BreakerReport, BreakerState, Standing
 from narthex.resilience.gates import Gate, ProviderBreaker
 
 CODES: Final = {
@@ -50,8 +50,9 @@ class BreakerBoard:
         self._gates: dict[str, Gate] = {}
         self._members: dict[str, dict[str, Breaker]] = {}
         """The breakers of models, by provider."""
-        self.watchers: list[Callable[[Breaker], None]] = []
-        """Called with a breaker whenever its state has changed."""
+        self.watchers: list[Callable[[Breaker, bool], None]] = []
+        """Called with a breaker whenever it stands otherwise, and with whether somebody wanted it so."""
+        self._is_adopting = self._is_forcing = False
 
     def gate(self, name: str) -> Gate:
         """Return what stands before the model `provider/model`."""
@@ -74,8 +75,24 @@ class BreakerBoard:
             ValueError: The state is none that can be forced.
         """
         breaker = self.breaker(name)
-        breaker.force(state)
+        self._is_forcing = True
+        try:
+            breaker.force(state)
+        finally:
+            self._is_forcing = False
         return breaker
+
+    def adopt(self, name: str, standing: Standing, *, late_s: float = 0.0) -> None:
+        """Have a breaker stand as one of the same name does elsewhere; no watcher hears of it."""
+        self._is_adopting = True
+        try:
+            self.breaker(name).adopt(standing, late_s=late_s)
+        finally:
+            self._is_adopting = False
+
+    def standings(self) -> dict[str, Standing]:
+        """Return how every breaker stands that is not simply closed."""
+        return {name: one.standing() for name, one in self._breakers.items() if one.state is not BreakerState.CLOSED}
 
     def knows(self, name: str) -> bool:
         """Tell whether there is a breaker of this name."""
@@ -131,8 +148,8 @@ class BreakerBoard:
                 self._refresh(name)
         else:
             self._refresh(breaker.name)
-        for watcher in self.watchers:
-            watcher(breaker)
+        for watcher in () if self._is_adopting else self.watchers:
+            watcher(breaker, self._is_forcing)
 
     def _refresh(self, name: str) -> None:
         gate = self._gates.get(name)

@@ -109,6 +109,21 @@ class BreakerReport:
     """How often it has opened since it was made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a breaker stands, for another of the same target that is to stand so too."""
+
+    state: BreakerState
+    cause: BreakerCause | None = None
+    openings: int = 0
+    open_for_s: float = 0.0
+    """How long it stays open this time, in seconds."""
+    left_s: float = 0.0
+    """How long it is until the next probe may go out, in seconds."""
+    step: int = 0
+    """Half open: which step of the ramp it is on."""
+
+
 _CLOSED: Final = BreakerState.CLOSED
 _FORCED: Final = frozenset({BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED})
 _MAX_DOUBLINGS: Final = 60
@@ -144,7 +159,7 @@ class Breaker:
             policy: When it opens, and how it comes back.
             clock: Says the seconds.
             chance: Where jitter comes from.
-            on_change: Called whenever its state has changed.
+            on_change: Called whenever its state, or its step half open, has changed.
             window: What happened lately; by default a window of its own.
         """
         self.name = name
@@ -239,6 +254,43 @@ class Breaker:
         self._cause = None
         self._become(state or _CLOSED)
 
+    def standing(self) -> Standing:
+        """Return how it stands, to be adopted elsewhere."""
+        waiting = self._state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
+        return Standing(
+            state=self._state,
+            cause=self._cause,
+            openings=self._openings,
+            open_for_s=self._open_for_s,
+            left_s=max(0.0, self._probe_at_s - self._clock()) if waiting else 0.0,
+            step=self._step if self._state is BreakerState.HALF_OPEN else 0,
+        )
+
+    def adopt(self, standing: Standing, *, late_s: float = 0.0) -> None:
+        """Stand as another breaker of the same target does.
+
+        Args:
+            standing: How that stands.
+            late_s: How much later than there a probe may go out here.
+
+        Where the first probe is out there, this one waits: one is enough. Once it went well, both send further ones.
+        """
+        if standing.state in _FORCED:
+            self.force(standing.state)
+        elif standing.state is _CLOSED:
+            if self._state is not _CLOSED:
+                self._openings = 0 if self._state in _FORCED else self._openings
+                self._close()
+        else:
+            self._cause, self._openings = standing.cause, standing.openings
+            self._open_for_s = standing.open_for_s
+            self._probe_at_s = self._clock() + standing.left_s + late_s
+            self._permits = self._awaited = 0
+            ramping = standing.state is BreakerState.HALF_OPEN and 0 < standing.step < len(self._policy.ramp)
+            if ramping:
+                self._climb(standing.step)
+            self._become(BreakerState.HALF_OPEN if ramping else BreakerState.OPEN)
+
     def report(self) -> BreakerReport:
         """Return how it stands."""
         now_s = self._clock()
@@ -281,12 +333,12 @@ class Breaker:
         now_s = self._clock()
         if now_s < self._probe_at_s:
             return False
-        if self._state is BreakerState.OPEN:
-            self._become(BreakerState.HALF_OPEN)
-            self._climb(0)
-            self._permits -= 1
         # A probe that is never heard of again must not keep the target out for ever: one more goes after each interval.
         self._probe_at_s = now_s + self._open_for_s
+        if self._state is BreakerState.OPEN:
+            self._climb(0)
+            self._permits -= 1
+            self._become(BreakerState.HALF_OPEN)
         return True
 
     def _is_probe(self, turn: int) -> bool:
@@ -302,6 +354,7 @@ class Breaker:
             return
         if self._step + 1 < len(self._policy.ramp):
             self._climb(self._step + 1)
+            self._tell()
         else:
             self._close()
 
@@ -333,5 +386,8 @@ class Breaker:
         self._state = state
         self._since_s = self._clock()
         self._turn += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self._on_change is not None:
             self._on_change(self)

@@ -91,8 +91,9 @@ class KeyPool:
         self._next_back_s = math.inf
         self.barred = False
         """Whether no key may be used until a hand returns one."""
-        self.watchers: list[Callable[[KeyId], None]] = []
-        """Called with a key when something was held against it, or no longer is; not when time brings it back."""
+        self.watchers: list[Callable[[KeyId, bool], None]] = []
+        """Called with a key when something is held against it, or no longer is, and with whether somebody wanted it so;
+        not when time brings it back."""
 
     def take(self) -> KeyId | NoKey:
         """Return the key that was least recently used of those that may be, or say when there will be one."""
@@ -167,7 +168,7 @@ class KeyPool:
         """
         held = self._keys[key]
         self._withdraw(held)
-        self._tell(held)
+        self._tell(held, by_hand=True)
 
     def restore(self, key: KeyId) -> None:
         """Bring a key back by hand, whatever kept it away.
@@ -177,7 +178,7 @@ class KeyPool:
         """
         held = self._keys[key]
         self._restore(held)
-        self._tell(held)
+        self._tell(held, by_hand=True)
 
     def adopt(self, report: KeyReport) -> None:
         """Have a key stand as somebody else says it does, who holds the same one; nobody is told of that."""
@@ -228,9 +229,9 @@ class KeyPool:
     def _pause_s(self, held: _Key) -> float:
         return min(self._policy.retired_cap_s, self._policy.retired_s * 2.0 ** min(held.refusals, _MAX_DOUBLINGS))
 
-    def _tell(self, held: _Key) -> None:
+    def _tell(self, held: _Key, *, by_hand: bool = False) -> None:
         for watcher in self.watchers:
-            watcher(held.id)
+            watcher(held.id, by_hand)
 
     def _withdraw(self, held: _Key) -> None:
         self._accept(held)

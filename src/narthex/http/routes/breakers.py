@@ -35,6 +35,7 @@ def breaker_routes(services: Services) -> APIRouter:
     async def force(request: Request, name: str) -> Response:
         wish = _parse(await read_body(request))
         breaker = services.breakers.force(_meant(services, name), None if wish is None else BreakerState(wish))
+        await services.settle()
         return JSONResponse(_told(breaker.report()))
 
     return router

@@ -42,6 +42,7 @@ def provider_key_routes(services: Services) -> APIRouter:
         holder = _holder(services.catalog, provider, key)
         change = holder.withdraw_key if wish == "retired" else holder.restore_key
         change(KeyId(key))
+        await services.settle()
         return JSONResponse(_told(provider, next(one for one in holder.key_reports() if one.key == key)))
 
     return router

@@ -72,6 +72,20 @@ def _status(services: Services) -> dict[str, object]:
             for provider in catalog.providers
         ],
         "embedded": services.embedded_status(),
+        "redis": _redis(services),
+    }
+
+
+def _redis(services: Services) -> dict[str, object] | None:
+    if services.shared is None:
+        return None
+    status = services.shared.status()
+    return {
+        "status": status.state,
+        "address": status.address,
+        "for_s": round(status.for_s, 3),
+        "detail": status.detail,
+        "losses": status.losses,
     }
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from narthex.config.problems import did_you_mean, shown
-from narthex.config.settings import Section
+from narthex.config.sections import Section
 from narthex.errors import ConfigError
 from narthex.testing.scenarios import SCENARIOS, WIRE_ONLY, Scenario
 

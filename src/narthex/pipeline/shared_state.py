@@ -1,0 +1,56 @@
+"""What this process shares with others, and the connection over which it does."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Final
+
+from narthex.pipeline.sharing import Sharing
+from narthex.providers.contract import Provider
+from narthex.resilience.boards import BreakerBoard
+from narthex.stores.link import LinkSettings, LinkStatus, RedisLink
+from narthex.stores.redis_notes import RedisNotes
+
+SETTLE_S: Final = 0.5
+"""How long a change by hand waits at most to be told to others."""
+
+Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
+
+
+class SharedState:
+    """The breakers and provider keys of several processes, as one."""
+
+    def __init__(self, settings: LinkSettings, board: BreakerBoard) -> None:
+        self._link = RedisLink(settings)
+        self._sharing = Sharing(board, writer=secrets.token_hex(8), pepper=settings.prefix)
+        self._notes = RedisNotes(self._link, self._sharing.replica)
+        self._longest_s = settings.connect_timeout_s + settings.timeout_s
+
+    async def start(self, spawn: Spawn, providers: Iterable[Provider]) -> None:
+        """Begin to share; returns when all that is known was taken over, or nobody is there to ask."""
+        self.follow(providers)
+        spawn(self._notes.run())
+        try:
+            async with asyncio.timeout(self._longest_s):
+                await self._link.tried.wait()
+        except TimeoutError:
+            return
+
+    def follow(self, providers: Iterable[Provider]) -> None:
+        """Share the keys of these providers from now on, and of no others."""
+        self._sharing.follow(providers)
+
+    async def settle(self) -> None:
+        """Wait a moment until the others were told of what was changed here."""
+        await self._notes.settle(SETTLE_S)
+
+    def status(self) -> LinkStatus:
+        """Return how the connection stands."""
+        return self._link.status()
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is to be known of it in Prometheus's text format."""
+        yield from self._link.lines()
+        yield from self._sharing.lines()

@@ -1,0 +1,193 @@
+"""A connection to Redis or Valkey that comes back by itself, and for which nobody waits.
+
+Whatever is wrong with the server is told once in the log when it begins and once when it is over, and is to be seen in
+the status and in the metrics all the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S: Final = 0.05
+"""Longest pause before the first try to come back; it doubles with each further one."""
+LONGEST_PAUSE_S: Final = 2.0
+
+State = Literal["connecting", "up", "down"]
+Session = Callable[["Redis"], Awaitable[None]]
+"""What is done while the connection holds; it calls `RedisLink.connected` once all is well, and ends by an error."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached, or does not answer in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """Where the server is, and how long it is waited for."""
+
+    url: str = field(repr=False)
+    prefix: str = "narthex"
+    """Begins every name that is used there."""
+    connect_timeout_s: float = 1.0
+    timeout_s: float = 1.0
+    """How long it may take to answer."""
+
+    @property
+    def address(self) -> str:
+        """The address without user, password and options."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.path if parts.scheme == 'unix' else parts.netloc.rpartition('@')[2]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStatus:
+    """How the connection stands."""
+
+    state: State
+    address: str
+    for_s: float
+    """For how long it has stood so."""
+    detail: str | None
+    """What is wrong; None while nothing is."""
+    losses: int
+    """How often it was lost."""
+
+
+class RedisLink:
+    """Keeps one session with the server open, for as long as `run` runs."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: random.Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Prepare; nothing is opened before `run`.
+
+        Args:
+            settings: Where the server is.
+            clock: Says the seconds.
+            chance: Where jitter comes from.
+            sleep: Waits before the next try.
+        """
+        self.settings = settings
+        self._clock = clock
+        self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
+        self._sleep = sleep
+        self._state: State = "connecting"
+        self._since_s = clock()
+        self._detail: str | None = None
+        self._losses = 0
+        self._tries = 0
+        self.tried = asyncio.Event()
+        """Set once it is known whether the server is there."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection holds."""
+        return self._state == "up"
+
+    def status(self) -> LinkStatus:
+        """Return how the connection stands."""
+        return LinkStatus(
+            state=self._state,
+            address=self.settings.address,
+            for_s=self._clock() - self._since_s,
+            detail=self._detail,
+            losses=self._losses,
+        )
+
+    def connected(self) -> None:
+        """Take note that all is well."""
+        if self._state == "down":
+            logger.info("redis: %s is back after %.1f s", self.settings.address, self._clock() - self._since_s)
+        self._tries = 0
+        self._become("up", None)
+
+    async def run(self, session: Session, *, ended: Callable[[], None]) -> None:
+        """Hold sessions, one after the other, until cancelled.
+
+        Args:
+            session: What is done while the connection holds.
+            ended: Called each time when it no longer does.
+        """
+        # Wanted only where it is configured, and not cheap to load.
+        import redis.asyncio  # noqa: PLC0415
+
+        while True:
+            try:
+                async with self._client() as client:
+                    await session(client)
+            except (redis.RedisError, OSError, TimeoutError, StoreUnavailable) as error:
+                self._lost(error)
+            except Exception as error:  # the edge of this task: a fault of ours must not end it for good
+                logger.exception("redis: the session broke")
+                self._lost(error)
+            finally:
+                ended()
+            await self._sleep(self._pause_s())
+
+    def lines(self) -> Iterator[str]:
+        """Yield how it stands in Prometheus's text format.
+
+        https://prometheus.io/docs/instrumenting/exposition_formats/
+        """
+        yield "# HELP narthex_redis_up Whether Redis is connected."
+        yield "# TYPE narthex_redis_up gauge"
+        yield f"narthex_redis_up {int(self.up)}"
+        yield "# HELP narthex_redis_losses_total How often the connection to Redis was lost."
+        yield "# TYPE narthex_redis_losses_total counter"
+        yield f"narthex_redis_losses_total {self._losses}"
+
+    def _client(self) -> Redis:
+        from redis.asyncio import Redis as Client  # noqa: PLC0415 - as above
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+
+        settings = self.settings
+        client: Redis = Client.from_url(
+            settings.url,
+            decode_responses=True,
+            socket_connect_timeout=settings.connect_timeout_s,
+            socket_timeout=settings.timeout_s,
+            client_name="narthex",
+            # Trying again is this class's business.
+            retry=Retry(NoBackoff(), 0),
+        )
+        return client
+
+    def _lost(self, error: Exception) -> None:
+        detail = str(error) or type(error).__name__
+        if self._state != "down":
+            self._losses += self._state == "up"
+            logger.warning(
+                "redis: %s: %s; this process keeps to itself what it learns until the server is there",
+                self.settings.address,
+                detail,
+            )
+            self._become("down", detail)
+        self._detail = detail
+
+    def _become(self, state: State, detail: str | None) -> None:
+        self._state, self._detail = state, detail
+        self._since_s = self._clock()
+        self.tried.set()
+
+    def _pause_s(self) -> float:
+        longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._tries, 16))
+        self._tries += 1
+        return longest_s * (0.5 + self._chance.random() / 2)
