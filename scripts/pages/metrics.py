@@ -10,6 +10,7 @@ from narthex.errors import Failure, Overloaded
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.shadows import REASONS, Dropped
+from narthex.pipeline.shared_state import SharedState
 from narthex.providers.key_books import key_lines
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.concurrency import LimitPolicy
@@ -20,6 +21,7 @@ from narthex.resilience.recovery import Recovery, Way
 from narthex.resilience.shedding import Shedder
 from narthex.routing.budgets import Budget
 from narthex.routing.pacing import Spending
+from narthex.stores.link import LinkSettings
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from narthex.types.keys import KeyId, KeyReport, KeyState
 from narthex.types.priorities import PRIORITIES, Priority
@@ -44,13 +46,15 @@ Above {MAX_SERIES} combinations of labels, further models are counted as `other`
 _REFUSED = "Why a call was refused: `lag`, the event loop is late; `active`, there are too many calls."
 
 
+_SHARED = "Of a change that processes share: `told` to the others, or `heard` of."
+
 _LABELS = (
     (code("operation"), "What was asked."),
     (code("model"), _MODEL),
     (code("outcome"), _OUTCOME),
     (code("failure"), "The [class](errors.md) of the failure that was met first."),
     (code("priority"), "How urgent it was: " + ", ".join(map(code, PRIORITIES)) + "."),
-    (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + "."),
+    (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + ". " + _SHARED),
     (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
     (
         code("event"),
@@ -88,6 +92,7 @@ def documented() -> list[tuple[str, str, str, str]]:
     metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds()]
     key = KeyReport(key=KeyId("key-1"), state=KeyState.USABLE)
     metrics.sources.append(lambda: key_lines({"groq": [key]}))
+    metrics.sources.append(SharedState(LinkSettings(url="redis://127.0.0.1"), board).lines)
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)

@@ -97,7 +97,7 @@ class Sharing:
 
         https://prometheus.io/docs/instrumenting/exposition_formats/
         """
-        yield "# HELP narthex_shared_notes_total Changes of breakers and keys, `told` to other processes or `heard` of."
+        yield "# HELP narthex_shared_notes_total Changes of breakers and keys that processes share, by way."
         yield "# TYPE narthex_shared_notes_total counter"
         yield f'narthex_shared_notes_total{{way="told"}} {self.replica.posted}'
         yield f'narthex_shared_notes_total{{way="heard"}} {self.replica.adopted}'
