@@ -343,6 +343,7 @@ class Gateway(InProcess):
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
             shared=self.shared,
+            settle=_at_once if self.shared is None else self.shared.settle,
             address=address,
             data_dir=settings.data_dir.expanduser(),
             max_body_bytes=server.max_body_bytes,
@@ -420,6 +421,10 @@ def _keyring(settings: Settings) -> Keyring:
     tenants = {key.name: key.tenant for key in settings.keys if key.tenant}
     priorities = {key.name: PRIORITIES[key.priority] for key in settings.keys}
     return Keyring(((key.name, key.key.get_secret_value()) for key in settings.keys), tenants, priorities=priorities)
+
+
+async def _at_once() -> None:
+    """Wait for nobody."""
 
 
 def _provider(name: str, settings: ProviderSettings) -> Provider:

@@ -44,14 +44,11 @@ class Services:
     """Ask the providers for their models again, if that was not done lately."""
     shared: SharedState | None
     """What is shared with other processes, if anything is."""
+    settle: Callable[[], Awaitable[None]]
+    """Wait a moment until other processes know what was changed by hand here."""
     embedded_status: Callable[[], dict[str, object]]
     address: Callable[[], str]
     """The address that the server listens on."""
     data_dir: Path
     max_body_bytes: int
     version: str
-
-    async def settle(self) -> None:
-        """Wait a moment until other processes know what was changed by hand here."""
-        if self.shared is not None:
-            await self.shared.settle()
