@@ -126,13 +126,13 @@ class RedisLink:
             ended: Called each time when it no longer does.
         """
         # Wanted only where it is configured, and not cheap to load.
-        import redis.asyncio  # noqa: PLC0415
+        from redis import RedisError  # noqa: PLC0415
 
         while True:
             try:
                 async with self._client() as client:
                     await session(client)
-            except (redis.RedisError, OSError, TimeoutError, StoreUnavailable) as error:
+            except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
                 self._lost(error)
             except Exception as error:  # the edge of this task: a fault of ours must not end it for good
                 logger.exception("redis: the session broke")
