@@ -140,3 +140,17 @@ async def test_threads_are_bounded() -> None:
     held.set()
     assert all(await asyncio.gather(*waiting))
     assert await compute(_double, 1, timeout_s=PLENTY_S, spawn=tasks.spawn) == 2
+
+
+async def test_without_a_thread_the_place_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may have no thread left: that is told, and takes no place for good."""
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        for _ in range(computing.MAX_THREADS + 1):
+            with pytest.raises(RuntimeError, match="can't start"):
+                await compute(_double, 21, timeout_s=PLENTY_S, spawn=TaskKeeper().spawn)
+    assert await compute(_double, 21, timeout_s=PLENTY_S, spawn=TaskKeeper().spawn) == 42
+
+
+def _no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -19,6 +20,7 @@ from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Reply
 from narthex.resilience.concurrency import LimitPolicy
+from narthex.resilience.decisions import Policy
 from narthex.resilience.hedges import HedgeEnd
 from narthex.resilience.places import Places
 from narthex.resilience.recovery import Way
@@ -210,6 +212,40 @@ async def test_the_truth_is_told_at_once(failure: Failure) -> None:
     assert (other.left, running.ends, running.nothing_is_left()) == (1, {HedgeEnd.DROPPED: 1}, True)
 
 
+async def test_what_was_filtered_goes_elsewhere_if_that_is_asked_for() -> None:
+    """Then the second attempt is no more let go than a fallback would be."""
+    up = Held(ProviderRejected(provider="up", failure=Failure.CONTENT_FILTERED))
+    running = Hedged(up, other := Held(SECOND, name="b"))
+    running.recovery.policy = Policy(retries=1, filtered_elsewhere=True)
+    call = asyncio.ensure_future(running.engine.handle(exchange(CHAT)))
+    await running.turns()
+    up.gate.set()
+    await running.turns()
+    other.gate.set()
+    assert b"From the second." in (await call).body
+
+
+async def test_what_was_never_sent_is_not_accounted() -> None:
+    """The first answers in the very turn in which a second attempt is begun: nothing of that was sent, or cost."""
+    up, other = Held(FIRST), Double(name="b")
+    running = Hedged(up, other)
+
+    def late(seconds: float, call: Callable[[], None]) -> asyncio.Future[None]:
+        async def pass_by() -> None:
+            await running.turns()
+            running.clock.set(running.clock() + seconds)
+            call()
+            up.gate.set()
+
+        return asyncio.ensure_future(pass_by())
+
+    running.hedger.later = late
+    made = exchange(CHAT)
+    await running.engine.handle(made)
+    assert (len(other.calls), story(made)[1]) == (0, ("b/m", "hedge", "cancelled"))
+    assert [one.input_tokens for one in made.attempts] == [0, 0]
+
+
 async def test_a_caller_who_leaves_ends_both() -> None:
     """Neither attempt goes on for nobody, and what the second has cost is counted."""
     up, other = Held(), Held(name="b")
@@ -379,6 +415,26 @@ async def test_an_attempt_that_breaks_is_a_failure(who: str, caplog: pytest.LogC
     else:
         await call
     assert "a fault of ours" in caplog.text
+
+
+async def test_a_fault_of_ours_leaves_the_other_attempt_alone() -> None:
+    """It says nothing of the request: the second attempt under way may still answer."""
+    running = Hedged(Double(), Double(name="b"))
+    go_on = asyncio.Event()
+
+    async def attempt(_call: Exchange, target: Target) -> None:
+        await go_on.wait()
+        if target.name == "up/m":
+            raise RuntimeError("a fault of ours")
+        await running.turns()
+
+    made = exchange(CHAT)
+    made.target = running.catalog.resolve("up/m")
+    call = asyncio.ensure_future(running.recovery.carry(made, attempt))
+    await running.turns()
+    go_on.set()
+    await call
+    assert story(made) == [("up/m", "first", "internal_error"), ("b/m", "hedge", None)]
 
 
 async def test_the_stop_of_the_server_ends_an_attempt() -> None:

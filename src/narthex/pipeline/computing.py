@@ -88,7 +88,12 @@ async def _in_thread(function: Function[Argument, Result], argument: Argument) -
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, result, value)
 
-    threading.Thread(target=run, name="function", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="function", daemon=True).start()
+    except RuntimeError:
+        # The system gives no thread: nobody else would return the place.
+        _places.release()
+        raise
     return await result
 
 

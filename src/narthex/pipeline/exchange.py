@@ -59,7 +59,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     target: str
     """`provider/model`."""
     way: str
-    """`first`, `hedge`, `retry`, `fallback`, or how a stream was brought to its end."""
+    """`first`, `hedge`, `retry`, `fallback`, `cascade`, or how an answer was brought to its end or stood in for."""
     duration_us: int
     failure: str | None
     """Class of the failure; None if the attempt succeeded."""
@@ -111,8 +111,6 @@ class Exchange:
     """Whether a streamed answer shall carry its usage."""
     priority: int = Priority.NORMAL
     """How urgent it is: one of `Priority`."""
-    waits: bool = False
-    """Whether it waits for a place at its target: nothing was sent there yet."""
     total_s: float | None = None
     """Time for the whole call, in seconds; None is the configured limit."""
     limits: PartialTimeouts | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from narthex.pipeline.recovery import Attempt, Failed, Recovery, deadline_of
 from narthex.pipeline.shadows import acts_by_itself
 from narthex.pipeline.stages.attempt import Spawn
 from narthex.providers.catalog import Target
-from narthex.resilience.decisions import Decision, failure_of, rule_of
+from narthex.resilience.decisions import Decision, decide, failure_of
 from narthex.resilience.hedges import HedgeEnd, Hedges
 from narthex.resilience.latency import HedgeBudget
 from narthex.resilience.recovery import Way
@@ -67,22 +67,29 @@ class _Entrant:
         self.left = False
         self.input_tokens = 0
         self._way = way
+        self._policy = race.recovery.policy
+        self._begun = False
         self.task = race.marshal.spawn(self._run(race))
         self.task.add_done_callback(race.wake)
 
     @property
     def decision(self) -> Decision | None:
         """What its failure leads to; None if it has not failed."""
-        return rule_of(self.error).decision if self.error is not None and self.task.done() else None
+        return decide(self.error, policy=self._policy) if self.error is not None and self.task.done() else None
+
+    @property
+    def told_truth(self) -> bool:
+        """Whether it failed in a way that no other attempt can change; of a fault of this server nobody knows that."""
+        return self.decision is Decision.TRUTH and not isinstance(self.error, InternalError)
 
     def leave(self) -> None:
         """Let it go, unless it has failed already: its connection is closed, and nobody is blamed."""
         if self.decision is not None:
             return
-        self.left, waited = True, self.exchange.waits
+        self.left = True
         self.task.cancel()
         self.error = Cancelled()
-        if waited:
+        if not self._begun:
             # Nothing was sent, so nothing is billed.
             return
         usage = self.exchange.usage
@@ -94,8 +101,12 @@ class _Entrant:
         return msgspec.structs.replace(tried, input_tokens=self.input_tokens) if self.input_tokens else tried
 
     async def _run(self, race: Race) -> None:
+        def begin(exchange: Exchange, target: Target) -> Awaitable[None]:
+            self._begun = True
+            return race.attempt(exchange, target)
+
         try:
-            error = await race.recovery.try_once(self.exchange, race.attempt, self.target, self.begun)
+            error = await race.recovery.try_once(self.exchange, begin, self.target, self.begun)
         except Exception:
             # A fault of this server: its caller is told as without a hedge, and the other attempt may still answer.
             logger.exception("an attempt at request %s broke", self.exchange.id)
@@ -198,7 +209,7 @@ class Race:
 
     def _decided(self) -> bool:
         """Tell whether there is nothing to wait for any more: an answer, the truth, or two failures."""
-        if self._winner is not None or self._first.decision is Decision.TRUTH:
+        if self._winner is not None or self._first.told_truth:
             return True
         return all(one.task.done() for one in self._entrants)
 
@@ -243,7 +254,7 @@ class Race:
         """Return from whom recovery goes on: where another attempt at one of them can help, from there."""
         first, hedge = self._first, self._hedge
         assert first.error is not None
-        if hedge is None or hedge.error is None:
+        if hedge is None or hedge.error is None or hedge.left:
             return Failed(first.target, first.error)
         if hedge.decision is not Decision.RETRY_HERE:
             return Failed(first.target, first.error, (hedge.target.name,))

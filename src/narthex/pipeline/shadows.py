@@ -1,4 +1,4 @@
-"""Copies of calls for models on trial: made once the caller has been served, answered to nobody, and kept apart."""
+"""Copies of calls for models on trial: made once the caller's answer has begun, answered to nobody, and kept apart."""
 
 from __future__ import annotations
 

@@ -26,11 +26,7 @@ async def wait_for_place(exchange: Exchange, limit: AdaptiveLimit, *, deadline_s
     If cancelled, no place is held.
     """
     now_s = monotonic()
-    exchange.waits = True
-    try:
-        permit = await limit.acquire(exchange.priority, (now_s + deadline_s) / 2 if others else deadline_s)
-    finally:
-        exchange.waits = False
+    permit = await limit.acquire(exchange.priority, (now_s + deadline_s) / 2 if others else deadline_s)
     exchange.total_s = deadline_s - monotonic()
     return permit
 

@@ -16,12 +16,14 @@ from narthex.errors import (
     AnswerNotKept,
     Cancelled,
     DeadlineExceeded,
+    Failure,
     IdempotencyConflict,
     InternalError,
     InvalidRequest,
     NarthexError,
     ProviderFailed,
     ProviderRejected,
+    ProviderTimeout,
     TruncatedAnswer,
 )
 from narthex.pipeline.exchange import Exchange
@@ -257,6 +259,16 @@ async def test_a_failed_call_is_not_remembered(failure: NarthexError) -> None:
     await house.engine.handle(call(CHAT))
     assert len(provider.calls) == 2
     assert [line.replayed for line in house.lines] == [False] * 4
+
+
+async def test_what_a_callers_own_limits_cost_is_its_own() -> None:
+    """Out of the time that only the first asked for, the call fails for it alone: one who waits has it made anew."""
+    provider = Double(ProviderTimeout(provider="up", failure=Failure.DEADLINE), whole(openai_answer("Hello")))
+    house = House(provider)
+    calls = [call(CHAT, x_narthex_timeout="30"), call(CHAT), call(CHAT)]
+    told = await asyncio.gather(*(house.engine.handle(one) for one in calls), return_exceptions=True)
+    assert [isinstance(one, ProviderTimeout) for one in told] == [True, False, False]
+    assert len(provider.calls) == 2
 
 
 async def test_a_stream_that_breaks_is_not_remembered() -> None:

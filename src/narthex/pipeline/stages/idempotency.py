@@ -15,10 +15,11 @@ from typing import Final
 import msgspec
 
 from narthex.config.settings import IdempotencySettings
-from narthex.errors import Cancelled, DeadlineExceeded, NarthexError
+from narthex.errors import Cancelled, DeadlineExceeded, Failure, NarthexError
 from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.replay import Kept
+from narthex.resilience.decisions import failure_of
 from narthex.resilience.idempotency import Entry, IdempotencyPolicy, IdempotencyStore, digest_of
 from narthex.streams.stream import Reader, Stream
 
@@ -30,6 +31,13 @@ _CHANGING: Final = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 _OURS: Final = b"x-narthex-"
 _UNCHANGING: Final = (b"x-narthex-timeout", b"x-narthex-priority")
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
+_OF_THE_WAY: Final = frozenset(
+    {
+        *(Failure.CONNECT_TIMEOUT, Failure.FIRST_TOKEN_TIMEOUT, Failure.STALL, Failure.DEADLINE),
+        *(Failure.RATE_LIMITED, Failure.OVERLOADED),
+    }
+)
+"""Failures that may come of those: a call that asked for other limits may go well."""
 
 Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
 """Starts a task that the engine keeps, and ends when it ends."""
@@ -108,7 +116,7 @@ class _Work:
             self._keep()
         except NarthexError as error:
             error.attempts = self._exchange.story or None
-            self._end(error, self._entry.fail)
+            self._end(error, self._failed)
         except asyncio.CancelledError:
             self._end(Cancelled(), lambda _error: self._entry.abandon())
             raise
@@ -129,6 +137,14 @@ class _Work:
         end(error)
         if not self.done.done():
             self.done.set_exception(error)
+
+    def _failed(self, error: NarthexError) -> None:
+        """Share the failure with those who wait, unless it may come of limits that only this caller asked for."""
+        own = any(name.startswith(_UNCHANGING) for name in self._exchange.headers)
+        if own and failure_of(error) in _OF_THE_WAY:
+            self._entry.abandon()
+        else:
+            self._entry.fail(error)
 
     def _keep(self) -> None:
         """Give the answer to those who wait for it, and keep it as it is being written."""

@@ -1,4 +1,4 @@
-"""Have a copy of the call sent to a model on trial, once the call itself has been served."""
+"""Have a copy of the call sent to a model on trial, once the answer of the call itself has begun."""
 
 from __future__ import annotations
 
