@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 import pytest
 
@@ -12,8 +14,11 @@ from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.providers.contract import Reply
 from narthex.resilience.breakers import BreakerState
+from narthex.resilience.concurrency import LimitPolicy
 from narthex.resilience.decisions import Policy
+from narthex.resilience.places import Places
 from narthex.resilience.recovery import Way
+from narthex.routing.figures import Figures
 from narthex.streams.stream import Frame, Stream
 from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames, tool_call
 from narthex.types.catalog import ModelFacts
@@ -299,3 +304,123 @@ async def test_the_story_of_a_fallback_that_broke_has_it_once() -> None:
     _, text, _ = await answered(running, made)
     assert text == POEM
     assert made.story == "up/m first connect, other/m fallback truncated, other/m told ok"
+
+
+FIVE, FIVE_MORE = (openai_frames(said)[:6] for said in ("one two three four five six", "AA BB CC DD EE FF"))
+"""Five words each, and a cut."""
+NOBODY = ProviderUnreachable(provider="c", failure=Failure.CONNECT)
+
+
+def three(last: Reply | ProviderError) -> House:
+    """Return an engine where two models break off after five words each; the third gives this reply."""
+    return house(
+        Double(streamed(FIVE, error=STALL)), Double(streamed(FIVE_MORE, error=STALL), name="b"), Double(last, name="c")
+    )
+
+
+async def test_all_that_was_delivered_is_billed() -> None:
+    """What several models delivered before they broke counts, beside what the last one tells of its own part."""
+    made = asked()
+    await answered(three(streamed(openai_frames("end of it"))), made)
+    assert made.story == "up/m first stall, b/m told stall, c/m told ok"
+    assert made.usage is not None
+    assert made.usage.output_tokens == 5 + 5 + 3
+
+
+async def test_what_was_delivered_in_vain_is_billed() -> None:
+    """Where no model could end the answer, all that came counts, whoever it came from; the role is an event too."""
+    made = asked()
+    stream, _, _ = await answered(three(NOBODY), made)
+    assert stream.error is STALL
+    assert made.usage is not None
+    assert made.usage.output_tokens == 1 + 5 + 5
+
+
+async def test_a_rest_without_usage_is_billed_with_it() -> None:
+    """Where the model that gave the rest tells no usage, what it delivered counts as well."""
+    frames = anthropic_frames("one two three four five six")
+    up = Double(streamed(frames[:6], error=CUT), dialects=ANTHROPIC)
+    other = Double(streamed(openai_frames("AA BB CC DD EE", usage=False)), name="b")
+    made = exchange({**MESSAGE, "stream": True}, dialect=Dialect.ANTHROPIC_MESSAGES)
+    running = house(up, other)
+    running.recovery.policy = Policy(retries=0)
+    _, text, _ = await answered(running, made)
+    assert made.usage is not None
+    assert made.usage.estimated
+    assert made.usage.output_tokens >= len(text.split())
+
+
+HEADLESS = streamed(openai_frames("x", model="another")[:1], error=STALL)
+"""A stream that says who speaks, and nothing else."""
+
+
+@pytest.mark.parametrize("last", [NOBODY, HEADLESS, whole(b"no")])
+async def test_a_lost_stream_is_booked_on_who_delivered_last(last: Reply | ProviderError) -> None:
+    """A model that was asked for the rest and sent none of it is neither logged nor counted as the one that served."""
+    running, made = three(last), asked()
+    await answered(running, made)
+    (line,) = running.lines
+    assert (line.model, line.model_answered, len(made.attempts)) == ("b/m", "gpt-test", 3)
+    assert 'narthex_requests_total{operation="chat",model="b/m"' in running.metrics.render()
+
+
+async def test_what_a_model_could_not_carry_is_told_of_who_served() -> None:
+    """Settings that only a model in vain had to drop were not dropped."""
+    other = Double(NOBODY, name="b", dialects=ANTHROPIC)
+    running, made = (
+        house(Double(streamed(FRAMES[:4], error=STALL)), other),
+        exchange({**CHAT, "stream": True, "seed": 7}),
+    )
+    await answered(running, made)
+    assert len(other.calls) == 1
+    assert (made.target and made.target.name, made.dropped) == ("up/m", ())
+
+
+async def helped(running: House, made: Exchange) -> Stream:
+    """Return a stream whose rest is just awaited."""
+    stream = await running.engine.handle(made)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return stream
+
+
+async def test_who_leaves_before_help_has_come_is_served_by_the_first() -> None:
+    """A caller who leaves while another model is asked was served by the one that broke."""
+    other = Double(streamed(FRAMES[:1], hold=True), name="b")
+    running = house(Double(streamed(FRAMES[:4], error=STALL)), other)
+    stream = await helped(running, asked())
+    stream.cancel()
+    await running.settled()
+    assert len(other.calls) == 1
+    assert [line.model for line in running.lines] == ["up/m"]
+
+
+async def test_who_helps_is_busy() -> None:
+    """While another model gives the rest the call is in flight there, not at the one that broke; it ends once."""
+    running = house(Double(streamed(FRAMES[:4], error=STALL)), Double(streamed(FRAMES[:3], hold=True), name="b"))
+    figures = running.recovery.figures = Figures(time.monotonic)
+    for name in ("up/m", "b/m"):
+        # Of another call, which goes on.
+        figures.begin(name)
+    stream = await helped(running, asked())
+    assert (figures.in_flight("up/m"), figures.in_flight("b/m")) == (1, 2)
+    stream.cancel()
+    await running.settled()
+    assert (figures.in_flight("up/m"), figures.in_flight("b/m")) == (1, 1)
+
+
+@pytest.mark.parametrize("taken_out", [False, True])
+async def test_a_helper_without_a_place_is_told_of(taken_out: bool) -> None:
+    """One that has no place in time, or is taken out of service meanwhile, is an attempt like any other."""
+    spare, other = Double(streamed(openai_frames(POEM)), name="c"), Double(name="b")
+    running, made = house(Double(streamed(FRAMES[:4], error=STALL)), other, spare), asked()
+    running.recovery.places = Places(LimitPolicy(maximum=1, queue_timeout_s=1_000 if taken_out else 0.01))
+    held = running.recovery.places.of("b/m").try_acquire()
+    assert held is not None
+    stream = await helped(running, made)
+    if taken_out:
+        running.recovery.board.force("b/m", BreakerState.FORCED_OPEN)
+        held.release()
+    await read(stream)
+    assert made.story == "up/m first stall, b/m told overloaded, c/m told ok"
+    assert other.calls == []

@@ -103,7 +103,7 @@ class Recovery:
         gate = self.board.gate(target.name)
         turn = gate.allow()
         if not turn:
-            return _left_alone(target, gate, place)
+            return left_alone(target, gate, place)
         figures, watched = self.figures, False
         if figures is not None:
             figures.begin(target.name)
@@ -138,7 +138,7 @@ class Recovery:
         """
         gate = self.board.gate(target.name)
         if not gate.available():
-            raise _left_alone(target, gate)
+            raise left_alone(target, gate)
         others = any(other.name != target.name for other in self.chain(exchange))
         limit, deadline = self.places.of(target.name), deadline_of(exchange, target)
         return await wait_for_place(exchange, limit, deadline_s=deadline, others=others)
@@ -281,12 +281,12 @@ class _StreamWatch:
     def broke(self, error: NarthexError) -> None:
         """Count the break against the target."""
         turn, self._turn = self._turn, 0
+        self._end_figure()
         self._recovery.went_wrong(self._gate, error, turn, place=self._place)
 
     def settled(self, error: NarthexError | None) -> None:
         """Count the answer to its credit, unless it broke or nobody waited for its end."""
-        if self._figures is not None:
-            self._figures.end(self._gate.name)
+        self._end_figure()
         if error is None:
             self._place.succeeded()
         else:
@@ -297,6 +297,12 @@ class _StreamWatch:
             self._recovery.went_well(self._gate, self._duration_s, self._turn)
         else:
             self._gate.abandoned(self._turn)
+
+    def _end_figure(self) -> None:
+        """Have the call in flight here no more; once, as others may be."""
+        if self._figures is not None:
+            self._figures.end(self._gate.name)
+            self._figures = None
 
 
 def deadline_of(exchange: Exchange, target: Target) -> float:
@@ -315,7 +321,7 @@ def _window(target: Target) -> int | None:
     return target.facts.context_tokens if target.facts is not None else None
 
 
-def _left_alone(target: Target, gate: Gate, place: Permit | None = None) -> ProviderOverloaded:
+def left_alone(target: Target, gate: Gate, place: Permit | None = None) -> ProviderOverloaded:
     """Return the error of a call to a target that is left alone, by its own breaker or by its provider's.
 
     The place that the call has there is given back.

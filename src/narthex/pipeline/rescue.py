@@ -16,7 +16,7 @@ from narthex.errors import Failure, MalformedAnswer, NarthexError, without_frame
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.following import follow
 from narthex.pipeline.inbound import dated
-from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.recovery import Recovery, left_alone
 from narthex.pipeline.splicing import Seam, SeamMismatch, Transcript, continuing, joined_usage
 from narthex.pipeline.splicing import Way as Manner
 from narthex.providers.catalog import Target
@@ -41,6 +41,8 @@ from narthex.wire.registry import CHAT_WIRES
 
 Mode = Literal["continue", "restart", "off"]
 """What is done about a stream that breaks in the middle."""
+_Token = TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta
+"""What each counts for one."""
 
 
 class Rescuer:
@@ -77,18 +79,28 @@ class Rescuer:
 
     async def _helped(self, continuation: _Continuation, target: Target, error: NarthexError) -> bool:
         """Have a target give the rest; False if it could not, and the stream is still open."""
+        begun, way = time.monotonic(), self._way(target, continuation.transcript)
+        failure = await self._asked(continuation, target, way, error)
+        if failure is None:
+            return True
+        continuation.exchange.note_attempt(Tried.of(target, way, begun, failure))
+        return False
+
+    async def _asked(
+        self, continuation: _Continuation, target: Target, way: Manner, error: NarthexError
+    ) -> NarthexError | None:
+        """Ask a target for the rest, and keep its books; return why it gave none, if so."""
         recovery, begun = self._recovery, time.monotonic()
         try:
             place = await recovery.place_at(target, continuation.exchange)
-        except NarthexError:
-            return False
+        except NarthexError as refused:
+            return refused
         gate = recovery.board.gate(target.name)
         turn = gate.allow()
         if not turn:
-            place.release()
-            return False
+            return left_alone(target, gate, place)
         try:
-            failure = await self._followed(continuation, target, error)
+            failure = await self._followed(continuation, target, way, error)
         except BaseException:
             gate.abandoned(turn)
             place.release()
@@ -96,15 +108,19 @@ class Rescuer:
         if failure is None:
             recovery.went_well(gate, time.monotonic() - begun, turn)
             place.succeeded()
-            return True
-        recovery.went_wrong(gate, failure, turn, place=place)
-        continuation.exchange.note_attempt(Tried.of(target, continuation.way, begun, failure))
-        return False
+        else:
+            recovery.went_wrong(gate, failure, turn, place=place)
+        return failure
 
-    async def _followed(self, continuation: _Continuation, target: Target, error: NarthexError) -> NarthexError | None:
+    async def _followed(
+        self, continuation: _Continuation, target: Target, way: Manner, error: NarthexError
+    ) -> NarthexError | None:
         """Take what a target says for the rest of the answer; return why it is none, if so."""
+        figures = self._recovery.figures
+        if figures is not None:
+            figures.begin(target.name)
         try:
-            await continuation.follow(target, self._way(target, continuation.transcript), error)
+            await continuation.follow(target, way, error)
         except SeamMismatch:
             return MalformedAnswer(
                 f"{target.name} began another answer than the one that was cut",
@@ -113,6 +129,9 @@ class Rescuer:
             )
         except NarthexError as why:
             return without_frames(why)
+        finally:
+            if figures is not None:
+                figures.end(target.name)
         return None
 
     def _may_be_rescued(self, exchange: Exchange, transcript: Transcript) -> bool:
@@ -142,13 +161,29 @@ class _Continuation:
         self._parts = 1 + max(parts, default=-1)
         self._text_part = next((event.part for event in events if isinstance(event, TextDelta)), self._parts)
         self._before = exchange.usage
-        self._delivered = sum(isinstance(event, TextDelta | ReasoningDelta) for event in events)
+        self._delivered = sum(isinstance(event, _Token) for event in events)
+        self._by_others = self._delivered
+        self._has_usage = False
         self._told: dict[str, object] = {}
         self._seam = Seam("", "restart")
         self.way: Manner = "restart"
 
     async def follow(self, target: Target, way: Manner, why: NarthexError) -> None:
-        """Have a target give the rest; raises as `following.follow` does, and `SeamMismatch`."""
+        """Have a target give the rest; raises as `following.follow` does, and `SeamMismatch`.
+
+        One that delivers nothing before it breaks, or before the caller leaves, is not the one that served the call.
+        """
+        exchange = self.exchange
+        served = exchange.target, exchange.dropped, exchange.model_answered
+        self._by_others, self._has_usage = self._delivered, False
+        try:
+            await self._follow(target, way, why)
+        except BaseException:
+            if self._delivered == self._by_others:
+                exchange.target, exchange.dropped, exchange.model_answered = served
+            raise
+
+    async def _follow(self, target: Target, way: Manner, why: NarthexError) -> None:
         exchange, said = self.exchange, self.transcript.text
         self.way = way
         self._target, self._begun = target, time.monotonic()
@@ -186,11 +221,13 @@ class _Continuation:
                 self._say(self._seam.close())
                 self._emit(msgspec.structs.replace(event, told=self._told))
             case UsageReported():
-                joined = joined_usage(self._before, self._delivered, event.usage)
-                self.exchange.usage = joined.usage
+                joined = joined_usage(self._before, self._by_others, event.usage)
+                self.exchange.usage, self._has_usage = joined.usage, True
                 self._emit(joined)
             case Ended():
                 # Before the stream closes: whoever settles then finds it.
+                if not self._has_usage and self._before is not None:
+                    self.exchange.usage = joined_usage(self._before, self._delivered, None).usage
                 self.exchange.note_attempt(Tried.of(self._target, self.way, self._begun, None))
                 self._emit(dated(self.exchange, event), last=True)
 
@@ -200,6 +237,9 @@ class _Continuation:
 
     def _emit(self, event: Event, *, last: bool = False) -> None:
         self.transcript.add(event)
+        if isinstance(event, _Token):
+            self._delivered += 1
+            self._stream.events_total += 1
         frame = event if self._encode is None else self._encode(event)
         if last:
             self._stream.close(last=frame or None)
