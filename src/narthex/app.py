@@ -280,6 +280,7 @@ class Gateway(InProcess):
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
         self.cascades.adopt(Cascades(self.router.virtual_models))
+        self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)
         self.settings = settings
         self.survey.expire()

@@ -51,7 +51,7 @@ def test_what_can_hold_is_let_through(tmp_path: Path, values: dict[str, object])
         ({"aliases": {"a": "/x"}}, ["aliases.a"]),
         ({"discovery": {"ollama": False}, "aliases": {"a": "ollama/x"}}, ["aliases.a"]),
         ({"hedging": {"enabled": True}}, ["hedging.enabled"]),
-        ({"hedging": {"least_s": 300}}, ["hedging.least_s"]),
+        ({"hedging": {"enabled": True, "least_s": 300}, "fallbacks": {"*": ["local/smollm2"]}}, ["hedging.least_s"]),
         ({"fallbacks": {"local/a": ["local/b", "nobody/x"]}}, ['fallbacks."local/a".1']),
         ({"fallbacks": {"nobody/x": ["local/b"]}}, ['fallbacks."nobody/x"']),
         ({"fallbacks": {"local/a": ["local/a"]}}, ['fallbacks."local/a"']),

@@ -58,6 +58,28 @@ def test_ten_successes_pay_for_a_retry() -> None:
     assert (budget.granted, budget.refused) == (1, 10)
 
 
+def test_another_policy_keeps_what_is_saved_up() -> None:
+    """From then on successes bring more or less; what there is stays, until it is spent."""
+    budget = RetryBudget(BudgetPolicy(reserve=2.0))
+    budget.adopt(BudgetPolicy(ratio=1.0, reserve=0.0))
+    assert budget.left == 2.0
+    budget.succeeded()
+    assert budget.left == 3.0
+    budget.adopt(BudgetPolicy(cap=1.0, reserve=0.0))
+    budget.succeeded()
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_small_part_is_no_nothing() -> None:
+    """Even one retry in twenty thousand calls is granted, and not two."""
+    budget = RetryBudget(BudgetPolicy(ratio=0.000_05, reserve=0.0))
+    for _ in range(19_999):
+        budget.succeeded()
+    assert not budget.take()
+    budget.succeeded()
+    assert budget.take()
+
+
 @given(st.lists(st.booleans(), max_size=400))
 def test_the_bucket_is_an_exact_account(steps: list[bool]) -> None:
     """What is left is what was saved less what was granted, never below zero nor above the cap."""

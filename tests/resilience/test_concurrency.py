@@ -178,6 +178,19 @@ def test_a_limit_that_nobody_waits_for_is_forgotten() -> None:
     assert limit.report().limit == 3
 
 
+async def test_a_forgotten_limit_asks_for_no_patience() -> None:
+    """The pause that a provider asked for once is not told any more when its limit is long over."""
+    limit, clock = limited(LimitPolicy(calm_s=60.0, maximum=1, queue=0))
+    taken(limit).crowded(retry_after_s=86_400)
+    clock.set(clock() + 61.0)
+    taken(limit).succeeded()
+    taken(limit)
+    with pytest.raises(Overloaded) as told:
+        await limit.acquire(1, math.inf)
+    assert told.value.retry_after_s is not None
+    assert told.value.retry_after_s <= 61
+
+
 def test_a_burst_of_refusals_is_one_sign() -> None:
     """Calls that began before the limit fell take it down by half at most; one that began since takes it on."""
     limit, _ = limited(LimitPolicy(initial=100))

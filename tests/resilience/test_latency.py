@@ -106,6 +106,14 @@ def test_a_budget_that_may_be_spent_is_granted() -> None:
     assert budget.refused < 0.05 * budget.hedged
 
 
+def test_a_small_part_is_no_nothing() -> None:
+    """Even nine hedges in ten thousand calls are granted, and not ten."""
+    budget = HedgeBudget(0.000_9)
+    for _ in range(10_000):
+        budget.called()
+    assert [budget.take() for _ in range(10)] == [True] * 9 + [False]
+
+
 def test_quiet_times_save_up_no_storm() -> None:
     """However many calls needed no hedge, no more than the cap follow at once."""
     budget = HedgeBudget(cap=3.0)

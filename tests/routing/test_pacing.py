@@ -183,6 +183,27 @@ def test_a_new_budget_keeps_what_was_spent() -> None:
     assert purse.spent_picousd == 0
 
 
+def test_what_is_taken_for_spent_is_a_part_of_the_budget() -> None:
+    """Changed in the middle of a period, it leaves as much of the new budget as was left of the old one."""
+    clock = Clock()
+    clock.now += HOUR / 2
+    spending = Spending(clock, facts_of)
+    purse = spending.purse("careful", budget(100))
+    for dollars in (40, 100, 1):
+        spending.purse("careful", budget(dollars))
+        assert (purse.is_empty, purse.lead_picousd) == (False, 0)
+
+
+def test_removed_models_have_no_budget() -> None:
+    """After a reload nothing is told of them any more."""
+    spending = Spending(Clock(), facts_of)
+    spending.purse("careful", budget(1))
+    spending.purse("other", budget(1))
+    spending.keep(["careful"])
+    assert 'virtual="careful"' in "".join(spending.lines())
+    assert 'virtual="other"' not in "".join(spending.lines())
+
+
 def test_calls_are_charged_to_the_budget_they_came_through() -> None:
     """To that of the virtual model they are a member of, be it a fallback of another; else to the one asked for."""
     house = scene()

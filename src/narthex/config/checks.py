@@ -287,7 +287,9 @@ def _pauses(settings: Settings) -> Iterator[Contradiction]:
 
 def _hedging(settings: Settings) -> Iterator[Contradiction]:
     hedging, first_token_s = settings.hedging, settings.timeouts.first_token_s
-    if hedging.enabled and not settings.fallbacks and not settings.virtual:
+    if not hedging.enabled:
+        return
+    if not settings.fallbacks and not settings.virtual:
         message = "there is nobody to ask beside a late model; add `fallbacks` or a virtual model, or remove this"
         yield Contradiction(path=("hedging", "enabled"), message=message, depends=(("fallbacks",), ("virtual",)))
     if hedging.least_s >= first_token_s:

@@ -173,6 +173,7 @@ class Recovery:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
         self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
         self.hedger = other.hedger
+        self.budget.adopt(other.budget.policy)
 
     def helpers(self, exchange: Exchange, error: NarthexError) -> Iterator[Target]:
         """Yield who may give the rest of an answer that broke: the same target only if it is not silent."""

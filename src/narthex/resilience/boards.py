@@ -9,6 +9,7 @@ from typing import Final
 
 from narthex.resilience.breakers import Breaker, BreakerPolicy, BreakerReport, BreakerState, Standing
 from narthex.resilience.gates import Gate, ProviderBreaker
+from narthex.telemetry.metrics import escaped
 
 CODES: Final = {
     BreakerState.CLOSED: 0,
@@ -107,7 +108,7 @@ class BreakerBoard:
 
         https://prometheus.io/docs/instrumenting/exposition_formats/
         """
-        breakers = [(_label(name), self._breakers[name]) for name in sorted(self._breakers)]
+        breakers = [(escaped(name), self._breakers[name]) for name in sorted(self._breakers)]
         meant = ", ".join(f"{code} {state.replace('_', ' ')}" for state, code in CODES.items())
         yield f"# HELP narthex_breaker_state How a breaker stands: {meant}."
         yield "# TYPE narthex_breaker_state gauge"
@@ -168,7 +169,3 @@ class BreakerBoard:
         del self._breakers[name]
         self._gates.pop(name, None)
         self._members[name.partition("/")[0]].pop(name, None)
-
-
-def _label(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-_PARTS: Final = 1000
-"""A token is counted in thousandths, so that sums are exact."""
+_PARTS: Final = 1_000_000
+"""A token is counted in millionths, so that sums are exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +32,22 @@ class BudgetPolicy:
 class RetryBudget:
     """A bucket of retries, shared by all calls."""
 
-    __slots__ = ("_cap", "_gain", "_left", "granted", "refused")
+    __slots__ = ("_cap", "_gain", "_left", "granted", "policy", "refused")
 
     def __init__(self, policy: BudgetPolicy | None = None) -> None:
         policy = policy or BudgetPolicy()
-        self._gain = round(policy.ratio * _PARTS)
-        self._cap = round(policy.cap * _PARTS)
+        self.adopt(policy)
         self._left = round(policy.reserve * _PARTS)
         self.granted = 0
         """Retries that were allowed so far."""
         self.refused = 0
         """Retries that were not."""
+
+    def adopt(self, policy: BudgetPolicy) -> None:
+        """Go by another policy from now on; what is saved up stays, as far as there is room for it."""
+        self.policy = policy
+        self._gain = round(policy.ratio * _PARTS)
+        self._cap = round(policy.cap * _PARTS)
 
     @property
     def left(self) -> float:

@@ -376,6 +376,7 @@ class AdaptiveLimit:
     def _forget(self) -> None:
         self._limit = self._ceiling = math.inf
         self._by_rate = False
+        self._wanted_s = -math.inf
 
     @property
     def _most(self) -> int:

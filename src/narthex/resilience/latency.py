@@ -20,8 +20,8 @@ _BUCKETS: Final = math.ceil(math.log(_MOST_S / _LEAST_S) / _STEP) + 1
 """Each bucket is a tenth wider than the one before, so that any quantile is right within 5 %."""
 _FRESH_FOR: Final = 32
 """Observations after which a quantile is taken anew."""
-_PARTS: Final = 1000
-"""A hedge is counted in thousandths, so that sums are exact."""
+_PARTS: Final = 1_000_000
+"""A hedge is counted in millionths, so that sums are exact."""
 
 
 class LatencyQuantile:
@@ -122,8 +122,8 @@ class HedgeBudget:
         """
         if not 0 <= ratio <= 1 or not cap >= 1:
             raise ValueError(f"expected a ratio from 0 to 1 and a cap of 1 or more, got {ratio}, {cap}")
-        self._gain = int(ratio * _PARTS)
-        self._cap = int(cap * _PARTS)
+        self._gain = round(ratio * _PARTS)
+        self._cap = round(cap * _PARTS)
         self._left = 0
         self.calls = 0
         self.hedged = 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from narthex.resilience.concurrency import AdaptiveLimit, LimitPolicy, LimitReport
+from narthex.telemetry.metrics import escaped
 
 MOST: Final = 4_096
 """Targets whose places are kept; beyond it one makes room of which nothing was learned and which nobody asks."""
@@ -71,7 +72,7 @@ class Places:
             for name, report in reports:
                 figure = of(report)
                 if figure is not None:
-                    yield f'{metric}{{model="{_escaped(name)}"}} {figure}'
+                    yield f'{metric}{{model="{escaped(name)}"}} {figure}'
 
     def _policy_of(self, name: str) -> LimitPolicy:
         maximum = self._maximums.get(name.partition("/")[0])
@@ -96,7 +97,3 @@ _FIGURES: Final[tuple[tuple[str, str, str, Callable[[LimitReport], int | None]],
         lambda report: report.crowded,
     ),
 )
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -8,7 +8,7 @@ it is for pacing, not for billing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from narthex.errors import BudgetSpent
@@ -31,6 +31,8 @@ class Purse:
     so that a restart brings no second budget.
     """
 
+    _assumed_picousd: int
+
     def __init__(self, budget: Budget, now: Callable[[], float]) -> None:
         """Begin in the middle of a period.
 
@@ -47,6 +49,9 @@ class Purse:
         before, self.budget = self.budget, budget
         if budget.period != before.period:
             self._begin()
+        elif budget.microusd != before.microusd:
+            # What is taken for spent is a part of the budget, and stays that part.
+            self._assumed_picousd = self._assumed_picousd * budget.microusd // before.microusd
 
     def pay(self, picousd: int) -> None:
         """Take out what a call cost."""
@@ -117,6 +122,11 @@ class Spending:
             purse = self._purses[virtual] = Purse(budget, self._now)
         purse.adopt(budget)
         return purse
+
+    def keep(self, virtual: Collection[str]) -> None:
+        """Forget the budgets of all models but these."""
+        for name in self._purses.keys() - set(virtual):
+            del self._purses[name]
 
     def charge(self, plan: Plan, model: str, usage: Usage) -> None:
         """Count what a call consumed against the budget that it came through, if it came through one.
