@@ -210,6 +210,19 @@ async def test_a_stream_that_is_too_large_is_held_no_longer() -> None:
     assert notes == ["pause", "resume", "pause"]
 
 
+async def test_events_are_held_for_what_they_take_up() -> None:
+    """A few events with long texts are as much too large as a long stream of bytes."""
+    stream = Stream(None)
+    waiting = asyncio.ensure_future(stream.ended_within(3 * HIGH_WATER_BYTES))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        stream.append(TextDelta(text="x" * HIGH_WATER_BYTES))
+        await asyncio.sleep(0)
+    stream.close()
+    assert not await waiting
+
+
 # -- leaving and retention ---------------------------------------------------------------------------------------------
 
 

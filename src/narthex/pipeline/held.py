@@ -15,7 +15,7 @@ from narthex.wire.contract import BrokenStream, MalformedBody
 from narthex.wire.registry import CHAT_WIRES
 
 MAX_HELD_BYTES = 4_194_304
-"""Largest stream that is held back; what is longer is not checked."""
+"""Memory that a stream which is held back may take up; what is larger is not checked."""
 
 
 def read_whole(stream: Stream) -> ChatAnswer | None:

@@ -185,14 +185,19 @@ class Stream:
             await self._wait()
 
     async def ended_within(self, limit_bytes: int) -> bool:
-        """Wait until the producer has ended; False as soon as more than `limit_bytes` are held.
+        """Wait until the producer has ended; False as soon as what is held takes up more than `limit_bytes`.
 
         Meant for one who looks before anybody reads: until then the producer is not paused, and all stays held.
         """
         self._high_water_bytes = limit_bytes
         if self._paused:
             self._go_on()
-        while not self.closed and self._unread <= limit_bytes:
+        weighed = weight_bytes = 0
+        while not self.closed:
+            weight_bytes += sum(map(_weight_bytes, self._frames[weighed:]))
+            weighed = len(self._frames)
+            if weight_bytes > limit_bytes:
+                break
             await self._wait()
         self._high_water_bytes = HIGH_WATER_BYTES
         return self.closed

@@ -14,7 +14,7 @@ from narthex.pipeline.rescue import Mode
 from narthex.pipeline.stages import cascade
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.pipeline.stages.cascade import Cascade
-from narthex.providers.contract import Reply, StreamReply, WholeReply
+from narthex.providers.contract import Call, Reply, StreamReply, WholeReply
 from narthex.routing.cascades import AnswerCheck
 from narthex.routing.figures import Figures
 from narthex.routing.virtual import Member, VirtualModel
@@ -180,6 +180,15 @@ async def test_an_answer_that_did_not_pass_is_better_than_none() -> None:
         await engine.engine.handle(call())
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_an_answer_that_was_kept_is_told_whole(*, streaming: bool) -> None:
+    """The log names the model in its provider's words, as for any other answer."""
+    engine, _ = house((stream(BAD) if streaming else answer(BAD),), (DOWN,))
+    await read(await engine.engine.handle(call(stream=streaming)))
+    (line,) = engine.lines
+    assert (line.model, line.model_answered) == ("a/m", "gpt-test")
+
+
 async def test_a_wrong_request_goes_no_further() -> None:
     """What the first member refuses as wrong is told, and nobody else is asked."""
     wrong = ProviderRejected("no", provider="a", failure=Failure.INVALID_REQUEST)
@@ -257,6 +266,47 @@ async def test_a_stream_too_large_to_be_held(monkeypatch: pytest.MonkeyPatch) ->
     assert one.story == "a/m first too_large, b/m cascade too_large"
     assert one.told == (("x-narthex-check", "too_large"),)
     await engine.settled()
+
+
+async def test_nothing_is_known_of_a_call_whose_caller_leaves_before_any_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log tells no figure then, as for any other call, and not that nothing was consumed."""
+    engine, doubles = house((answer(GOOD),), (answer(GOOD),))
+    asked_first = asyncio.Event()
+
+    async def never(_call: Call) -> Reply:
+        asked_first.set()
+        await asyncio.Event().wait()
+        raise DOWN
+
+    monkeypatch.setattr(doubles[0], "send", never)
+    waiting = asyncio.ensure_future(engine.engine.handle(call()))
+    await asked_first.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (line,) = engine.lines
+    assert (line.code, line.input_tokens, line.output_tokens) == ("cancelled", None, None)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_the_bill_of_a_stream_too_large_names_all_answers(monkeypatch: pytest.MonkeyPatch, *, cut: bool) -> None:
+    """The answers before the last are on it as well, whether that one comes to its end or breaks."""
+    monkeypatch.setattr(cascade, "MAX_HELD_BYTES", 2_000)
+    long = openai_frames("word " * 400)
+    engine, _ = house((stream(BAD),), (streamed(long[:-9] if cut else long, error=DOWN if cut else None),))
+    one = call(stream=True, stream_options={"include_usage": True})
+    await read(await engine.engine.handle(one))
+    (line,) = engine.lines
+    first, last = usage_of(openai_answer(BAD)), usage_of(openai_answer("word " * 400))
+    written = 0 if line.output_tokens is None else line.output_tokens - first[1]
+    assert line.estimated == cut
+    if cut:
+        assert line.input_tokens == first[0] + len(one.body) // 4
+        assert 0.9 * last[1] < written <= last[1]
+    else:
+        assert (line.input_tokens, written) == (first[0] + last[0], last[1])
 
 
 async def test_no_member_is_asked_when_the_time_is_over() -> None:

@@ -17,6 +17,7 @@ from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.stages.stand_in import StandIn
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.usage import Usage
 from tests.pipeline.doubles import CHAT, exchange
 
 STALLED = ProviderError("silence", provider="up", failure=Failure.STALL)
@@ -53,6 +54,19 @@ async def test_an_error_becomes_the_answer_that_is_registered() -> None:
     assert call.instead_of is STALLED
     assert call.first_frame_at >= call.received_at
     assert registered.given == {"static": 1, "computed": 0}
+
+
+async def test_what_failed_attempts_consumed_is_kept() -> None:
+    """A registered answer uses nothing; what is known of the answers before it was spent all the same."""
+    call, spent = exchange(CHAT), Usage(input_tokens=21, output_tokens=8, estimated=True)
+    call.usage = spent
+    await _stood_in(call, [RegisteredAnswer(text="Later.")])
+    assert call.usage == spent
+    assert call.answer is not None
+    assert json.loads(call.answer.body)["usage"]["total_tokens"] == 0
+    other = exchange(CHAT)
+    await _stood_in(other, [RegisteredAnswer(text="Later.")])
+    assert other.usage == Usage()
 
 
 async def test_a_function_is_told_of_the_call() -> None:

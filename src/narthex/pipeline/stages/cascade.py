@@ -65,6 +65,8 @@ class _Answered(NamedTuple):
     """What it says; None if it is not whole, or cannot be read."""
     outcome: str
     """`passed`, or why it did not."""
+    model_answered: str | None
+    """Who gave it in the provider's words, as far as that is known."""
 
 
 class _Climb:
@@ -94,7 +96,8 @@ class _Climb:
             while await self._asked(call_next):
                 pass
         except asyncio.CancelledError:
-            exchange.usage = summed(self._usages)
+            if self._usages:
+                exchange.usage = summed(self._usages)
             raise
         finally:
             exchange.plan = self._plan
@@ -138,7 +141,7 @@ class _Climb:
         assert target is not None
         self._note(target, None if outcome == PASSED else outcome)
         self._cascade.cascades.note(self._plan.target, target.name, outcome)
-        return _Answered(target, exchange.dropped, stream, answer, outcome)
+        return _Answered(target, exchange.dropped, stream, answer, outcome, exchange.model_answered)
 
     async def _checked(self, stream: Stream) -> tuple[ChatAnswer | None, str]:
         if stream.error is not None:
@@ -217,14 +220,25 @@ class _Climb:
             exchange.usage = summed(self._usages) if self._usages else None
             raise error
         exchange.target, exchange.dropped, exchange.answer = given.target, given.dropped, given.stream
+        exchange.model_answered = given.model_answered
         exchange.told = (*exchange.told, ("x-narthex-check", given.outcome))
         exchange.first_frame_at = monotonic()
         if not given.stream.closed:
+            if len(self._usages) > 1:
+                # Before whoever settles is called: it is to find the usage of all.
+                given.stream.on_close(self._ended)
             return
         exchange.usage = usage = summed(self._usages)
         if len(self._usages) > 1 and given.answer is not None:
             told: dict[str, object] = {"cascade": len(self._usages), "model": given.target.name, "check": given.outcome}
             deliver(exchange, msgspec.structs.replace(given.answer, usage=usage), told=told)
+
+    def _ended(self, stream: Stream) -> None:
+        """Add up what all answers consumed, once the last one has ended, which was given as it came."""
+        exchange = self._exchange
+        usage = exchange.usage if stream.error is None else None
+        self._usages[-1] = estimate(exchange, stream) if usage is None else usage
+        exchange.usage = summed(self._usages)
 
 
 def _request(exchange: Exchange) -> ChatRequest | None:

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 class StandIn:
     """Give the first registered answer that fits, where every attempt has failed and the request is not to blame.
 
+    It uses nothing itself; what is known to be consumed by the attempts stays on the call.
+
     Nothing was delivered by then: a stream that breaks later ends in its error, and never in a registered answer.
     """
 
@@ -41,6 +43,7 @@ class StandIn:
 
     async def _answered(self, exchange: Exchange, error: NarthexError) -> bool:
         """Give an answer; False if there is none."""
+        spent = exchange.usage
         for answer in self._answers.fitting(exchange):
             begun = monotonic()
             try:
@@ -52,6 +55,8 @@ class StandIn:
             except Exception as failure:  # noqa: BLE001
                 self._failed(exchange, answer, failure)
                 continue
+            if spent is not None:
+                exchange.usage = spent
             self._answers.given[answer.kind] += 1
             _mark(exchange, answer, error, begun)
             return True
