@@ -12,15 +12,18 @@ import pytest
 import trustme
 
 from narthex.app import Gateway
-from narthex.config.settings import Settings
+from narthex.config.settings import BreakerSettings, Settings
 from narthex.errors import ModelNotFound, ProviderError
 from narthex.http.server import bind
 from narthex.pipeline.answers import FailedCall, RegisteredAnswer
+from narthex.providers.remote import RemoteProvider
+from narthex.telemetry.lag import LagWatch
 from narthex.testing.acts import streamed
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_frames
 from narthex.types.events import Ended, Started, TextDelta, UsageReported
-from tests.gateways import KEY, RawClient, post, running, settings_for
+from narthex.types.keys import KeyId
+from tests.gateways import KEY, RawClient, RunningGateway, post, running, settings_for
 
 SCRIPTED = {"demo": {"kind": "scripted", "script": {"models": ["m"], "reply": "You said: {prompt}"}}}
 
@@ -114,6 +117,93 @@ async def test_hedging_follows_a_reload(tmp_path: Path) -> None:
             seen.append(gateway.recovery.hedger)
         assert seen == [None, gateway.hedger, gateway.hedger, None]
         assert gateway.hedger.policy.ratio == 0.07
+
+
+async def test_keys_stand_after_a_reload_as_they_did(tmp_path: Path) -> None:
+    """Other settings of a provider bring no key back that was withdrawn, whatever its place; a restored one serves."""
+    async with ScriptedUpstream() as upstream:
+
+        def settings(*keys: str, **changes: object) -> Settings:
+            provider = {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["x"], "api_keys": keys}
+            return settings_for(tmp_path, providers={"up": {**provider, **changes}})
+
+        first, second, third = (f"sk-{name}-0123456789abcdef" for name in ("first", "second", "third"))
+        async with Gateway(settings(first, second)) as gateway:
+            _keys(gateway).withdraw_key(KeyId("key-1"))
+            await gateway.reload(settings(third, first, second, timeouts={"total_s": 50}))
+            assert [report.by_hand for report in _keys(gateway).key_reports()] == [False, True, False]
+            await gateway.reload(settings(first, max_connections=7))
+            with pytest.raises(ProviderError, match="PUT /api/provider-keys/up"):
+                await gateway.chat("Hi", model="up/x")
+            assert upstream.requests == []
+            _keys(gateway).restore_key(KeyId("key-1"))
+            await gateway.chat("Hi", model="up/x")
+
+
+async def test_keys_withdrawn_by_hand_are_held_against_nobody(tmp_path: Path) -> None:
+    """However often that is told, it is told with its remedy, and the first key restored serves at once."""
+    async with ScriptedUpstream() as upstream:
+        provider = {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["x"]}
+        for keys in (("sk-first-0123456789", "sk-second-0123456789"), ("sk-first-0123456789",)):
+            up = {"up": {**provider, "api_keys": keys}}
+            settings = settings_for(tmp_path, providers=up, breakers=BreakerSettings())
+            async with Gateway(settings) as gateway:
+                for report in _keys(gateway).key_reports():
+                    _keys(gateway).withdraw_key(report.key)
+                for _ in range(12):
+                    with pytest.raises(ProviderError, match="PUT /api/provider-keys/up"):
+                        await gateway.chat("Hi", model="up/x")
+                _keys(gateway).restore_key(KeyId("key-1"))
+                await gateway.chat("Hi", model="up/x")
+
+
+def _keys(gateway: Gateway) -> RemoteProvider:
+    (provider,) = gateway.catalog.providers
+    assert isinstance(provider, RemoteProvider)
+    return provider
+
+
+async def test_a_reload_cuts_no_call(tmp_path: Path) -> None:
+    """A stream goes on over the provider that it began with, past the longest time configured for others."""
+    async with ScriptedUpstream() as upstream:
+        upstream.always(streamed(openai_frames("one two"), delay_s=0.2))
+
+        def settings(**changes: object) -> Settings:
+            up = {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["x"], **changes}
+            return settings_for(tmp_path, providers={"up": up}, timeouts={"total_s": 0.2})
+
+        with RunningGateway(settings()) as running_gateway, RawClient(running_gateway.port) as client:
+            gateway = running_gateway.gateway
+            assert gateway is not None
+            body = json.dumps({"model": "up/x", "stream": True, "messages": [{"role": "user", "content": "x"}]})
+            client.send(post("/v1/chat/completions", body.encode(), key=None, more="x-narthex-timeout: 30\r\n"))
+            upstream.wait_for(lambda: bool(upstream.requests))
+            running_gateway.run(gateway.reload(settings(max_connections=7)))
+            status, _, answer = client.response()
+            assert status == 200
+            assert b"[DONE]" in answer
+            assert b"error" not in answer
+            upstream.wait_for(lambda: upstream.closed == upstream.opened)
+
+
+async def test_what_cannot_be_entered_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the gateway cannot be built, all that was built of it is closed."""
+    stopped: list[LagWatch] = []
+    stop = LagWatch.stop
+
+    def noted(watch: LagWatch) -> None:
+        stopped.append(watch)
+        stop(watch)
+
+    async def unwritable(_gateway: Gateway, _settings: Settings) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(LagWatch, "stop", noted)
+    monkeypatch.setattr(Gateway, "_share", unwritable)
+    gateway = Gateway(settings_for(tmp_path, providers=SCRIPTED))
+    with pytest.raises(PermissionError):
+        await gateway.__aenter__()
+    assert stopped == [gateway.lag_watch]
 
 
 def test_serves_tls(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from narthex.policies import (
     breaker_policy,
     lag_s,
     limit_policy,
-    longest_s,
     maximums,
     partial_timeouts,
     shadow_limits,
@@ -63,12 +62,3 @@ def test_every_limit_of_time_has_its_place() -> None:
     seconds = {"connect_s": 1.0, "headers_s": 2.0, "first_token_s": 3.0, "idle_s": 4.0, "total_s": 5.0}
     assert timeouts(TimeoutSettings(**seconds)) == Timeouts(**seconds)
     assert partial_timeouts(TimeoutOverrides(**seconds)) == PartialTimeouts(**seconds)
-
-
-def test_the_longest_call_is_known() -> None:
-    """It may be one to a single provider or model."""
-    assert longest_s(settings()) == 600
-    assert longest_s(settings(timeouts={"total_s": 50})) == 50
-    provider = {"kind": "scripted", "timeouts": {"total_s": 700}}
-    assert longest_s(settings(providers={"a": provider})) == 700
-    assert longest_s(settings(providers={"a": provider}, models={"a/m": {"timeouts": {"total_s": 900}}})) == 900

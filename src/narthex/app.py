@@ -40,14 +40,13 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.shared_state import SharedState
-from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.admit import MAX_TIMEOUT_S, Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.policies import (
     breaker_policy,
     lag_s,
     limit_policy,
     link_settings,
-    longest_s,
     maximums,
     partial_timeouts,
     shadow_limits,
@@ -56,6 +55,7 @@ from narthex.policies import (
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
+from narthex.providers.handover import close_unused, hand_keys_over
 from narthex.providers.key_books import ProviderKeys, key_lines, reports_by_provider
 from narthex.providers.remote import RemoteProvider, RemoteSettings
 from narthex.providers.remote_keys import KeyedProvider
@@ -117,8 +117,15 @@ class Gateway(InProcess):
         self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
 
     async def __aenter__(self) -> Self:
-        """Build everything, in order."""
-        settings = self.settings
+        """Build everything, in order; where that fails, nothing of it stays open."""
+        try:
+            await self._build(self.settings)
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def _build(self, settings: Settings) -> None:
         self._tasks = TaskKeeper()
         self._open_door(settings)
         data_dir = settings.data_dir.expanduser()
@@ -142,7 +149,6 @@ class Gateway(InProcess):
         self.metrics.sources += self._counters()
         self.shared = await self._share(settings)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log, self.spending))
-        return self
 
     async def _share(self, settings: Settings) -> SharedState | None:
         where = link_settings(settings.redis)
@@ -266,8 +272,10 @@ class Gateway(InProcess):
         for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers", "redis"):
             if getattr(settings, section) != getattr(self.settings, section):
                 logger.warning("a change of `%s` takes effect at the next start", section)
-        before, last_s = dict(self._remotes), longest_s(self.settings)
+        before = [provider for _, provider in self._remotes.values()]
         catalog = await self._catalog(settings)
+        kept = [provider for _, provider in self._remotes.values()]
+        hand_keys_over(before, kept)
         self.catalog.adopt(catalog)
         if self.shared is not None:
             self.shared.follow(self.catalog.providers)
@@ -284,10 +292,8 @@ class Gateway(InProcess):
         self.idempotency.adopt(settings.idempotency)
         self.settings = settings
         self.survey.expire()
-        kept = [provider for _, provider in self._remotes.values()]
-        for _, provider in before.values():
-            if provider not in kept:
-                self._tasks.spawn(_close_later(provider, last_s))
+        for provider in (one for one in before if one not in kept):
+            self._tasks.spawn(close_unused(provider, longest_s=MAX_TIMEOUT_S))
 
     async def _catalog(self, settings: Settings) -> Catalog:
         """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
@@ -404,14 +410,6 @@ async def _follow(gateway: Gateway, loaded: Loaded) -> None:
             logger.error("the configuration is not reloaded:\n%s", error)  # noqa: TRY400 - its lines say it all
         else:
             logger.info("configuration reloaded from %s", loaded.file or "the environment")
-
-
-async def _close_later(provider: Provider, seconds: float) -> None:
-    """Close a provider that is configured no longer, when the last call that may still use it has ended."""
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await provider.aclose()
 
 
 def _embedded(settings: EmbeddedSettings, data_dir: Path) -> EmbeddedProvider | None:

@@ -238,6 +238,8 @@ class ProviderError(NarthexError):
     code = "provider_error"
     status = 502
     type = "provider_error"
+    lies_with_us: bool = False
+    """Whether it was not even asked, because somebody here wanted it so: no failure to be held against it."""
 
     def __init__(
         self,

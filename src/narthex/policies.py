@@ -67,12 +67,6 @@ def timeouts(settings: TimeoutSettings) -> Timeouts:
     )
 
 
-def longest_s(settings: Settings) -> float:
-    """Return how long a call may take at most that sets no time itself, in seconds."""
-    own = [one.timeouts for one in settings.providers.values()] + [one.timeouts for one in settings.models.values()]
-    return max(settings.timeouts.total_s, *(one.total_s or 0.0 for one in own), 0.0)
-
-
 def partial_timeouts(settings: TimeoutOverrides) -> PartialTimeouts:
     """Return the limits of some calls, as far as they differ from those of the others."""
     return PartialTimeouts(

@@ -38,6 +38,13 @@ def test_what_no_provider_sent_is_held_against_nobody(error: NarthexError) -> No
     assert scope_of(error) is Scope.NOBODY
 
 
+def test_what_lies_with_us_is_held_against_nobody() -> None:
+    """A provider that was not asked, because a hand took its keys away, has not failed."""
+    error = ProviderError(provider="up", failure=Failure.AUTHENTICATION)
+    error.lies_with_us = True
+    assert scope_of(error) is Scope.NOBODY
+
+
 def test_a_provider_that_gave_up_itself_counts_as_silent() -> None:
     """Its own word for a timeout reaches as far as a silence would."""
     error = ProviderError(provider="up", failure=Failure.DEADLINE, upstream_status=504)

@@ -68,6 +68,10 @@ class KeyTurns(Protocol):
         """Bring the key back by hand."""
         ...
 
+    def adopt(self, report: KeyReport) -> None:
+        """Have a key stand as a report of the same one says."""
+        ...
+
     def snapshot(self) -> tuple[KeyReport, ...]:
         """Return how every key stands."""
         ...
@@ -119,6 +123,14 @@ class KeyBooks:
             body = body.replace(secret, _MASK)
         return body
 
+    def take_over(self, before: KeyBooks) -> None:
+        """Have each key stand as it does in the books before these, whatever it is called there."""
+        known = {before._keys.secrets[report.key]: report for report in before.turns.snapshot()}
+        for key, secret in self._keys.secrets.items():
+            report = known.get(secret)
+            if report is not None:
+                self.turns.adopt(dataclasses.replace(report, key=key))
+
     def reports(self) -> tuple[KeyReport, ...]:
         """Return how each key stands, in the order of the configuration."""
         secrets = self._keys.secrets
@@ -150,7 +162,9 @@ class KeyBooks:
             message = f"{name!r} refused every key that this server holds for it; {wait}; set others in `api_keys`"
         leaf = ProviderAuthentication if failure is Failure.AUTHENTICATION else ProviderLimited
         wait_s = none.usable_in_s if none.usable_in_s < math.inf else None
-        return leaf(message, provider=name, failure=failure, retryable=True, retry_after_s=wait_s)
+        error = leaf(message, provider=name, failure=failure, retryable=True, retry_after_s=wait_s)
+        error.lies_with_us = any(report.by_hand for report in reports)
+        return error
 
 
 class SoleKey:

@@ -196,6 +196,10 @@ class RemoteProvider:
         """Bring a key back by hand, whatever kept it away."""
         self._known(key).restore(key)
 
+    async def drain(self) -> None:
+        """Close each connection as soon as no call uses it, and wait for the last; calls under way go on."""
+        await self._pool.drain()
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._pool.aclose()

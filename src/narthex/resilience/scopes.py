@@ -61,4 +61,6 @@ SCOPES: Final[Mapping[Failure, Scope]] = MappingProxyType(
 
 def scope_of(error: NarthexError) -> Scope:
     """Return whom `error` is held against; what no provider sent is held against nobody."""
-    return SCOPES[failure_of(error)] if isinstance(error, ProviderError) else Scope.NOBODY
+    if not isinstance(error, ProviderError) or error.lies_with_us:
+        return Scope.NOBODY
+    return SCOPES[failure_of(error)]

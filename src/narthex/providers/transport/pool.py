@@ -33,6 +33,7 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
+        self._emptied = asyncio.Event()
         self.used_at = 0.0
         """When an exchange last came to its end, in the loop's time."""
 
@@ -119,12 +120,26 @@ class Pool:
     def forget(self, connection: Connection) -> None:
         """Drop a closed connection."""
         self._all.discard(connection)
+        if not self._all:
+            self._emptied.set()
         if not connection.busy:
             try:
                 self._free.remove(connection)
             except ValueError:
                 pass
         self._next_turn()
+
+    async def drain(self) -> None:
+        """Close each connection as soon as it is free, and wait for the last.
+
+        Exchanges under way go on to their end, and a late one still gets a connection, for itself alone.
+        """
+        self._closed = True
+        while self._free:
+            self._free.popleft().abort()
+        while self._all:
+            self._emptied.clear()
+            await self._emptied.wait()
 
     async def aclose(self) -> None:
         """Close every connection, busy or not."""
