@@ -8,6 +8,7 @@ from narthex.errors import Cancelled, InternalError
 from narthex.streams.relay import relay
 from narthex.streams.stream import HIGH_WATER_BYTES, Frame, Stream
 from narthex.types.dialects import Dialect
+from tests.pipeline.doubles import read
 
 
 def source() -> tuple[Stream, list[str]]:
@@ -17,15 +18,6 @@ def source() -> tuple[Stream, list[str]]:
     stream.throttle(lambda: told.append("pause"), lambda: told.append("resume"))
     stream.cancel = lambda: told.append("cancel")
     return stream, told
-
-
-async def read(stream: Stream) -> list[Frame]:
-    """Read a stream to its end."""
-    reader = stream.reader()
-    frames: list[Frame] = []
-    while await reader.wait():
-        frames += reader.take()
-    return frames
 
 
 async def test_it_begins_at_the_first_frame_and_follows() -> None:

@@ -11,15 +11,7 @@ from narthex.errors import Cancelled, InternalError
 from narthex.streams.stream import HIGH_WATER_BYTES, Frame, Reader, Stream
 from narthex.types.dialects import Dialect
 from narthex.types.events import TextDelta
-
-
-async def read(stream: Stream) -> list[Frame]:
-    """Read a stream to its end."""
-    reader = stream.reader()
-    frames: list[Frame] = []
-    while await reader.wait():
-        frames += reader.take()
-    return frames
+from tests.pipeline.doubles import read
 
 
 async def test_a_reader_gets_every_frame_in_order() -> None:

@@ -8,13 +8,13 @@ from typing import cast
 
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
-from narthex.pipeline.contract import Check, Next, Stage
+from narthex.pipeline.contract import Check, Next, Spawn, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.rescue import Mode
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
-from narthex.pipeline.stages.attempt import Attempt, Spawn
+from narthex.pipeline.stages.attempt import Attempt
 from narthex.pipeline.stages.cascade import Cascade
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify

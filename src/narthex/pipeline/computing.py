@@ -7,18 +7,17 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar, cast
 
 from narthex.errors import Overloaded
+from narthex.pipeline.contract import Spawn
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 Function = Callable[[Argument], Result | Awaitable[Result]]
 
-Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
-"""Starts a task and keeps it."""
 
 MAX_THREADS: Final = 32
 """Plain functions that run at once: one that never returns keeps its thread for good."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
 from narthex.pipeline.exchange import Exchange
 
 Next = Callable[[Exchange], Awaitable[None]]
 """The rest of the chain."""
+Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
+"""Starts a task that somebody keeps, and ends when it ends."""
 
 
 class Check(Protocol):

@@ -14,10 +14,10 @@ from typing import Final
 
 from narthex.config.settings import HedgingSettings
 from narthex.errors import InvalidRequest
+from narthex.pipeline.contract import Spawn
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.racing import Later, Race, Timer
 from narthex.pipeline.recovery import Attempt, Failed, Recovery
-from narthex.pipeline.stages.attempt import Spawn
 from narthex.providers.catalog import Target
 from narthex.resilience.hedges import Hedges
 from narthex.resilience.latency import HedgeBudget, LatencyQuantile

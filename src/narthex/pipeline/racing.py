@@ -15,11 +15,11 @@ from typing import Protocol
 import msgspec
 
 from narthex.errors import Cancelled, InternalError, NarthexError
+from narthex.pipeline.contract import Spawn
 from narthex.pipeline.estimates import prompt_tokens
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.recovery import Attempt, Failed, Recovery, deadline_of
 from narthex.pipeline.shadows import acts_by_itself
-from narthex.pipeline.stages.attempt import Spawn
 from narthex.providers.catalog import Target
 from narthex.resilience.decisions import Decision, decide, failure_of
 from narthex.resilience.hedges import HedgeEnd, Hedges

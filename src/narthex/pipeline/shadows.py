@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import msgspec
 
 from narthex.errors import Cancelled, DeadlineExceeded, InternalError, ModelNotFound, NarthexError
-from narthex.pipeline.contract import Next
+from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.facts import facts_of
 from narthex.pipeline.settle import Settlement
@@ -24,8 +24,6 @@ Reason = Literal["busy", "tools", "same", "unavailable", "unknown"]
 that model is left alone or has no place free at the moment, or there is no such model."""
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
-Spawn = Callable[[Coroutine[object, object, None]], object]
-"""Starts a task that is ended when the house is left."""
 
 _COUNT_TOKENS: Final = Operation.COUNT_TOKENS
 _ACTING: Final = (b'"tools"', b'"mcp_servers"', b'"web_search_options"')

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from narthex.pipeline.contract import Spawn
 from narthex.pipeline.sharing import Sharing
 from narthex.providers.contract import Provider
 from narthex.resilience.boards import BreakerBoard
@@ -15,8 +16,6 @@ from narthex.stores.redis_notes import RedisNotes
 
 SETTLE_S: Final = 0.5
 """How long a change by hand waits at most to be told to others."""
-
-Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
 
 
 class SharedState:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 
-from narthex.pipeline.contract import Next
+from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.counting import count_tokens, pass_count
 from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused, unreadable
 from narthex.pipeline.exchange import Exchange
@@ -32,9 +32,6 @@ from narthex.wire.registry import CHAT_WIRES
 # Compared in every call; a member of an enumeration costs more than a name.
 _CHAT = Operation.CHAT
 _COUNT_TOKENS = Operation.COUNT_TOKENS
-
-Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
-"""Starts a task that the engine keeps, and ends when it ends."""
 
 
 class Attempt:

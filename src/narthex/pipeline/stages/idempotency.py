@@ -8,7 +8,7 @@ header is for. Repeats read what it has written so far from the first frame on, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
@@ -16,7 +16,7 @@ import msgspec
 
 from narthex.config.settings import IdempotencySettings
 from narthex.errors import Cancelled, DeadlineExceeded, Failure, NarthexError
-from narthex.pipeline.contract import Next
+from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.replay import Kept
 from narthex.resilience.decisions import failure_of
@@ -39,8 +39,6 @@ _OF_THE_WAY: Final = frozenset(
 )
 """Failures that may come of those: a call that asked for other limits may go well."""
 
-Spawn = Callable[[Coroutine[object, object, None]], asyncio.Task[None]]
-"""Starts a task that the engine keeps, and ends when it ends."""
 
 _encode = msgspec.json.Encoder().encode
 

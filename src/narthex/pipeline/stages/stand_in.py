@@ -9,8 +9,8 @@ from time import monotonic
 
 from narthex.errors import NarthexError
 from narthex.pipeline.answers import FailedCall, Given, RegisteredAnswer, RegisteredAnswers, may_be_answered
-from narthex.pipeline.computing import Spawn, compute
-from narthex.pipeline.contract import Next
+from narthex.pipeline.computing import compute
+from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange, Tried, word_of
 from narthex.pipeline.given import TARGET, UnfitAnswer, give
 from narthex.types.dialects import Operation
