@@ -14,11 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from narthex import __version__
-from narthex.config.discovery import ollama_candidate
 from narthex.config.load import Loaded, load
-from narthex.config.prices import prices
 from narthex.config.rules import rules
-from narthex.config.settings import EmbeddedSettings, ProviderSettings, Settings
+from narthex.config.settings import EmbeddedSettings, Settings
 from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
@@ -40,7 +38,7 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.shared_state import SharedState
-from narthex.pipeline.stages.admit import MAX_TIMEOUT_S, Doorkeeper
+from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.policies import (
     breaker_policy,
@@ -48,25 +46,15 @@ from narthex.policies import (
     limit_policy,
     link_settings,
     maximums,
-    partial_timeouts,
     shadow_limits,
-    timeouts,
 )
-from narthex.providers.catalog import Catalog
-from narthex.providers.contract import Provider, Timeouts
+from narthex.provider_pool import ProviderPool
 from narthex.providers.embedded.provider import EmbeddedProvider
-from narthex.providers.handover import close_unused, hand_keys_over
-from narthex.providers.key_books import ProviderKeys, key_lines, reports_by_provider
-from narthex.providers.remote import RemoteProvider, RemoteSettings
-from narthex.providers.remote_keys import KeyedProvider
-from narthex.providers.scripted.provider import ScriptedProvider
+from narthex.providers.key_books import key_lines, reports_by_provider
 from narthex.providers.survey import Survey
-from narthex.providers.transport.dialling import takes_connections
-from narthex.providers.transport.origin import Origin
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.budget import BudgetPolicy, RetryBudget
-from narthex.resilience.cooling import KeyPolicy, KeyPool
 from narthex.resilience.decisions import Policy
 from narthex.resilience.places import Places
 from narthex.resilience.shedding import Shedder
@@ -80,9 +68,7 @@ from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
 from narthex.tenancy.keys import Keyring
 from narthex.types.catalog import ModelFacts
-from narthex.types.keys import KeyId
 from narthex.types.priorities import PRIORITIES
-from narthex.types.vendors import VENDORS
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +100,6 @@ class Gateway(InProcess):
         self.settings = settings.settings if isinstance(settings, Loaded) else settings
         self._given_answers = tuple(answers)
         self._resources = contextlib.AsyncExitStack()
-        self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
 
     async def __aenter__(self) -> Self:
         """Build everything, in order; where that fails, nothing of it stays open."""
@@ -131,10 +116,11 @@ class Gateway(InProcess):
         data_dir = settings.data_dir.expanduser()
         log = self._open_log(data_dir / "logs")
         self.embedded = _embedded(settings.embedded, data_dir)
-        self._resources.push_async_callback(self._close_providers)
+        self.pool = ProviderPool(self.embedded, os.environ)
+        self._resources.push_async_callback(self.pool.aclose)
         # First to end: what is cancelled here still needs its provider, and leaves its line in the log.
         self._resources.push_async_callback(self._tasks.aclose)
-        self.catalog = await self._catalog(settings)
+        self.catalog = await self.pool.catalog(settings)
         self.survey = Survey(self.catalog, self._tasks.spawn)
         self.board = BreakerBoard(breaker_policy(settings.breakers), wide=settings.breakers.provider_wide)
         self.spending = Spending(time.time, self.catalog.facts)
@@ -272,11 +258,7 @@ class Gateway(InProcess):
         for section in ("server", "data_dir", "embedded", "log", "rescue", "breakers", "redis"):
             if getattr(settings, section) != getattr(self.settings, section):
                 logger.warning("a change of `%s` takes effect at the next start", section)
-        before = [provider for _, provider in self._remotes.values()]
-        catalog = await self._catalog(settings)
-        kept = [provider for _, provider in self._remotes.values()]
-        hand_keys_over(before, kept)
-        self.catalog.adopt(catalog)
+        self.catalog.adopt(await self.pool.change(settings, self._tasks.spawn))
         if self.shared is not None:
             self.shared.follow(self.catalog.providers)
         self.keyring.adopt(_keyring(settings))
@@ -292,42 +274,6 @@ class Gateway(InProcess):
         self.idempotency.adopt(settings.idempotency)
         self.settings = settings
         self.survey.expire()
-        for provider in (one for one in before if one not in kept):
-            self._tasks.spawn(close_unused(provider, longest_s=MAX_TIMEOUT_S))
-
-    async def _catalog(self, settings: Settings) -> Catalog:
-        """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
-        providers: list[tuple[Provider, Timeouts]] = []
-        if self.embedded is not None:
-            providers.append((self.embedded, timeouts(settings.timeouts)))
-        configured = {name: one for name, one in settings.providers.items() if one.enabled}
-        ollama = ollama_candidate(os.environ, settings)
-        if ollama is not None and await takes_connections(Origin.parse(ollama.base_url or "")):
-            configured["ollama"] = ollama
-        remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
-        for name, one in configured.items():
-            known = self._remotes.get(name)
-            remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
-            providers.append((remotes[name][1], partial_timeouts(one.timeouts).over(timeouts(settings.timeouts))))
-        self._remotes = remotes
-        catalog = Catalog(
-            providers,
-            aliases=settings.aliases,
-            default_model=settings.default_model,
-            prices=prices(settings),
-            limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
-        )
-        for provider, _ in providers:
-            asked = configured.get(provider.name)
-            if asked is None or asked.models or asked.kind == "scripted":
-                catalog.learn(provider.name, await provider.list_models(), closed=True)
-        return catalog
-
-    async def _close_providers(self) -> None:
-        for _, provider in self._remotes.values():
-            await provider.aclose()
-        if self.embedded is not None:
-            await self.embedded.aclose()
 
     def services(self, address: Callable[[], str]) -> Services:
         """Return what the server's routes call."""
@@ -424,35 +370,6 @@ def _keyring(settings: Settings) -> Keyring:
 
 async def _at_once() -> None:
     """Wait for nobody."""
-
-
-def _provider(name: str, settings: ProviderSettings) -> Provider:
-    if settings.kind == "scripted":
-        return ScriptedProvider(name, settings.script)
-    vendor = VENDORS.get(name)
-    kind = settings.kind or (vendor.kind if vendor else "openai")
-    base_url = settings.base_url or (vendor.base_url if vendor else "")
-    secrets = [key.get_secret_value() for key in settings.all_keys]
-    remote = RemoteSettings(
-        name=name,
-        kind=kind,
-        origin=Origin.parse(base_url, ca_file=settings.ca_file),
-        api_key=secrets[0] if secrets else None,
-        headers=settings.headers,
-        models=settings.models,
-        capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
-        max_connections=settings.max_connections,
-        pass_deadline=settings.pass_deadline,
-        user_agent=f"narthex/{__version__}",
-    )
-    if len(secrets) > 1:
-        return KeyedProvider(remote, _provider_keys(secrets))
-    return RemoteProvider(remote, _provider_keys(secrets) if secrets else None)
-
-
-def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
-    by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
-    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id, KeyPolicy(sets_aside=len(secrets) > 1)))
 
 
 __all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

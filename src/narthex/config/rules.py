@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from narthex.config.problems import did_you_mean
-from narthex.config.settings import RuleSettings, Settings, WhenSettings
+from narthex.config.routing_settings import RuleSettings, WhenSettings
+from narthex.config.settings import Settings
 from narthex.routing.conditions import Hours, When
 from narthex.routing.rules import Rule, Shadow, Split, check
 from narthex.routing.virtual import Contradiction, Path, Unknown

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from narthex.config.settings import BudgetSettings, Settings
+from narthex.config.routing_settings import BudgetSettings
+from narthex.config.settings import Settings
 from narthex.routing.budgets import Budget
 from narthex.routing.cascades import AnswerCheck
 from narthex.routing.virtual import Member, VirtualModel

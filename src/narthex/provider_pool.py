@@ -1,0 +1,118 @@
+"""The providers that settings name, built once each and kept over a reload where nothing about them has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from narthex import __version__
+from narthex.config.discovery import ollama_candidate
+from narthex.config.prices import prices
+from narthex.config.settings import ProviderSettings, Settings
+from narthex.pipeline.contract import Spawn
+from narthex.pipeline.stages.admit import MAX_TIMEOUT_S
+from narthex.policies import partial_timeouts, timeouts
+from narthex.providers.catalog import Catalog
+from narthex.providers.contract import Provider, Timeouts
+from narthex.providers.embedded.provider import EmbeddedProvider
+from narthex.providers.handover import close_unused, hand_keys_over
+from narthex.providers.key_books import ProviderKeys
+from narthex.providers.remote import RemoteProvider, RemoteSettings
+from narthex.providers.remote_keys import KeyedProvider
+from narthex.providers.scripted.provider import ScriptedProvider
+from narthex.providers.transport.dialling import takes_connections
+from narthex.providers.transport.origin import Origin
+from narthex.resilience.cooling import KeyPolicy, KeyPool
+from narthex.types.keys import KeyId
+from narthex.types.vendors import VENDORS
+
+
+class ProviderPool:
+    """The providers there are: the embedded one, and those of the configuration."""
+
+    def __init__(self, embedded: EmbeddedProvider | None, environment: Mapping[str, str]) -> None:
+        """Begin with the model inside, if there is one, and the environment that may name an Ollama."""
+        self._embedded = embedded
+        self._environment = environment
+        self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
+
+    async def catalog(self, settings: Settings) -> Catalog:
+        """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
+        providers: list[tuple[Provider, Timeouts]] = []
+        if self._embedded is not None:
+            providers.append((self._embedded, timeouts(settings.timeouts)))
+        configured = {name: one for name, one in settings.providers.items() if one.enabled}
+        ollama = ollama_candidate(self._environment, settings)
+        if ollama is not None and await takes_connections(Origin.parse(ollama.base_url or "")):
+            configured["ollama"] = ollama
+        remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
+        for name, one in configured.items():
+            known = self._remotes.get(name)
+            remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
+            providers.append((remotes[name][1], partial_timeouts(one.timeouts).over(timeouts(settings.timeouts))))
+        self._remotes = remotes
+        catalog = Catalog(
+            providers,
+            aliases=settings.aliases,
+            default_model=settings.default_model,
+            prices=prices(settings),
+            limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
+        )
+        for provider, _ in providers:
+            asked = configured.get(provider.name)
+            if asked is None or asked.models or asked.kind == "scripted":
+                catalog.learn(provider.name, await provider.list_models(), closed=True)
+        return catalog
+
+    async def change(self, settings: Settings, spawn: Spawn) -> Catalog:
+        """Build the catalog of other settings; a provider that is no longer in it is closed once it serves no call.
+
+        Args:
+            settings: The new ones.
+            spawn: Keeps the tasks that wait for the last calls.
+        """
+        before = self._providers()
+        catalog = await self.catalog(settings)
+        kept = self._providers()
+        hand_keys_over(before, kept)
+        for provider in (one for one in before if one not in kept):
+            spawn(close_unused(provider, longest_s=MAX_TIMEOUT_S))
+        return catalog
+
+    async def aclose(self) -> None:
+        """Close them all."""
+        for provider in self._providers():
+            await provider.aclose()
+        if self._embedded is not None:
+            await self._embedded.aclose()
+
+    def _providers(self) -> list[Provider]:
+        return [provider for _, provider in self._remotes.values()]
+
+
+def _provider(name: str, settings: ProviderSettings) -> Provider:
+    if settings.kind == "scripted":
+        return ScriptedProvider(name, settings.script)
+    vendor = VENDORS.get(name)
+    kind = settings.kind or (vendor.kind if vendor else "openai")
+    base_url = settings.base_url or (vendor.base_url if vendor else "")
+    secrets = [key.get_secret_value() for key in settings.all_keys]
+    remote = RemoteSettings(
+        name=name,
+        kind=kind,
+        origin=Origin.parse(base_url, ca_file=settings.ca_file),
+        api_key=secrets[0] if secrets else None,
+        headers=settings.headers,
+        models=settings.models,
+        capabilities=vendor.capabilities if vendor else frozenset({"chat", "streaming"}),
+        max_connections=settings.max_connections,
+        pass_deadline=settings.pass_deadline,
+        user_agent=f"narthex/{__version__}",
+    )
+    if len(secrets) > 1:
+        return KeyedProvider(remote, _provider_keys(secrets))
+    return RemoteProvider(remote, _provider_keys(secrets) if secrets else None)
+
+
+def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
+    by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
+    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id, KeyPolicy(sets_aside=len(secrets) > 1)))
