@@ -38,6 +38,7 @@ from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.shared_state import SharedState
+from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.policies import (
@@ -132,6 +133,7 @@ class Gateway(InProcess):
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
+        self.simulation = Simulation(settings.streams.simulated_tokens_per_s)
         self.metrics.sources += self._counters()
         self.shared = await self._share(settings)
         self.engine = Engine(self._stages(), Settlement(self.metrics, log, self.spending))
@@ -172,6 +174,7 @@ class Gateway(InProcess):
             answers=self.answers,
             shadows=self.shadows,
             cascades=self.cascades,
+            simulation=self.simulation,
         )
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
@@ -269,6 +272,7 @@ class Gateway(InProcess):
         self._shadow_places.adopt(limit_policy(settings.limits), maximums(settings))
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
+        self.simulation.tokens_per_s = settings.streams.simulated_tokens_per_s
         self.cascades.adopt(Cascades(self.router.virtual_models))
         self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)

@@ -78,6 +78,12 @@ def partial_timeouts(settings: TimeoutOverrides) -> PartialTimeouts:
     )
 
 
+def streaming(settings: Settings) -> dict[str, bool]:
+    """Return which providers, by name, and which models, by `provider/model`, can or cannot stream."""
+    providers = {name: one.streams for name, one in settings.providers.items()}
+    return providers | {name: one.streams for name, one in settings.models.items() if one.streams is not None}
+
+
 def link_settings(settings: RedisSettings) -> LinkSettings | None:
     """Return where the store is that several processes share; None where they share nothing."""
     if settings.url is None:

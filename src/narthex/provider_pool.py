@@ -10,7 +10,7 @@ from narthex.config.prices import prices
 from narthex.config.settings import ProviderSettings, Settings
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.stages.admit import MAX_TIMEOUT_S
-from narthex.policies import partial_timeouts, timeouts
+from narthex.policies import partial_timeouts, streaming, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -56,10 +56,10 @@ class ProviderPool:
             default_model=settings.default_model,
             prices=prices(settings),
             limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
+            streams=streaming(settings),
         )
         for provider, _ in providers:
-            asked = configured.get(provider.name)
-            if asked is None or asked.models or asked.kind == "scripted":
+            if _tells_its_models(configured.get(provider.name)):
                 catalog.learn(provider.name, await provider.list_models(), closed=True)
         return catalog
 
@@ -87,6 +87,11 @@ class ProviderPool:
 
     def _providers(self) -> list[Provider]:
         return [provider for _, provider in self._remotes.values()]
+
+
+def _tells_its_models(settings: ProviderSettings | None) -> bool:
+    """Tell whether a provider knows its models by itself, so that it need not be asked over the network."""
+    return settings is None or bool(settings.models) or settings.kind == "scripted"
 
 
 def _provider(name: str, settings: ProviderSettings) -> Provider:

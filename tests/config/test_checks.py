@@ -62,6 +62,10 @@ def test_what_can_hold_is_let_through(tmp_path: Path, values: dict[str, object])
         ),
         ({"virtual": {"fast": {"members": ["local/a", "nobody/b"]}}}, ["virtual.fast.members.1.model"]),
         ({"virtual": {"fast": {"members": []}}}, ["virtual.fast.members"]),
+        (
+            {"virtual": {"fast": {"members": ["local/a"]}}, "models": {"fast": {"streams": False}}},
+            ["models.fast.streams"],
+        ),
         ({"virtual": {"local": {"members": ["local/a"]}}}, ["virtual.local"]),
         ({"virtual": {"fast": {"members": [{"model": "local/a", "weight": -1}]}}}, ["virtual.fast.members.0.weight"]),
         ({"fallbacks": {"local/*": ["local/b"]}}, ['fallbacks."local/*"']),

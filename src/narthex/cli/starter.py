@@ -36,7 +36,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "[providers.demo]",
         'kind = "scripted"',
     ),
-    "models": ('[models."my-vllm/qwen3-32b"]', "timeouts = { first_token_s = 550 }"),
+    "models": ('[models."my-vllm/qwen3-32b"]', "timeouts = { first_token_s = 550 }", "streams = true"),
     "fallbacks": ("[fallbacks]", '"groq/llama-3.3-70b-versatile" = ["my-vllm/qwen3-32b", "local/smollm2"]'),
     "virtual": (
         "[virtual.balanced]",

@@ -308,6 +308,9 @@ def _models(settings: Settings) -> Iterator[Contradiction]:
             yield Contradiction(path=path, message=message, depends=(("aliases", name),))
         elif name not in settings.virtual:
             yield from _target(path, name, settings)
+        elif settings.models[name].streams is not None:
+            message = "is a virtual model; set `streams` for its members, or remove this"
+            yield Contradiction(path=(*path, "streams"), message=message, depends=(("virtual", name),))
 
 
 def _files(settings: Settings) -> Iterator[Contradiction]:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
 from narthex.config.stores import RedisSettings
+from narthex.config.stream_settings import StreamSettings
 from narthex.types.priorities import PriorityWord
 
 
@@ -211,6 +212,10 @@ class ProviderSettings(Section):
     pass_deadline: bool = Field(
         default=False, description="Tell it in `x-narthex-timeout` how long the call may take: it is a Narthex itself."
     )
+    streams: bool = Field(
+        default=True,
+        description="Whether it can stream; if not, streams are made here from its whole answers, and marked.",
+    )
     max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
     max_concurrency: int | None = Field(
         default=None, ge=1, description="Most calls at once to each of its models, instead of `limits.maximum`."
@@ -229,6 +234,9 @@ class ModelSettings(Section):
 
     timeouts: TimeoutOverrides = Field(
         default=TimeoutOverrides(), description="What differs from the `timeouts` of its provider."
+    )
+    streams: bool | None = Field(
+        default=None, description="Whether it can stream, in place of what its provider's `streams` says."
     )
 
 
@@ -325,6 +333,7 @@ class Settings(Section):
         default="continue",
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
     )
+    streams: StreamSettings = Field(default=StreamSettings(), description="How answers are streamed.")
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
     redis: RedisSettings = Field(default=RedisSettings(), description="What several processes share.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")

@@ -78,6 +78,8 @@ def _told(exchange: Exchange) -> bytes:
         lines += b"x-narthex-route: %b\r\n" % exchange.plan.header().encode()
     if exchange.attempts:
         lines += b"x-narthex-attempts: %b\r\n" % exchange.story.encode()
+    if exchange.simulated:
+        lines += b"x-narthex-stream: simulated\r\n"
     if exchange.told:
         lines += b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in exchange.told)
     if exchange.dialect is _ANTHROPIC:

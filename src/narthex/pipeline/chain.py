@@ -13,6 +13,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.rescue import Mode
 from narthex.pipeline.shadows import Shadows
+from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.pipeline.stages.cascade import Cascade
@@ -41,6 +42,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     answers: RegisteredAnswers | None = None,
     shadows: Shadows | None = None,
     cascades: Cascades | None = None,
+    simulation: Simulation | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
@@ -51,7 +53,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         *(() if shadows is None else (Shadow(shadows),)),
         Cascade(catalog, Cascades() if cascades is None else cascades),
-        Attempt(spawn, recovery, rescue=rescue),
+        Attempt(spawn, recovery, rescue=rescue, simulation=simulation),
     ]
 
 

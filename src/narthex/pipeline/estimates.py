@@ -11,6 +11,7 @@ from narthex.errors import NarthexError
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.tokens.media import audio_tokens, file_tokens, image_tokens
+from narthex.types.answers import ChatAnswer
 from narthex.types.dialects import Operation
 from narthex.types.messages import Audio, File, Image, Part, Text, ToolResult
 from narthex.types.usage import Usage
@@ -88,6 +89,15 @@ def _written(exchange: Exchange, answer: Stream) -> int:
         decoded = CHAT_WIRES[exchange.dialect].decode_answer(answer.body)
     except MalformedBody:
         return answer.bytes_total // BYTES_PER_TOKEN
-    parts = [part for choice in decoded.choices for part in choice.message.parts]
+    return _said(decoded)
+
+
+def estimate_whole(exchange: Exchange, answer: ChatAnswer) -> Usage:
+    """Return the tokens read and written of a whole answer whose provider told nothing of them."""
+    return Usage(input_tokens=prompt_tokens(exchange), output_tokens=_said(answer), estimated=True)
+
+
+def _said(answer: ChatAnswer) -> int:
+    parts = [part for choice in answer.choices for part in choice.message.parts]
     said = sum(len(part.text.encode()) if isinstance(part, Text) else len(_encode(part)) for part in parts)
     return -(-said // BYTES_PER_TOKEN)

@@ -145,6 +145,8 @@ class Exchange:
     """The ID of the call that this is a copy of; None for callers' own calls."""
     carried: Future[None] | None = None
     """Done when there is an answer, or none, to a call that goes on if its caller leaves."""
+    simulated: bool = False
+    """Whether the answer is streamed although its provider gave it whole."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
     _request: ChatRequest | EmbeddingRequest | None = None

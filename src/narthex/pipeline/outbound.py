@@ -73,9 +73,11 @@ def translated(exchange: Exchange, target: Target, request: ChatRequest) -> Outb
         if dialects:
             raise UnsupportedContent(f"{target.name} does not answer chats", param="model")
         call = _call(exchange, target, Dialect.NATIVE, b"")
-        call.request = request
+        call.request = request if call.stream == request.stream else _whole(request)
         return Outbound(call)
     wanted = msgspec.structs.replace(request, include_usage=True) if request.stream else request
+    if request.stream and not target.streams:
+        wanted = _whole(request)
     encoded = CHAT_WIRES[dialect].encode_request(wanted, model=target.model)
     exchange.dropped = encoded.dropped
     return Outbound(_call(exchange, target, dialect, encoded.body))
@@ -87,11 +89,25 @@ def _passing(exchange: Exchange, target: Target) -> Outbound:
     if asked != target.model:
         spliced = replace_model(body, asked, target.model) if asked else None
         body = spliced if spliced is not None else with_member(body, "model", target.model)
-    if exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:
+    if exchange.streaming and not target.streams:
+        body = _without_stream(body)
+    elif exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:
         hide_usage = True
         added = None if b'"stream_options"' in body else add_field(body, "stream_options", _INCLUDE_USAGE)
         body = added if added is not None else with_member(body, "stream_options", {"include_usage": True})
     return Outbound(_call(exchange, target, exchange.dialect, body), True, hide_usage)
+
+
+def _whole(request: ChatRequest) -> ChatRequest:
+    return msgspec.structs.replace(request, stream=False, include_usage=False)
+
+
+def _without_stream(body: bytes) -> bytes:
+    """Return the body of a call for a stream as one for a whole answer."""
+    document = orjson.loads(body)
+    document.pop("stream_options", None)
+    document["stream"] = False
+    return orjson.dumps(document)
 
 
 def _embedding(exchange: Exchange, target: Target) -> Outbound:
@@ -127,7 +143,11 @@ def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> 
     timeouts = target.timeouts
     if exchange.total_s is not None or exchange.limits is not None:
         timeouts = timeouts_of(exchange, target)
-    call = Call(exchange.operation, target.model, dialect, body, exchange.streaming, timeouts, None, headers)
+    stream = exchange.streaming
+    if stream and not target.streams:
+        # What is waited for is a whole answer: the limits of a stream's beginning say nothing about that.
+        stream, timeouts = False, msgspec.structs.replace(timeouts, first_token_s=timeouts.total_s)
+    call = Call(exchange.operation, target.model, dialect, body, stream, timeouts, None, headers)
     if exchange.shadow_of is not None:
         call.on_trial = True
     return call

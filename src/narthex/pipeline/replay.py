@@ -26,6 +26,7 @@ class Kept:
     attempts: tuple[Tried, ...]
     told: tuple[tuple[str, str], ...]
     model_answered: str | None
+    simulated: bool = False
     usage: Usage | None = None
     """What it consumed, once it has ended."""
 
@@ -40,6 +41,7 @@ class Kept:
             attempts=exchange.attempts,
             told=exchange.told,
             model_answered=exchange.model_answered,
+            simulated=exchange.simulated,
         )
         if answer.closed:
             kept.complete(exchange)
@@ -62,5 +64,6 @@ class Kept:
         exchange.replays = self
         exchange.target, exchange.plan, exchange.dropped = self.target, self.plan, self.dropped
         exchange.attempts, exchange.told, exchange.model_answered = self.attempts, self.told, self.model_answered
+        exchange.simulated = self.simulated
         exchange.answer = self.answer if self.answer.whole else relay(self.answer)
         exchange.first_frame_at = monotonic()

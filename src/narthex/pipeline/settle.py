@@ -63,7 +63,7 @@ class Settlement:
         if exchange.replays is not None:
             # Another call's answer, and on that call's bill.
             usage, outcome = _REPLAYED, "replayed"
-        elif exchange.answer is not None and (usage is None or error is not None):
+        elif exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
             exchange.usage = usage = estimate(exchange, exchange.answer)
         if exchange.watch is not None:
             exchange.watch.settled(error)
@@ -116,7 +116,7 @@ class Settlement:
 
 def _is_plain(exchange: Exchange) -> bool:
     apart = exchange.shadow_of is not None or exchange.replays is not None
-    return exchange.plan is None and not exchange.attempts and not apart
+    return exchange.plan is None and not exchange.attempts and not apart and not exchange.simulated
 
 
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
@@ -133,6 +133,7 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
         attempts=attempts if len(attempts) > 1 else (),
         route=None if exchange.plan is None else _route(exchange.plan),
         shadow_of=exchange.shadow_of,
+        simulated=exchange.simulated,
     )
 
 

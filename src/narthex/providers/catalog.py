@@ -28,6 +28,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     provider: Provider
     timeouts: Timeouts
     facts: ModelFacts | None = None
+    streams: bool = True
+    """Whether it is asked for a stream where one is wanted; if not, it is asked for a whole answer."""
 
 
 class Catalog:
@@ -44,6 +46,7 @@ class Catalog:
         default_model: str = "",
         prices: Mapping[str, Price] | None = None,
         limits: Mapping[str, PartialTimeouts] | None = None,
+        streams: Mapping[str, bool] | None = None,
     ) -> None:
         """Begin with what each provider's own list tells.
 
@@ -54,8 +57,10 @@ class Catalog:
             prices: What models cost, by `provider/model`.
             limits: What models have other limits of time for than their provider has, by `provider/model`; those of
                 virtual models by their plain names.
+            streams: Whether providers, by name, and models, by `provider/model`, can stream; who is not named can.
         """
         self._prices = dict(prices or {})
+        self._streams = dict(streams or {})
         limits = limits or {}
         self._limits = {name: one for name, one in limits.items() if "/" in name}
         self.virtual_limits = {name: one for name, one in limits.items() if "/" not in name}
@@ -74,7 +79,7 @@ class Catalog:
         self._providers = other._providers
         self.aliases = other.aliases
         self.default_model = other.default_model
-        self._prices = other._prices
+        self._prices, self._streams = other._prices, other._streams
         self._limits, self.virtual_limits = other._limits, other.virtual_limits
         self._targets = {}
 
@@ -184,6 +189,7 @@ class Catalog:
             provider=implementation,
             timeouts=timeouts if own is None else own.over(timeouts),
             facts=facts,
+            streams=self._streams.get(name, self._streams.get(provider, True)),
         )
 
     def _not_found(self, name: str) -> str:

@@ -107,6 +107,8 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was decided, where a rule or a virtual model had a say."""
     shadow_of: str | None = None
     """Of a copy for a model on trial: the `request_id` of the call that was copied. No caller saw its answer."""
+    simulated: bool = False
+    """Whether the answer was streamed although its provider gave it whole."""
 
 
 class RequestLog:

@@ -91,6 +91,8 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
         headers["x-narthex-route"] = exchange.plan.header()
     if exchange.attempts:
         headers["x-narthex-attempts"] = exchange.story
+    if exchange.simulated:
+        headers["x-narthex-stream"] = "simulated"
     headers.update(exchange.told)
     usage = exchange.consumed
     if whole and usage is not None and usage.estimated:

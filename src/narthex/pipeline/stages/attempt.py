@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.counting import count_tokens, pass_count
 from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused, unreadable
+from narthex.pipeline.estimates import estimate_whole
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.inbound import PassingSink, Sink, TranslatingSink, produce, relay
+from narthex.pipeline.inbound import PassingSink, Rescue, Sink, TranslatingSink, produce, relay
 from narthex.pipeline.outbound import Outbound, outbound
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.rescue import Mode, Rescuer
+from narthex.pipeline.simulating import Simulation
 from narthex.providers.catalog import Target
 from narthex.providers.contract import EventsReply, StreamReply, VectorsReply, WholeReply
 from narthex.streams.stream import Stream
-from narthex.types.answers import EmbeddingAnswer
+from narthex.types.answers import ChatAnswer, EmbeddingAnswer
 from narthex.types.dialects import Operation
+from narthex.types.events import Event
 from narthex.types.usage import Usage
 from narthex.wire.contract import MalformedBody
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
@@ -37,10 +40,13 @@ _COUNT_TOKENS = Operation.COUNT_TOKENS
 class Attempt:
     """Make attempts at the exchange's target, and at others if it fails; the last stage, which calls nobody on."""
 
-    def __init__(self, spawn: Spawn, recovery: Recovery, *, rescue: Mode = "continue") -> None:
+    def __init__(
+        self, spawn: Spawn, recovery: Recovery, *, rescue: Mode = "continue", simulation: Simulation | None = None
+    ) -> None:
         self._spawn = spawn
         self._recovery = recovery
         self._rescue = Rescuer(recovery, mode=rescue)
+        self._simulation = Simulation() if simulation is None else simulation
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Coroutine[object, object, None]:
         """Set `exchange.answer`; the coroutine is that of the recovery, for one less to go through in every call."""
@@ -54,11 +60,14 @@ class Attempt:
         reply = await target.provider.send(out.call)
         match reply:
             case WholeReply():
-                self._whole(exchange, target, out, reply)
+                if exchange.streaming:
+                    await self._unstreamed(exchange, target, out, reply)
+                else:
+                    self._whole(exchange, target, out, reply)
             case StreamReply():
                 await self._streamed(exchange, out, reply)
             case EventsReply():
-                await self._events(exchange, reply)
+                await self._events(exchange, out, reply)
             case VectorsReply():
                 self._vectors(exchange, target, reply)
         exchange.first_frame_at = time.monotonic()
@@ -70,7 +79,7 @@ class Attempt:
             raise refused(target, out, reply)
         body, operation = reply.body, exchange.operation
         try:
-            if operation is _CHAT and out.passing and not exchange.streaming:
+            if operation is _CHAT and out.passing:
                 scan = CHAT_WIRES[exchange.dialect].scan_answer(body)
                 exchange.usage, exchange.model_answered = scan.usage, scan.model
                 exchange.answer = Stream.of(body, exchange.dialect)
@@ -79,9 +88,18 @@ class Attempt:
             elif operation is Operation.EMBED:
                 self._whole_embedding(exchange, out, body)
             else:
-                deliver(exchange, CHAT_WIRES[out.call.dialect].decode_answer(reply.body))
+                deliver(exchange, CHAT_WIRES[out.call.dialect].decode_answer(body))
         except MalformedBody as error:
             raise unreadable(target.provider.name, error) from error
+
+    async def _unstreamed(self, exchange: Exchange, target: Target, out: Outbound, reply: WholeReply) -> None:
+        if reply.status != 200:
+            raise refused(target, out, reply)
+        try:
+            answer = CHAT_WIRES[out.call.dialect].decode_answer(reply.body)
+        except MalformedBody as error:
+            raise unreadable(target.provider.name, error) from error
+        await self._simulated(exchange, answer)
 
     def _whole_embedding(self, exchange: Exchange, out: Outbound, body: bytes) -> None:
         if out.passing:
@@ -107,15 +125,26 @@ class Attempt:
 
     # -- events ----------------------------------------------------------------------------------------------------
 
-    async def _events(self, exchange: Exchange, reply: EventsReply) -> None:
-        if exchange.streaming:
-            stream = Stream(None)
-            throttle = asyncio.Event()
-            throttle.set()
-            stream.throttle(throttle.clear, throttle.set)
-            await self._open(exchange, stream, relay(exchange, reply.events, stream, throttle, self._rescue))
-            return
-        deliver(exchange, await gather(exchange, reply.events))
+    async def _events(self, exchange: Exchange, out: Outbound, reply: EventsReply) -> None:
+        if out.call.stream:
+            await self._relayed(exchange, reply.events, self._rescue)
+        elif exchange.streaming:
+            await self._simulated(exchange, await gather(exchange, reply.events))
+        else:
+            deliver(exchange, await gather(exchange, reply.events))
+
+    async def _relayed(self, exchange: Exchange, events: AsyncIterator[Event], rescue: Rescue | None = None) -> None:
+        stream = Stream(None)
+        throttle = asyncio.Event()
+        throttle.set()
+        stream.throttle(throttle.clear, throttle.set)
+        await self._open(exchange, stream, relay(exchange, events, stream, throttle, rescue))
+
+    async def _simulated(self, exchange: Exchange, answer: ChatAnswer) -> None:
+        """Stream an answer that came whole; what it consumed is settled even if its caller leaves before its end."""
+        exchange.simulated = True
+        exchange.usage = answer.usage or estimate_whole(exchange, answer)
+        await self._relayed(exchange, self._simulation.events(answer))
 
     def _vectors(self, exchange: Exchange, target: Target, reply: VectorsReply) -> None:
         usage = Usage(input_tokens=reply.input_tokens)

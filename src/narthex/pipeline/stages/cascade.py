@@ -67,6 +67,8 @@ class _Answered(NamedTuple):
     """`passed`, or why it did not."""
     model_answered: str | None
     """Who gave it in the provider's words, as far as that is known."""
+    simulated: bool
+    """Whether it was streamed although it came whole."""
 
 
 class _Climb:
@@ -141,7 +143,8 @@ class _Climb:
         assert target is not None
         self._note(target, None if outcome == PASSED else outcome)
         self._cascade.cascades.note(self._plan.target, target.name, outcome)
-        return _Answered(target, exchange.dropped, stream, answer, outcome, exchange.model_answered)
+        model, simulated = exchange.model_answered, exchange.simulated
+        return _Answered(target, exchange.dropped, stream, answer, outcome, model, simulated)
 
     async def _checked(self, stream: Stream) -> tuple[ChatAnswer | None, str]:
         if stream.error is not None:
@@ -205,6 +208,7 @@ class _Climb:
         exchange.plan = msgspec.structs.replace(self._plan, candidates=candidates[place:])
         exchange.target, exchange.dropped = target, ()
         exchange.answer = exchange.usage = exchange.model_answered = None
+        exchange.simulated = False
         exchange.total_s = self._deadline - monotonic()
         self._climbed, self._told, self._begun = True, len(exchange.attempts), monotonic()
 
@@ -220,7 +224,7 @@ class _Climb:
             exchange.usage = summed(self._usages) if self._usages else None
             raise error
         exchange.target, exchange.dropped, exchange.answer = given.target, given.dropped, given.stream
-        exchange.model_answered = given.model_answered
+        exchange.model_answered, exchange.simulated = given.model_answered, given.simulated
         exchange.told = (*exchange.told, ("x-narthex-check", given.outcome))
         exchange.first_frame_at = monotonic()
         if not given.stream.closed:

@@ -395,6 +395,7 @@ async def collect(connection: Connection, limit_bytes: int) -> WholeReply:
             raise ResponseUnreadable(f"the response is larger than {limit_bytes} bytes")
         parts.append(data)
 
-    # What must come whole is no content before it is whole.
-    await connection.pump(feed, lambda: False)
+    # A whole answer in place of a stream is on its way, and no beginning of a stream is waited for any more; of an
+    # error nothing has been said before it is there.
+    await connection.pump(feed, lambda: status == 200)
     return WholeReply(status, headers, b"".join(parts))
