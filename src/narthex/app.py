@@ -35,14 +35,17 @@ from narthex.pipeline.generate import Generator
 from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.in_process import InProcess
 from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.registry import Registry
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
+from narthex.pipeline.stages.own import Own
 from narthex.policies import (
     breaker_policy,
+    keep_policy,
     lag_s,
     limit_policy,
     link_settings,
@@ -136,7 +139,13 @@ class Gateway(InProcess):
         self.simulation = Simulation(settings.streams.simulated_tokens_per_s)
         self.metrics.sources += self._counters()
         self.shared = await self._share(settings)
-        self.engine = Engine(self._stages(), Settlement(self.metrics, log, self.spending))
+        self.engine = self._engine(settings, log)
+
+    def _engine(self, settings: Settings, log: RequestLog | None) -> Engine:
+        settlement = Settlement(self.metrics, log, self.spending)
+        self.registry = Registry(keep_policy(settings.streams), settlement.live)
+        self.metrics.sources.append(self.registry.lines)
+        return Engine(self._stages(settlement), settlement)
 
     async def _share(self, settings: Settings) -> SharedState | None:
         where = link_settings(settings.redis)
@@ -161,7 +170,7 @@ class Gateway(InProcess):
         self.lag_watch = self._resources.enter_context(LagWatch(self.shedder.observe))
         self.places = Places(limit_policy(settings.limits), maximums=maximums(settings))
 
-    def _stages(self) -> list[Check | Stage]:
+    def _stages(self, settlement: Settlement) -> list[Check | Stage]:
         return default_stages(
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
@@ -175,6 +184,7 @@ class Gateway(InProcess):
             shadows=self.shadows,
             cascades=self.cascades,
             simulation=self.simulation,
+            own=Own(self.registry, settlement.live, self._tasks.spawn),
         )
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
@@ -276,36 +286,43 @@ class Gateway(InProcess):
         self.cascades.adopt(Cascades(self.router.virtual_models))
         self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)
+        self.registry.adopt(keep_policy(settings.streams))
         self.settings = settings
         self.survey.expire()
 
     def services(self, address: Callable[[], str]) -> Services:
         """Return what the server's routes call."""
-        settings, server = self.settings, self.settings.server
-        access = Access(self.keyring, allowed_hosts=server.allowed_hosts, cors_origins=server.cors_origins)
         return Services(
             engine=self.engine,
             generator=Generator(self.engine),
             catalog=self.catalog,
             keyring=self.keyring,
-            access=access,
+            access=self._access(),
             doorkeeper=self.doorkeeper,
             metrics=self.metrics,
             breakers=self.board,
             places=self.places,
             shedder=self.shedder,
             router=self.router,
-            explainer=Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring),
+            explainer=self._explainer(),
+            registry=self.registry,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
             shared=self.shared,
             settle=_at_once if self.shared is None else self.shared.settle,
             address=address,
-            data_dir=settings.data_dir.expanduser(),
-            max_body_bytes=server.max_body_bytes,
+            data_dir=self.settings.data_dir.expanduser(),
+            max_body_bytes=self.settings.server.max_body_bytes,
             version=__version__,
         )
+
+    def _access(self) -> Access:
+        server = self.settings.server
+        return Access(self.keyring, allowed_hosts=server.allowed_hosts, cors_origins=server.cors_origins)
+
+    def _explainer(self) -> Explainer:
+        return Explainer(catalog=self.catalog, router=self.router, board=self.board, keyring=self.keyring)
 
     def _key_lines(self) -> Iterator[str]:
         return key_lines(reports_by_provider(self.catalog.providers))

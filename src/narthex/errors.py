@@ -10,10 +10,18 @@
     │   ├── PermissionDenied        403
     │   ├── ModelNotFound           404
     │   ├── RouteNotFound           404
+    │   ├── StreamNotFound          404  no such stream, or another's
     │   ├── MethodNotAllowed        405
     │   ├── RequestTimeout          408  the request was not sent to its end in time
     │   ├── IdempotencyConflict     409  the idempotency key stands for another request
     │   ├── AnswerNotKept           409  its answer was given, and was too large to be given again
+    │   ├── StreamExists            409  the caller's own ID stands for another stream
+    │   ├── StreamEnded             409  there is nothing left to control
+    │   ├── StreamRunning           409  what has not ended cannot be forgotten
+    │   ├── StreamNotKept           409  its events are not kept, so that they cannot be read again
+    │   ├── StreamExpired           410  it was kept, and is no more
+    │   ├── EventsForgotten         410  its oldest events are no longer held
+    │   ├── CursorAhead             400  an event that is not there yet
     │   ├── BodyTooLarge            413
     │   └── UnsupportedMediaType    415
     ├── ProviderError                    a provider failed; `failure` says how
@@ -32,6 +40,7 @@
     ├── RateLimited                 429  no call is sent that the provider's rate limit would refuse
     ├── Overloaded                  503  this server or a model takes no more calls, or the server is stopping
     ├── DeadlineExceeded            504  the time the caller allowed is over
+    ├── PausedTooLong               504  a stream was paused for longer than may be
     ├── Cancelled                   499  the caller left
     ├── InternalError               500  a fault of ours
     └── ClientError                      seen from a client of a gateway; never sent by one
@@ -218,6 +227,62 @@ class AnswerNotKept(RequestError):
     status = 409
 
 
+class StreamNotFound(RequestError):
+    """No such stream of yours; `GET /v1/streams` lists those there are."""
+
+    code = "stream_not_found"
+    status = 404
+    type = "not_found_error"
+
+
+class StreamExists(RequestError):
+    """This `x-narthex-stream-id` stands for another stream of yours: choose a new one for each call."""
+
+    code = "stream_exists"
+    status = 409
+
+
+class StreamEnded(RequestError):
+    """This stream has ended: there is nothing left to control."""
+
+    code = "stream_ended"
+    status = 409
+
+
+class StreamRunning(RequestError):
+    """This stream has not ended: cancel it first."""
+
+    code = "stream_running"
+    status = 409
+
+
+class StreamNotKept(RequestError):
+    """The events of this stream are not kept: send `x-narthex-stream-id` or `x-narthex-on-disconnect` with the call."""
+
+    code = "stream_not_kept"
+    status = 409
+
+
+class StreamExpired(RequestError):
+    """This stream was kept for as long as `streams.keep_s` says, and is no more: ask again."""
+
+    code = "stream_expired"
+    status = 410
+
+
+class EventsForgotten(RequestError):
+    """The events after this one are no longer held: a stream holds as much as `streams.max_bytes` says."""
+
+    code = "events_forgotten"
+    status = 410
+
+
+class CursorAhead(RequestError):
+    """There is no such event yet: give the number of the last event that you have."""
+
+    code = "cursor_ahead"
+
+
 class BodyTooLarge(RequestError):
     """The request body is larger than `server.max_body_bytes` allows."""
 
@@ -377,6 +442,14 @@ class DeadlineExceeded(NarthexError):
     """The time allowed for this request is over."""
 
     code = "deadline_exceeded"
+    status = 504
+    type = "timeout_error"
+
+
+class PausedTooLong(NarthexError):
+    """The stream was paused for longer than `streams.pause_limit_s` allows, and its call was ended."""
+
+    code = "paused_too_long"
     status = 504
     type = "timeout_error"
 

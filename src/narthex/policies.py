@@ -13,11 +13,14 @@ from narthex.config.settings import (
     TimeoutSettings,
 )
 from narthex.config.stores import RedisSettings
+from narthex.config.stream_settings import StreamSettings
+from narthex.pipeline.registry import KeepPolicy
 from narthex.pipeline.shadows import ShadowLimits
 from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.concurrency import LimitPolicy
 from narthex.stores.link import LinkSettings
+from narthex.streams.log import LogBounds
 
 
 def breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
@@ -93,4 +96,17 @@ def link_settings(settings: RedisSettings) -> LinkSettings | None:
         prefix=settings.prefix,
         connect_timeout_s=settings.connect_timeout_s,
         timeout_s=settings.timeout_s,
+    )
+
+
+def keep_policy(settings: StreamSettings) -> KeepPolicy:
+    """Return which streamed answers are kept, how much of them, and for how long."""
+    return KeepPolicy(
+        always=settings.keep == "always",
+        on_disconnect=settings.on_disconnect,
+        keep_s=settings.keep_s,
+        bounds=LogBounds(max_bytes=settings.max_bytes, reader_lag_bytes=settings.reader_lag_bytes),
+        max_total_bytes=settings.max_total_bytes,
+        max_per_owner=settings.max_per_owner,
+        pause_limit_s=settings.pause_limit_s,
     )

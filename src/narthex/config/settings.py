@@ -333,7 +333,7 @@ class Settings(Section):
         default="continue",
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
     )
-    streams: StreamSettings = Field(default=StreamSettings(), description="How answers are streamed.")
+    streams: StreamSettings = Field(default=StreamSettings(), description="How answers are streamed, and kept.")
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
     redis: RedisSettings = Field(default=RedisSettings(), description="What several processes share.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")

@@ -14,8 +14,8 @@ from narthex.tenancy.keys import Keyring
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EXPOSED: Final = (
-    b"x-request-id, request-id, x-narthex-model, x-narthex-route, x-narthex-attempts, "
-    b"x-narthex-dropped, x-narthex-usage, idempotent-replayed, retry-after"
+    b"x-request-id, request-id, x-narthex-model, x-narthex-route, x-narthex-attempts, x-narthex-stream-id, "
+    b"x-narthex-dropped, x-narthex-usage, x-narthex-resumed, idempotent-replayed, retry-after"
 )
 _MAX_REMEMBERED: Final = 1_024
 

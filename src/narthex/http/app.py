@@ -21,6 +21,7 @@ from narthex.http.routes.limits import limit_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.provider_keys import provider_key_routes
+from narthex.http.routes.streams import stream_routes
 from narthex.http.routes.system import system_routes
 from narthex.http.services import Services
 from narthex.http.surfaces import error_body, error_headers
@@ -29,6 +30,7 @@ _ROUTES: Final = (
     model_routes,
     listing_routes,
     generate_routes,
+    stream_routes,
     system_routes,
     breaker_routes,
     explaining_routes,

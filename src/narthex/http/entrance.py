@@ -15,6 +15,7 @@ from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
 from narthex.http.surfaces import dialect_of, error_body, error_headers
 from narthex.pipeline.exchange import new_request_id
+from narthex.streams.log import ReaderDropped
 from narthex.types.dialects import Dialect
 
 logger = logging.getLogger(__name__)
@@ -48,12 +49,7 @@ class Entrance:
         try:
             self._access.check(visit.headers)
             _check_path(scope["path"])
-            if scope["method"] == "OPTIONS" and b"access-control-request-method" in visit.headers:
-                await visit.answer(204, b"", [*_PREFLIGHT])
-                return
-            if scope["path"] in PROBES and scope["method"] == "GET":
-                status, body = probe(scope["path"], self._services)
-                await visit.answer(status, body, [(b"content-type", b"application/json")])
+            if await self._answered(scope, visit):
                 return
             if scope["path"].startswith(_KEYED):
                 headers = visit.headers
@@ -62,9 +58,23 @@ class Entrance:
             await self._app(scope, visit.receive, visit.send)
         except NarthexError as error:
             await visit.refuse(error)
+        except ReaderDropped:
+            # The server ends the connection, without the end of the answer: nobody takes it for whole.
+            return
         except Exception:  # the edge of the server: a fault here ends this request alone
             logger.exception("request %s broke", visit.request_id)
             await visit.refuse(InternalError())
+
+    async def _answered(self, scope: Scope, visit: _Visit) -> bool:
+        """Answer what needs no route and no key: probes, and questions of browsers."""
+        if scope["method"] == "OPTIONS" and b"access-control-request-method" in visit.headers:
+            await visit.answer(204, b"", [*_PREFLIGHT])
+            return True
+        if scope["path"] in PROBES and scope["method"] == "GET":
+            status, body = probe(scope["path"], self._services)
+            await visit.answer(status, body, [(b"content-type", b"application/json")])
+            return True
+        return False
 
 
 def _check_path(path: str) -> None:

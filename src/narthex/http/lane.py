@@ -28,6 +28,7 @@ from narthex.http.surfaces import SURFACES, Surface
 from narthex.http.written import CommonLines, error_answer, stream_head, whole_answer
 from narthex.pipeline.exchange import Exchange, new_request_id
 from narthex.pipeline.gateway import Engine
+from narthex.streams.log import ReaderDropped
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect
 
@@ -347,12 +348,10 @@ class LaneProtocol(HttpToolsProtocol):
         head = stream_head(exchange, _common(self, cycle))
         self._outflow = outflow = flow(exchange, answer, self.transport.write, head)
         try:
-            await outflow.ended
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and not self.transport.is_closing():
-                outflow.break_off(Overloaded("this server stops; the answer is not whole"))
-            outflow.leave()
-            raise
+            await outflow.written(self.transport.is_closing)
+        except ReaderDropped:
+            # Without the end of the answer, so that nobody takes it for whole; the caller may resume.
+            self.transport.close()
         finally:
             self._outflow = None
 

@@ -10,7 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
-from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, ref
+from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, one_of, ref
+from narthex.http.stream_schemas import STATUSES, STREAMS
 from narthex.http.system_schemas import SYSTEM
 from narthex.resilience.idempotency import MAX_KEY_CHARACTERS
 from narthex.tenancy.keys import Keyring
@@ -22,6 +23,7 @@ _ERRORS: Final[Mapping[int, str]] = {
     404: "No such model.",
     408: "The request was not sent to its end in time.",
     409: "The idempotency key stands for another request, or its answer was too large to be kept.",
+    410: "It was kept, and is no more.",
     413: "The body is too large.",
     429: "A rate limit is reached.",
     500: "A fault of this server.",
@@ -46,6 +48,11 @@ _MODEL_HEADERS: Final[Json] = {
         "description": "`estimated` where the tokens were counted here.",
         "schema": {"const": "estimated"},
     },
+    "x-narthex-stream-id": {"description": "Where the answer is kept: `/v1/streams/{id}`.", "schema": TEXT},
+    "x-narthex-resumed": {
+        "description": "`true` where a kept answer is read on.",
+        "schema": {"const": "true"},
+    },
     "idempotent-replayed": {
         "description": "`true` where this is the answer to an earlier call with the same key.",
         "schema": {"const": "true"},
@@ -57,6 +64,20 @@ _KEY_PARAMETER: Final[Json] = {
     "description": "Names this call: asked again under its key, it gives the first answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[!-~]+$"},
 }
+_KEEPING: Final[tuple[Json, ...]] = (
+    {
+        "name": "x-narthex-stream-id",
+        "in": "header",
+        "description": "Keeps a streamed answer under this ID of the caller's choice.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$"},
+    },
+    {
+        "name": "x-narthex-on-disconnect",
+        "in": "header",
+        "description": "Keeps a streamed answer; says what becomes of the call when nobody reads it any more.",
+        "schema": {"enum": ["cancel", "detach"]},
+    },
+)
 _ERROR_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
     "retry-after": {"description": "Seconds after which trying again makes sense.", "schema": COUNT},
@@ -72,7 +93,7 @@ def _answers(
     errors: tuple[int, ...] | None = None,
 ) -> Json:
     answers: dict[object, object] = {200: {"description": description, "headers": headers, "content": content}}
-    for status in _ERRORS if errors is None else errors:
+    for status in (one for one in _ERRORS if one != 410) if errors is None else errors:
         answers[status] = {"description": _ERRORS[status], "headers": _ERROR_HEADERS, "content": _json(error)}
     return cast("Json", answers)
 
@@ -91,7 +112,7 @@ def _post(request: str, content: Json, *, tag: str, summary: str, description: s
         "summary": summary,
         "description": description,
         "openapi_extra": {
-            "parameters": [_KEY_PARAMETER],
+            "parameters": [_KEY_PARAMETER, *_KEEPING],
             "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
         },
         "responses": _answers(
@@ -105,6 +126,14 @@ def _get(content: Json, *, tag: str, summary: str, errors: tuple[int, ...] = (40
     described["responses"] = _answers(content, "The answer.", errors=errors)
     # Without a key, whatever is configured.
     return {**described, "openapi_extra": {"security": []}} if public else described
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _control(summary: str) -> Json:
+    return _get(_json("Stream"), tag="Streams", summary=summary, errors=(401, 403, 404, 409, 410))
 
 
 MODEL_ROUTES: Final[Mapping[str, Json]] = {
@@ -207,6 +236,36 @@ SET_PROVIDER_KEY: Final[Json] = {
     },
     "responses": _answers(_json("ProviderKey"), "How it stands now.", errors=(400, 401, 403, 404)),
 }
+_EVENTS: Final[Json] = {"text/event-stream": {"schema": ref("StreamEvent")}}
+_STREAM_ERRORS: Final = (400, 401, 403, 404, 409, 410)
+LIST_STREAMS: Final[Json] = {
+    **_get(_json("Streams"), tag="Streams", summary="List one's own streams", errors=(400, 401, 403)),
+    "openapi_extra": {
+        "parameters": [
+            _query("limit", {"type": "integer", "minimum": 1, "maximum": 1_000}, "How many; 100 by default."),
+            _query("status", one_of(*STATUSES), "Only those that stand so."),
+        ]
+    },
+}
+GET_STREAM: Final[Json] = {
+    **_get(
+        {**_json("Stream"), **_EVENTS},
+        tag="Streams",
+        summary="Show how a stream stands, or read its events",
+        errors=_STREAM_ERRORS,
+    ),
+    "description": (
+        "With `after`, with `Last-Event-ID`, or where `text/event-stream` is accepted, the events behind that number, "
+        "byte by byte as they were written, to the end; otherwise a report."
+    ),
+    "openapi_extra": {"parameters": [_query("after", COUNT, "Number of the last event that you have, or 0.")]},
+}
+PAUSE_STREAM: Final = _control("Stop delivery; past a limit of time the call is ended")
+RESUME_STREAM: Final = _control("Go on with delivery")
+CANCEL_STREAM: Final = _control("End the call; what was written stays")
+DELETE_STREAM: Final = _get(
+    _json("StreamDeleted"), tag="Streams", summary="Forget a stream that has ended", errors=_STREAM_ERRORS
+)
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",
@@ -235,7 +294,7 @@ def install(app: FastAPI, keyring: Keyring) -> None:
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     document["components"] = {
-        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING},
+        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING, **STREAMS},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

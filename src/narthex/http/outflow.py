@@ -6,15 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from narthex.errors import NarthexError
-from narthex.http.surfaces import error_frames
+from narthex.errors import NarthexError, Overloaded
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.writing import LastWords, writers
 from narthex.streams.stream import Stream
 from narthex.types.events import Event
-from narthex.wire.registry import CHAT_WIRES
-
-LastWords = Callable[[NarthexError], bytes]
-"""Returns the frames that tell why an answer is not whole."""
 
 
 class Outflow:
@@ -38,6 +34,7 @@ class Outflow:
         head: bytes,
         encode: Callable[[Event], bytes] | None,
         last_words: LastWords,
+        after: int = 0,
     ) -> None:
         """Begin to write what there is.
 
@@ -47,6 +44,7 @@ class Outflow:
             head: Sent before everything else.
             encode: Writes an event in the caller's dialect; None if the answer's frames are in it already.
             last_words: Returns the frames that tell why an answer is not whole.
+            after: Events of a kept answer that the caller has already.
         """
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answer = answer
@@ -55,7 +53,7 @@ class Outflow:
         self._encode = encode
         self._last_words = last_words
         self._blocked = False
-        self._reader = answer.reader(self._push)
+        self._reader = answer.reader(self._push, after=after)
         self._push()
 
     def pause(self) -> None:
@@ -73,6 +71,19 @@ class Outflow:
         data = self._last_words(error)
         self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data))
 
+    async def written(self, closing: Callable[[], bool]) -> None:
+        """Wait until the last byte is written.
+
+        Interrupted, the answer ends with an error, unless `closing` says that nobody is there to read it.
+        """
+        try:
+            await self.ended
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and not closing():
+                self.break_off(Overloaded("this server stops; the answer is not whole"))
+            self.leave()
+            raise
+
     def leave(self) -> None:
         """Write nothing more."""
         self._blocked = True
@@ -81,9 +92,9 @@ class Outflow:
     def _push(self) -> None:
         if self._blocked or self.ended.done():
             return
-        frames = self._reader.take()
         encode = self._encode
         try:
+            frames = self._reader.take()
             if encode is not None:
                 data = b"".join([encode(cast("Event", frame)) for frame in frames])
             else:
@@ -92,7 +103,7 @@ class Outflow:
             self.leave()
             self.ended.set_exception(error)
             return
-        if self._answer.closed:
+        if self._answer.closed and self._reader.ended:
             self._finish(data)
         elif data:
             self._write(b"%b%x\r\n%b\r\n" % (self._head, len(data), data))
@@ -100,7 +111,7 @@ class Outflow:
 
     def _finish(self, data: bytes) -> None:
         error = self._answer.error
-        if error is not None:
+        if error is not None and not self._answer.tells_error:
             data += self._last_words(error)
         self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data) if data else self._head + b"0\r\n\r\n")
         self._reader.leave()
@@ -110,12 +121,4 @@ class Outflow:
 def flow(exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes) -> Outflow:
     """Let the answer to a call flow into its connection, in the dialect of its caller."""
     encode, last_words = writers(exchange, answer)
-    return Outflow(answer, write, head=head, encode=encode, last_words=last_words)
-
-
-def writers(exchange: Exchange, answer: Stream) -> tuple[Callable[[Event], bytes] | None, LastWords]:
-    """Return what writes the events of an answer for its caller, None if they are written, and what tells an error."""
-    if answer.dialect is not None:
-        return None, lambda error: error_frames(exchange.dialect, error, exchange.id)
-    encoder = CHAT_WIRES[exchange.dialect].encoder(exchange.chat_request())
-    return encoder.encode, lambda error: encoder.error(error, exchange.id)
+    return Outflow(answer, write, head=head, encode=encode, last_words=last_words, after=exchange.after)

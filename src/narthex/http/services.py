@@ -12,6 +12,7 @@ from narthex.http.access import Access
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
+from narthex.pipeline.registry import Registry
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.providers.catalog import Catalog
@@ -39,6 +40,7 @@ class Services:
     shedder: Shedder
     router: Router
     explainer: Explainer
+    registry: Registry
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""

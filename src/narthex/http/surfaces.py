@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from narthex.errors import AnswerNotKept, IdempotencyConflict, NarthexError
+from narthex.pipeline.writing import error_body, error_frames
 from narthex.types.dialects import Dialect, Operation
-from narthex.wire.contract import ChatWire
-from narthex.wire.registry import CHAT_WIRES
-from narthex.wire.sse import encode_event
 
 
 class Surface(NamedTuple):
@@ -48,23 +46,6 @@ def dialect_of(path: str, headers: Mapping[bytes, bytes]) -> Dialect:
     return Dialect.OPENAI_CHAT
 
 
-def error_body(dialect: Dialect, error: NarthexError, request_id: str) -> bytes:
-    """Return the body that tells an error in the caller's dialect."""
-    return _wire(dialect).encode_error(error, request_id)
-
-
-def error_frames(dialect: Dialect, error: NarthexError, request_id: str) -> bytes:
-    """Return the frames that end a stream with an error instead of an end."""
-    event = "error" if dialect is Dialect.ANTHROPIC_MESSAGES else None
-    return encode_event(_wire(dialect).encode_error(error, request_id), event=event)
-
-
-def _wire(dialect: Dialect) -> ChatWire:
-    if dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
-        dialect = Dialect.ANTHROPIC_MESSAGES
-    return CHAT_WIRES.get(dialect) or CHAT_WIRES[Dialect.OPENAI_CHAT]
-
-
 def error_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
     """Return the headers that say what was tried, and whether and when trying again makes sense."""
     told = [] if error.attempts is None else [(b"x-narthex-attempts", error.attempts.encode())]
@@ -74,3 +55,15 @@ def error_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
         return told
     seconds = min(max(0.0, error.retry_after_s), LONGEST_WAIT_S)
     return [*told, (b"retry-after", b"%d" % math.ceil(seconds)), (b"retry-after-ms", b"%d" % (seconds * 1000))]
+
+
+__all__ = [
+    "LONGEST_WAIT_S",
+    "STATUS_LINES",
+    "SURFACES",
+    "Surface",
+    "dialect_of",
+    "error_body",
+    "error_frames",
+    "error_headers",
+]

@@ -68,7 +68,8 @@ def _told(exchange: Exchange) -> bytes:
     lines = b"" if target is None else target.header
     usage = exchange.usage
     if exchange.replays is not None:
-        lines += b"idempotent-replayed: true\r\n"
+        name, value = exchange.replays.header
+        lines += b"%b: %b\r\n" % (name.encode(), value.encode())
         usage = exchange.replays.usage
     if usage is not None and usage.estimated and not exchange.streaming:
         lines += b"x-narthex-usage: estimated\r\n"

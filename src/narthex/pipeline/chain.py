@@ -19,6 +19,7 @@ from narthex.pipeline.stages.attempt import Attempt
 from narthex.pipeline.stages.cascade import Cascade
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
+from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
@@ -43,11 +44,13 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     shadows: Shadows | None = None,
     cascades: Cascades | None = None,
     simulation: Simulation | None = None,
+    own: Own | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
         Identify(keyring),
         Admit(doorkeeper),
+        *(() if own is None else (own,)),
         idempotency,
         Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),

@@ -149,6 +149,10 @@ class Exchange:
     """Whether the answer is streamed although its provider gave it whole."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
+    resumed: bool = False
+    """Whether the answer is a kept one that is read on, and not a call of its own."""
+    after: int = 0
+    """Events of it that the caller has already."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(

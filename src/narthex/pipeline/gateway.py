@@ -83,7 +83,7 @@ class Engine:
         """Have a call settled when its answer has ended."""
         answer, settlement = exchange.answer, self._settlement
         assert answer is not None
-        if answer.closed:
+        if answer.closed or exchange.resumed:
             settlement.end(exchange, answer.error)
         else:
             answer.on_close(lambda stream: settlement.end(exchange, stream.error))

@@ -29,6 +29,8 @@ class Kept:
     simulated: bool = False
     usage: Usage | None = None
     """What it consumed, once it has ended."""
+    header: tuple[str, str] = ("idempotent-replayed", "true")
+    """Tells the caller that it is another call's."""
 
     @classmethod
     def of(cls, exchange: Exchange, answer: Stream) -> Kept:
@@ -46,6 +48,20 @@ class Kept:
         if answer.closed:
             kept.complete(exchange)
         return kept
+
+    @classmethod
+    def read_on(cls, log: Stream) -> Kept:
+        """Return an answer that its own caller reads on: nothing of it is told or billed again."""
+        return cls(
+            answer=log,
+            target=None,
+            plan=None,
+            dropped=(),
+            attempts=(),
+            told=(),
+            model_answered=None,
+            header=("x-narthex-resumed", "true"),
+        )
 
     def complete(self, exchange: Exchange) -> None:
         """Take note of what it consumed, as the books will have it."""

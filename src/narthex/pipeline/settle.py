@@ -45,7 +45,12 @@ class Settlement:
     """Counts and logs every call, once."""
 
     def __init__(self, metrics: Tally, log: RequestLog | None, spending: Spending | None = None) -> None:
-        """Take where calls are counted, where they are written down, and which budgets they are charged to."""
+        """Take where calls are counted, where they are written down, and which budgets they are charged to.
+
+        Attributes:
+            live: Streamed calls under way that are not kept, by the ID of their request; whoever begins one adds it.
+        """
+        self.live: dict[str, Exchange] = {}
         self._metrics = metrics
         self._log = log
         self._spending = spending
@@ -62,14 +67,14 @@ class Settlement:
         usage, target, outcome = exchange.usage, exchange.target, "ok" if error is None else error.code
         if exchange.replays is not None:
             # Another call's answer, and on that call's bill.
-            usage, outcome = _REPLAYED, "replayed"
+            usage, outcome = _REPLAYED, "resumed" if exchange.resumed else "replayed"
         elif exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
             exchange.usage = usage = estimate(exchange, exchange.answer)
+        self.live.pop(exchange.id, None)
         if exchange.watch is not None:
             exchange.watch.settled(error)
-        metrics = self._metrics
-        metrics.active -= 1
-        series = metrics.series(exchange.operation, "none" if target is None else target.name, outcome)
+        self._metrics.active -= 1
+        series = self._metrics.series(exchange.operation, "none" if target is None else target.name, outcome)
         series.requests += 1
         series.duration.observe(duration_s)
         if exchange.first_frame_at:

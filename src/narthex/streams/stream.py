@@ -61,6 +61,10 @@ class Stream:
     """Ends the call that produces the answer; called when the last reader has left before the end."""
     body: bytes = b""
     """The whole answer's only frame."""
+    tells_error: bool = False
+    """Whether an error that ends it is among its frames already."""
+    halted: bool = False
+    """Whether delivery is paused: readers are given nothing, and do not see the end."""
 
     _first = 0
     """Number of the oldest frame held."""
@@ -132,6 +136,9 @@ class Stream:
         if self._unread > self._high_water_bytes and not self._paused:
             self._paused = True
             self._pause()
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for wake in self._wakes:
             wake()
         if self._waiters:
@@ -159,20 +166,29 @@ class Stream:
         self.error = None if error is None else without_frames(error)
         # The producer's task holds the stream, too.
         self.cancel = _nothing
-        for wake in self._wakes:
-            wake()
-        self._wake_waiters()
+        self._wake_all()
         listeners, self._listeners = self._listeners, ()
         for listener in listeners:
             listener(self)
 
-    def reader(self, wake: Callable[[], None] | None = None) -> Reader:
+    def pause_delivery(self) -> None:
+        """Give readers nothing from now on; the producer goes on until as much waits as may."""
+        self.halted = True
+
+    def resume_delivery(self) -> None:
+        """Give readers what has come meanwhile, and what comes."""
+        self.halted = False
+        self._wake_all()
+
+    def reader(self, wake: Callable[[], None] | None = None, *, after: int = 0) -> Reader:
         """Return a new reader at the oldest frame that is still held.
 
         Args:
             wake: Called from within `append()` and `close()`: a reader that is called need not wait, which saves a
                 turn of the loop per frame. It must not raise. Without it the reader has to `wait()`.
+            after: Frames that the reader has already; only a `Log` can go by that.
         """
+        assert not after, "what was read before is not numbered here"
         reader = Reader(self, self._first, wake)
         if wake is not None:
             self._wakes.append(wake)
@@ -236,6 +252,10 @@ class Stream:
         if self._paused and self._unread < LOW_WATER_BYTES:
             self._go_on()
 
+    def _deserted(self) -> None:
+        """End the call that produces the answer: nobody is left who wants it."""
+        self.cancel()
+
     def _go_on(self) -> None:
         self._paused = False
         self._resume()
@@ -253,8 +273,9 @@ class _Whole(Stream):
         self.body = body
         self.bytes_total = len(body)
 
-    def reader(self, wake: Callable[[], None] | None = None) -> Reader:
+    def reader(self, wake: Callable[[], None] | None = None, *, after: int = 0) -> Reader:
         """Return a reader of a log that holds the body and is closed."""
+        assert not after, "what was read before is not numbered here"
         log = Stream(self.dialect)
         log.append(self.body)
         log.close()
@@ -282,11 +303,13 @@ class Reader:
     def ended(self) -> bool:
         """Whether the stream has ended and all is taken."""
         stream = self._stream
-        return stream.closed and self.position == stream.frames_total
+        return stream.closed and self.position == stream.frames_total and not stream.halted
 
     def take(self) -> list[Frame]:
         """Return all frames there are after the cursor and move it; empty when there is nothing new."""
         stream = self._stream
+        if stream.halted:
+            return []
         frames = stream._frames
         if len(stream._readers) == 1 and self.position == stream._first:
             # Alone, as nearly every reader is: nothing it takes is held for another.
@@ -307,8 +330,8 @@ class Reader:
     async def wait(self) -> bool:
         """Wait for something to take; False when the stream has ended and all is taken."""
         stream = self._stream
-        while self.position == stream.frames_total:
-            if stream.closed:
+        while stream.halted or self.position == stream.frames_total:
+            if self.ended:
                 return False
             await stream._wait()
         return True
@@ -326,7 +349,7 @@ class Reader:
             self._wake = None
         stream._release()
         if not stream._readers and not stream.closed:
-            stream.cancel()
+            stream._deserted()
 
 
 class _Keeper(Reader):

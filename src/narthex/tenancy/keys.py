@@ -25,6 +25,11 @@ class Caller:
     ceiling: Priority = Priority.NORMAL
     """The most urgent that they may say they are."""
 
+    @property
+    def owner(self) -> str:
+        """To whom belongs what is kept for this caller: all keys of a tenant share it."""
+        return f"tenant:{self.tenant}" if self.tenant else f"key:{self.name}"
+
 
 LOCAL = Caller(name="local", ceiling=Priority.HIGH)
 """The local user, who needs no key while none is configured."""

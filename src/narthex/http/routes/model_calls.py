@@ -9,10 +9,10 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import RequestTimeout
 from narthex.http import openapi
-from narthex.http.outflow import writers
 from narthex.http.services import Services
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.writing import writers
 from narthex.streams.stream import Reader, Stream
 
 STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
@@ -65,7 +65,7 @@ async def read_body(request: Request) -> bytes:
 
 def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
     """Follow an answer from now on: its frames in the caller's dialect, to its end or to the error it ends with."""
-    return _frames(exchange, answer, answer.reader())
+    return _frames(exchange, answer, answer.reader(after=exchange.after))
 
 
 async def _frames(exchange: Exchange, answer: Stream, reader: Reader) -> AsyncIterator[bytes]:
@@ -74,7 +74,7 @@ async def _frames(exchange: Exchange, answer: Stream, reader: Reader) -> AsyncIt
         while await reader.wait():
             taken = reader.take()
             yield b"".join(taken if encode is None else map(encode, taken))  # type: ignore[arg-type]
-        if answer.error is not None:
+        if answer.error is not None and not answer.tells_error:
             yield last_words(answer.error)
     finally:
         reader.leave()
@@ -98,5 +98,5 @@ def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:
     if whole and usage is not None and usage.estimated:
         headers["x-narthex-usage"] = "estimated"
     if exchange.replays is not None:
-        headers["idempotent-replayed"] = "true"
+        headers.update([exchange.replays.header])
     return headers

@@ -1,0 +1,143 @@
+"""Streamed answers: one's own, how they stand, their handle, and their events from any number on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from narthex.errors import InvalidRequest, PausedTooLong, StreamNotKept
+from narthex.http import openapi
+from narthex.http.routes.model_calls import STREAM_HEADERS
+from narthex.http.services import Services
+from narthex.http.stream_schemas import STATUSES
+from narthex.pipeline.owned import Owned
+from narthex.pipeline.registry import Registry
+from narthex.pipeline.stages.own import cursor
+from narthex.streams.log import Log, LogReader
+
+MAX_LISTED: Final = 1_000
+_LISTED: Final = 100
+_encode = msgspec.json.Encoder().encode
+
+
+def stream_routes(services: Services) -> APIRouter:
+    """Return `/v1/streams`."""
+    router = APIRouter()
+    registry = services.registry
+
+    @router.get("/v1/streams", **openapi.LIST_STREAMS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
+    async def streams(request: Request) -> Response:
+        limit, status = _limit(request), _status(request)
+        found = [one for one in registry.of(_owner(request)) if status is None or one.status == status]
+        data = [one.report() for one in found[:limit]]
+        return _json({"object": "list", "data": data, "has_more": len(found) > limit})
+
+    @router.get("/v1/streams/{name}", **openapi.GET_STREAM)  # type: ignore[arg-type]  # as above
+    async def stream(request: Request, name: str) -> Response:
+        owned = registry.find(_owner(request), name)
+        after = _after(request, name)
+        if after is None:
+            return _json(owned.report())
+        return follow(owned, after)
+
+    @router.delete("/v1/streams/{name}", **openapi.DELETE_STREAM)  # type: ignore[arg-type]  # as above
+    async def delete(request: Request, name: str) -> Response:
+        registry.forget(registry.find(_owner(request), name))
+        return _json({"id": name, "object": "stream", "deleted": True})
+
+    _add_controls(router, registry)
+    return router
+
+
+def _add_controls(router: APIRouter, registry: Registry) -> None:
+    @router.post("/v1/streams/{name}/pause", **openapi.PAUSE_STREAM)  # type: ignore[arg-type]  # as above
+    async def pause(request: Request, name: str) -> Response:
+        owned = registry.find(_owner(request), name)
+        owned.pause(registry.policy.pause_limit_s, PausedTooLong())
+        return _json(owned.report())
+
+    @router.post("/v1/streams/{name}/resume", **openapi.RESUME_STREAM)  # type: ignore[arg-type]  # as above
+    async def resume(request: Request, name: str) -> Response:
+        owned = registry.find(_owner(request), name)
+        owned.resume()
+        return _json(owned.report())
+
+    @router.post("/v1/streams/{name}/cancel", **openapi.CANCEL_STREAM)  # type: ignore[arg-type]  # as above
+    async def cancel(request: Request, name: str) -> Response:
+        owned = registry.find(_owner(request), name)
+        owned.cancel()
+        return _json(owned.report())
+
+
+def follow(owned: Owned, after: int) -> Response:
+    """Return the events of a stream behind the one with this number, to its end.
+
+    Raises:
+        StreamNotKept: There are none to be read again.
+        CursorAhead: There is no such event yet.
+        EventsForgotten: The next event is no longer held.
+    """
+    log = owned.log
+    if log is None:
+        raise StreamNotKept
+    headers = {"x-narthex-stream-id": owned.id, **STREAM_HEADERS}
+    events = _events(log, log.reader(after=after))
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _events(log: Log, reader: LogReader) -> AsyncIterator[bytes]:
+    try:
+        while await reader.wait():
+            yield b"".join(event for event in reader.take() if isinstance(event, bytes))
+    finally:
+        reader.leave()
+
+
+def _owner(request: Request) -> str:
+    owner: str = request.scope["narthex.caller"].owner
+    return owner
+
+
+def _after(request: Request, name: str) -> int | None:
+    """Return behind which event is read; None if a report is wanted.
+
+    Raises:
+        InvalidRequest: It is no number, or an event of another stream.
+    """
+    said = request.query_params.get("after")
+    last = request.headers.get("last-event-id")
+    if last:
+        # What a browser has read by now, whatever it began with.
+        stream, number = cursor(last.encode("latin-1"))
+        if stream != name:
+            raise InvalidRequest(f"`Last-Event-ID` is of the stream {stream!r}, not of this one", param="last-event-id")
+        return number
+    if said is not None:
+        if not (said.isascii() and said.isdecimal() and len(said) < 16):
+            raise InvalidRequest("after: give the number of the last event that you have, or 0", param="after")
+        return int(said)
+    return 0 if "text/event-stream" in request.headers.get("accept", "") else None
+
+
+def _limit(request: Request) -> int:
+    said = request.query_params.get("limit")
+    if said is None:
+        return _LISTED
+    if not (said.isascii() and said.isdecimal() and 1 <= int(said[:9]) <= MAX_LISTED):
+        raise InvalidRequest(f"limit: give a number from 1 to {MAX_LISTED}", param="limit")
+    return int(said)
+
+
+def _status(request: Request) -> str | None:
+    said = request.query_params.get("status")
+    if said is not None and said not in STATUSES:
+        raise InvalidRequest(f"status: {said[:50]!r} is none of {', '.join(STATUSES)}", param="status")
+    return said
+
+
+def _json(value: object) -> Response:
+    return Response(_encode(value), media_type="application/json")

@@ -1,0 +1,197 @@
+"""All streamed answers of this process, by their owners: those that are kept, and those that run past.
+
+An ID is its owner's: another's cannot be seen, guessed or taken by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from narthex.errors import Overloaded, RateLimited, StreamExists, StreamExpired, StreamNotFound, StreamRunning
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.owned import OnDisconnect, Owned
+from narthex.streams.log import Log, LogBounds
+
+Key = tuple[str, str]
+"""Owner and ID."""
+
+_REMEMBERED: Final = 10_000
+"""IDs of streams that were kept, of which it is still said that they expired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepPolicy:
+    """What is kept of streamed answers, and for how long."""
+
+    always: bool = False
+    """Whether all are, and not only those that ask for it."""
+    on_disconnect: OnDisconnect = "cancel"
+    """What becomes of a call when nobody reads its answer any more, unless its request says."""
+    keep_s: float = 600.0
+    """After the end."""
+    bounds: LogBounds = field(default_factory=LogBounds)
+    max_total_bytes: int = 268_435_456
+    max_per_owner: int = 1_000
+    """Answers being written at once."""
+    pause_limit_s: float = 120.0
+
+
+class Registry:
+    """Finds streams for their owners, and forgets them in time.
+
+    Attributes:
+        policy: What is kept.
+        held_bytes: Memory that all kept answers take up.
+    """
+
+    def __init__(self, policy: KeepPolicy, live: Mapping[str, Exchange]) -> None:
+        """Begin without any.
+
+        Args:
+            policy: What is kept.
+            live: The streamed calls under way that are not kept, by the ID of their request.
+        """
+        self.policy = policy
+        self.held_bytes = 0
+        self._live = live
+        self._kept: dict[Key, Owned] = {}
+        self._ended: dict[Key, asyncio.TimerHandle] = {}
+        self._expired: dict[Key, None] = {}
+        self._running: dict[str, int] = {}
+        self._handles: dict[str, Owned] = {}
+
+    def open(self, exchange: Exchange, *, id: str | None, on_disconnect: OnDisconnect | None) -> Owned:  # noqa: A002 - its name
+        """Begin to keep the answer to a call.
+
+        Args:
+            exchange: The call.
+            id: The caller's own choice; by default the ID of the request.
+            on_disconnect: What becomes of the call when nobody reads any more; by default what the policy says.
+
+        Raises:
+            StreamExists: The ID stands for another stream of the same owner.
+            RateLimited: The owner has as many under way as it may.
+        """
+        assert exchange.caller is not None
+        owner = exchange.caller.owner
+        key = (owner, id or exchange.id)
+        known = self._kept.get(key)
+        if known is not None:
+            if known.began or not known.ended:
+                raise StreamExists(param="x-narthex-stream-id")
+            # It failed before there was anything to read: its caller tries again.
+            self._drop(key)
+        self._check_room(owner)
+        log = Log(exchange.dialect, self.policy.bounds, weigh=self._weigh)
+        log.detached = (on_disconnect or self.policy.on_disconnect) == "detach"
+        owned = Owned(exchange, id=key[1], owner=owner, log=log)
+        self._kept[key] = owned
+        self._running[owner] = self._running.get(owner, 0) + 1
+        self._expired.pop(key, None)
+        log.on_close(lambda _log: self._closed(key))
+        return owned
+
+    def find(self, owner: str, id: str) -> Owned:  # noqa: A002 - its name
+        """Return a stream of this owner.
+
+        Raises:
+            StreamNotFound: There is none, or it is another's.
+            StreamExpired: It was kept, and is no more.
+        """
+        owned = self._kept.get((owner, id))
+        if owned is not None:
+            return owned
+        exchange = self._live.get(id)
+        if exchange is not None and exchange.caller is not None and exchange.caller.owner == owner:
+            return self._passing(exchange)
+        if (owner, id) in self._expired:
+            raise StreamExpired
+        raise StreamNotFound
+
+    def of(self, owner: str) -> list[Owned]:
+        """Return the streams of an owner, the newest first."""
+        kept = [one for one in self._kept.values() if one.owner == owner]
+        mine = [one for one in self._live.values() if one.caller is not None and one.caller.owner == owner]
+        return sorted([*kept, *map(self._passing, mine)], key=lambda one: one.begun_at, reverse=True)
+
+    def forget(self, owned: Owned) -> None:
+        """Hold a stream that has ended no longer.
+
+        Raises:
+            StreamRunning: It has not ended.
+        """
+        if not owned.ended:
+            raise StreamRunning
+        self._drop((owned.owner, owned.id))
+
+    def adopt(self, policy: KeepPolicy) -> None:
+        """Go by another policy from now on; logs that are open keep their bounds."""
+        self.policy = policy
+
+    def lines(self) -> Iterator[str]:
+        """Yield how much is kept in Prometheus's text format.
+
+        https://prometheus.io/docs/instrumenting/exposition_formats/
+        """
+        yield "# HELP narthex_streams_kept Streamed answers that are kept, under way and ended."
+        yield "# TYPE narthex_streams_kept gauge"
+        yield f"narthex_streams_kept {len(self._kept)}"
+        yield "# HELP narthex_streams_kept_bytes Memory that kept answers take up."
+        yield "# TYPE narthex_streams_kept_bytes gauge"
+        yield f"narthex_streams_kept_bytes {self.held_bytes}"
+
+    def _check_room(self, owner: str) -> None:
+        running = self._running.get(owner, 0)
+        if running >= self.policy.max_per_owner:
+            raise RateLimited(
+                f"{running} kept streams of yours are under way, as many as `streams.max_per_owner` allows: end some, "
+                "or ask without `x-narthex-stream-id` and `x-narthex-on-disconnect`",
+                retry_after_s=1,
+            )
+        if self.held_bytes > self.policy.max_total_bytes:
+            raise Overloaded(
+                "kept streams that are under way take up all that `streams.max_total_bytes` allows; try again in a "
+                "moment, or ask without `x-narthex-stream-id` and `x-narthex-on-disconnect`",
+                retry_after_s=1,
+            )
+
+    def _passing(self, exchange: Exchange) -> Owned:
+        """Return the handle of a stream that is not kept: the same one each time, as it may be paused."""
+        known = self._handles.get(exchange.id)
+        if known is not None:
+            return known
+        assert exchange.caller is not None
+        owned = Owned(exchange, id=exchange.id, owner=exchange.caller.owner, log=None)
+        if exchange.answer is not None and not exchange.answer.closed:
+            self._handles[exchange.id] = owned
+            exchange.answer.on_close(lambda _stream: self._let_go(exchange.id))
+        return owned
+
+    def _let_go(self, id: str) -> None:  # noqa: A002 - its name
+        self._handles.pop(id, None)
+
+    def _weigh(self, more: int) -> None:
+        self.held_bytes += more
+        while self.held_bytes > self.policy.max_total_bytes and self._ended:
+            self._drop(next(iter(self._ended)))
+
+    def _closed(self, key: Key) -> None:
+        owner = key[0]
+        self._running[owner] -= 1
+        if not self._running[owner]:
+            del self._running[owner]
+        self._ended[key] = asyncio.get_running_loop().call_later(self.policy.keep_s, self._drop, key)
+
+    def _drop(self, key: Key) -> None:
+        owned, timer = self._kept.pop(key, None), self._ended.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if owned is None or owned.log is None:
+            return
+        self.held_bytes -= owned.log.held_bytes
+        self._expired[key] = None
+        if len(self._expired) > _REMEMBERED:
+            del self._expired[next(iter(self._expired))]

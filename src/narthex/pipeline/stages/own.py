@@ -1,0 +1,181 @@
+"""Keep a streamed answer, so that it belongs to the server and not to the connection that asked for it.
+
+The call runs in a task of its own. Its caller may lose the connection and come back for the rest, here with
+`Last-Event-ID`, or at the routes of streams; whether the call goes on meanwhile is the caller's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import Final, cast
+
+from narthex.errors import Cancelled, InternalError, InvalidRequest, NarthexError, StreamExists, StreamNotKept
+from narthex.pipeline.contract import Next, Spawn
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.owned import OnDisconnect, Owned, digest_of
+from narthex.pipeline.registry import Registry
+from narthex.pipeline.replay import Kept
+from narthex.pipeline.writing import error_frames, writers
+from narthex.streams.keeping import Keeping, write_events
+from narthex.types.dialects import Dialect
+
+_ID: Final = b"x-narthex-stream-id"
+_ON_DISCONNECT: Final = b"x-narthex-on-disconnect"
+_LAST: Final = b"last-event-id"
+_WORDS: Final = frozenset({"cancel", "detach"})
+_VALID_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_CURSOR: Final = re.compile(r"([A-Za-z0-9_-]{1,128}):([0-9]{1,15})")
+_NATIVE: Final = Dialect.NATIVE
+
+
+class Own:
+    """Keep the answers that are to be kept; list the others for as long as they run."""
+
+    def __init__(self, registry: Registry, live: dict[str, Exchange], spawn: Spawn) -> None:
+        """Take where streams are found, the calls whose answers are not kept, and what keeps tasks."""
+        self._registry = registry
+        self._live = live
+        self._spawn = spawn
+
+    def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
+        """Set `exchange.answer` to a log that is kept, or to one that was begun before; or call on."""
+        if not exchange.streaming or exchange.dialect is _NATIVE:
+            return call_next(exchange)
+        headers = exchange.headers
+        if _LAST in headers:
+            return self._resume(exchange)
+        if self._registry.policy.always or _ID in headers or _ON_DISCONNECT in headers:
+            return self._keep(exchange, call_next)
+        self._live[exchange.id] = exchange
+        return call_next(exchange)
+
+    # -- a new one -------------------------------------------------------------------------------------------------
+
+    async def _keep(self, exchange: Exchange, call_next: Next) -> None:
+        """Have the work done in a task of its own, and give its log to the caller."""
+        owned = self._registry.open(exchange, id=_own_id(exchange), on_disconnect=_on_disconnect(exchange))
+        assert owned.log is not None
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Heard of by nobody, if the caller has left.
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        if owned.log.detached:
+            exchange.carried = done
+        work = self._spawn(_run(owned, exchange, call_next, done))
+        owned.begun(work)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if not owned.log.detached:
+                owned.abandon()
+            raise
+
+    # -- one that was begun before ---------------------------------------------------------------------------------
+
+    async def _resume(self, exchange: Exchange) -> None:
+        """Give the caller the rest of a log."""
+        assert exchange.caller is not None
+        name, after = cursor(exchange.headers[_LAST])
+        owned = self._registry.find(exchange.caller.owner, name)
+        log = owned.log
+        if log is None:
+            raise StreamNotKept
+        if owned.digest != digest_of(exchange):
+            raise StreamExists(
+                "`Last-Event-ID` names the answer to another request: send that request again unchanged, read on at "
+                f"`GET /v1/streams/{name}?after={after}`, or leave the header out to ask anew",
+                param="last-event-id",
+            )
+        log.check(after)
+        exchange.resumed, exchange.after, exchange.answer = True, after, log
+        exchange.replays = Kept.read_on(log)
+        _tell(exchange, owned)
+
+
+def cursor(said: bytes) -> tuple[str, int]:
+    """Read the `id` of an event: the stream's ID and the number.
+
+    Raises:
+        InvalidRequest: It is none of ours.
+    """
+    match = _CURSOR.fullmatch(said.decode("latin-1").strip())
+    if match is None:
+        raise InvalidRequest(
+            "`Last-Event-ID` is no ID of an event of this server: give the last `id` that you have read, or leave the "
+            "header out to ask anew",
+            param="last-event-id",
+        )
+    return match[1], int(match[2])
+
+
+async def _run(owned: Owned, exchange: Exchange, call_next: Next, done: asyncio.Future[None]) -> None:
+    """Take the call to its answer, and write that into the log."""
+    try:
+        await call_next(exchange)
+        _write(owned, exchange)
+    except NarthexError as error:
+        error.attempts = exchange.story or None
+        _fail(owned, exchange, error, done)
+    except asyncio.CancelledError:
+        _fail(owned, exchange, owned.ending or Cancelled(), done)
+        raise
+    except Exception as error:  # noqa: BLE001 - the engine tells it as what it is, as if no task were between
+        _fail(owned, exchange, InternalError(), done, told=error)
+    else:
+        if not done.done():
+            done.set_result(None)
+
+
+def _write(owned: Owned, exchange: Exchange) -> None:
+    source, log = exchange.answer, owned.log
+    assert source is not None
+    assert log is not None
+    encode, last_words = writers(exchange, source)
+    exchange.answer = log
+    owned.began = True
+    _tell(exchange, owned)
+    Keeping(source, log, name=owned.id, encode=encode, last_words=last_words)
+
+
+def _fail(
+    owned: Owned, exchange: Exchange, error: NarthexError, done: asyncio.Future[None], *, told: Exception | None = None
+) -> None:
+    """End a log that has not begun; whoever reads it hears why."""
+    log = owned.log
+    assert log is not None
+    if not log.closed:
+        write_events(log, owned.id.encode(), error_frames(exchange.dialect, error, exchange.id))
+        log.close(error)
+    if not done.done():
+        done.set_exception(told or error)
+
+
+def _tell(exchange: Exchange, owned: Owned) -> None:
+    exchange.told = (*exchange.told, ("x-narthex-stream-id", owned.id))
+
+
+def _own_id(exchange: Exchange) -> str | None:
+    said = exchange.headers.get(_ID)
+    if said is None:
+        return None
+    name = said.decode("latin-1").strip()
+    if not _VALID_ID.fullmatch(name):
+        raise InvalidRequest(
+            "header x-narthex-stream-id: choose 8 to 64 letters, digits, `_` or `-`, a new one for each call",
+            param="x-narthex-stream-id",
+        )
+    return name
+
+
+def _on_disconnect(exchange: Exchange) -> OnDisconnect | None:
+    said = exchange.headers.get(_ON_DISCONNECT)
+    if said is None:
+        return None
+    word = said.decode("latin-1").strip().lower()
+    if word not in _WORDS:
+        raise InvalidRequest(
+            f"header x-narthex-on-disconnect: {word[:50]!r} is neither `cancel` nor `detach`",
+            param="x-narthex-on-disconnect",
+        )
+    return cast("OnDisconnect", word)
