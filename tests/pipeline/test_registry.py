@@ -126,3 +126,17 @@ async def test_tells_how_much_is_kept() -> None:
     opened(registry, "running-1", size=60)
     assert "narthex_streams_kept 1" in list(registry.lines())
     assert "narthex_streams_kept_bytes 100" in list(registry.lines())
+
+
+async def test_a_stop_waits_for_what_runs() -> None:
+    """What ends in time is whole; the rest is ended, and says why."""
+    registry = Registry(KeepPolicy(), {})
+    quick, slow = opened(registry, "quick-one"), opened(registry, "slow-one")
+    assert quick.log is not None
+    assert slow.log is not None
+    slow.log.stop = slow.log.close
+    asyncio.get_running_loop().call_later(0.01, quick.log.close)
+    await registry.drain(0.1)
+    assert quick.log.error is None
+    assert isinstance(slow.log.error, Overloaded)
+    await registry.drain(60)

@@ -139,6 +139,20 @@ async def test_a_pause_stops_delivery_then_the_producer() -> None:
     assert await waiting
     assert len(reader.take()) == log.last_number
     assert reader.ended
+    assert calls == ["pause"]
+
+
+def test_the_producer_goes_on_after_a_pause() -> None:
+    """As soon as what waited is taken."""
+    calls: list[str] = []
+    log = log_of(b"one")
+    log.throttle(lambda: calls.append("pause"), lambda: calls.append("resume"))
+    reader = log.reader()
+    log.pause_delivery()
+    while not calls:
+        log.append(b"x" * 10_000)
+    log.resume_delivery()
+    assert len(reader.take()) == log.last_number
     assert calls == ["pause", "resume"]
 
 

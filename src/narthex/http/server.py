@@ -7,7 +7,8 @@ import gc
 import logging
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -59,8 +60,10 @@ class Server(uvicorn.Server):
         *,
         on_ready: Callable[[], None],
         on_stop: Callable[[], None],
+        drain: Callable[[float], Awaitable[None]],
     ) -> None:
         super().__init__(config)
+        self._drain = drain
         self._late = late
         self._sweeper = sweeper
         self._on_ready = on_ready
@@ -97,8 +100,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: nothing new is let in, what runs may end."""
+        began = time.monotonic()
         self._on_stop()
         await super().shutdown(sockets)
+        patience_s = float(self.config.timeout_graceful_shutdown or 0)
+        # Answers that go on without a connection.
+        await self._drain(0.0 if self.force_exit else max(0.0, began + patience_s - time.monotonic()))
 
 
 def make_server(
@@ -130,7 +137,7 @@ def make_server(
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout_s)),
         backlog=4_096,
     )
-    return Server(config, sweeper, late, on_ready=on_ready, on_stop=on_stop)
+    return Server(config, sweeper, late, on_ready=on_ready, on_stop=on_stop, drain=services.registry.drain)
 
 
 def _routes(services: Services) -> ASGIApp:

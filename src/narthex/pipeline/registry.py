@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,7 @@ from narthex.errors import Overloaded, RateLimited, StreamExists, StreamExpired,
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.owned import OnDisconnect, Owned
 from narthex.streams.log import Log, LogBounds
+from narthex.streams.stream import Stream
 
 Key = tuple[str, str]
 """Owner and ID."""
@@ -126,6 +128,25 @@ class Registry:
         if not owned.ended:
             raise StreamRunning
         self._drop((owned.owner, owned.id))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until what is kept has ended, for so many seconds at most; then end the rest, saying why."""
+        quiet = asyncio.Event()
+        running: list[Stream] = [one.log for one in self._kept.values() if one.log is not None and not one.ended]
+        left = set(running)
+
+        def ended(log: Stream) -> None:
+            left.discard(log)
+            if not left:
+                quiet.set()
+
+        for log in running:
+            log.on_close(ended)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s if running else 0):
+                await quiet.wait()
+        for owned in [one for one in self._kept.values() if not one.ended]:
+            owned.cancel(Overloaded("this server stops; the answer is not whole"))
 
     def adopt(self, policy: KeepPolicy) -> None:
         """Go by another policy from now on; logs that are open keep their bounds."""

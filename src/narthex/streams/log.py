@@ -34,6 +34,10 @@ class LogBounds:
     """How far a reader may fall behind."""
 
 
+def _nothing() -> None:
+    return
+
+
 class ReaderDropped(Exception):
     """This reader fell too far behind; it may come back with the number of its last event."""
 
@@ -160,9 +164,10 @@ class Log(Stream):
 
     def close(self, error: NarthexError | None = None, *, last: Frame | None = None) -> None:
         """End the log; see `Stream.close`."""
-        # It holds the producer.
-        self.stop = None
         super().close(error, last=last)
+        # They hold the producer, which the log may outlive by far.
+        self.stop = None
+        self.throttle(_nothing, _nothing)
 
     def bytes_of_last(self, count: int) -> int:
         """Return the bytes of the newest events."""

@@ -369,3 +369,25 @@ def test_a_browser_reads_on_by_itself(gateway: RunningGateway, upstream: Scripte
     assert later.content == whole[whole.index(b"id: answer-1:6\n") :]
     foreign = call(gateway, "GET", "/v1/streams/answer-1", headers={"last-event-id": "answer-2:5"})
     assert foreign.status_code == 400
+
+
+def test_a_stop_lets_a_detached_answer_end(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
+    """Nobody is connected any more, and it is whole all the same."""
+    upstream.play(streamed(FRAMES, delay_s=0.02))
+    connection, _ = begin(gateway, "answer-1", x_narthex_on_disconnect="detach")
+    connection.close()
+    assert gateway.gateway is not None
+    log = gateway.gateway.registry.find("tenant:acme", "answer-1").log
+    assert log is not None
+    gateway.stop()
+    gateway.__exit__(None, None, None)
+    assert (log.closed, log.error, log.last_number) == (True, None, len(FRAMES))
+
+
+def test_an_idempotency_key_goes_with_any_stream(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
+    """How an answer is kept does not make it another call."""
+    upstream.play(streamed(FRAMES))
+    first = ask(gateway, idempotency_key="k", x_narthex_stream_id="answer-1")
+    again = ask(gateway, idempotency_key="k", x_narthex_stream_id="answer-2", x_narthex_on_disconnect="detach")
+    assert plain(again.content) == plain(first.content)
+    assert len(upstream.requests) == 1

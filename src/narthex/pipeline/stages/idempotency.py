@@ -31,6 +31,11 @@ _CHANGING: Final = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 _OURS: Final = b"x-narthex-"
 _UNCHANGING: Final = (b"x-narthex-timeout", b"x-narthex-priority")
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
+_OF_DELIVERY: Final = (
+    *(b"x-narthex-stream-id", b"x-narthex-on-disconnect", b"x-narthex-record"),
+    *(b"x-narthex-max-", b"x-narthex-min-chunk", b"x-narthex-flush"),
+)
+"""How those begin that say how an answer is given, and leave it as it is."""
 _OF_THE_WAY: Final = frozenset(
     {
         *(Failure.CONNECT_TIMEOUT, Failure.FIRST_TOKEN_TIMEOUT, Failure.STALL, Failure.DEADLINE),
@@ -186,7 +191,7 @@ async def _digest(exchange: Exchange) -> bytes:
     said = sorted(
         f"{name.decode('latin-1')}: {value.decode('latin-1')}"
         for name, value in exchange.headers.items()
-        if name in _CHANGING or (name.startswith(_OURS) and not name.startswith(_UNCHANGING))
+        if name in _CHANGING or (name.startswith(_OURS) and not name.startswith(_UNCHANGING + _OF_DELIVERY))
     )
     where = "\n".join([exchange.operation, exchange.dialect, *said])
     body = exchange.body or _encode(exchange.chat_request())
