@@ -22,6 +22,7 @@ from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
 from narthex.errors import ConfigError, NarthexError
 from narthex.http.access import Access
+from narthex.http.heartbeat import Heartbeat
 from narthex.http.server import address_of, bind, make_server, run_in_loop
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
@@ -43,6 +44,7 @@ from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.own import Own
+from narthex.pipeline.stages.pace import SetPace
 from narthex.policies import (
     breaker_policy,
     keep_policy,
@@ -70,7 +72,7 @@ from narthex.routing.strategies import Surroundings
 from narthex.telemetry.lag import LagWatch
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
-from narthex.tenancy.keys import Keyring
+from narthex.tenancy.keys import Ceiling, Keyring
 from narthex.types.catalog import ModelFacts
 from narthex.types.priorities import PRIORITIES
 
@@ -169,6 +171,8 @@ class Gateway(InProcess):
         self.doorkeeper = Doorkeeper(self.shedder, self.metrics)
         self.lag_watch = self._resources.enter_context(LagWatch(self.shedder.observe))
         self.places = Places(limit_policy(settings.limits), maximums=maximums(settings))
+        self.pace = SetPace(settings.streams)
+        self.heartbeat = Heartbeat(settings.streams.keep_alive_comment_s)
 
     def _stages(self, settlement: Settlement) -> list[Check | Stage]:
         return default_stages(
@@ -185,6 +189,7 @@ class Gateway(InProcess):
             cascades=self.cascades,
             simulation=self.simulation,
             own=Own(self.registry, settlement.live, self._tasks.spawn),
+            pace=self.pace,
         )
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
@@ -287,6 +292,8 @@ class Gateway(InProcess):
         self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)
         self.registry.adopt(keep_policy(settings.streams))
+        self.pace.adopt(settings.streams)
+        self.heartbeat.interval_s = settings.streams.keep_alive_comment_s
         self.settings = settings
         self.survey.expire()
 
@@ -306,11 +313,12 @@ class Gateway(InProcess):
             router=self.router,
             explainer=self._explainer(),
             registry=self.registry,
+            heartbeat=self.heartbeat,
+            pace=self.pace,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
             shared=self.shared,
-            settle=_at_once if self.shared is None else self.shared.settle,
             address=address,
             data_dir=self.settings.data_dir.expanduser(),
             max_body_bytes=self.settings.server.max_body_bytes,
@@ -386,11 +394,13 @@ def _embedded(settings: EmbeddedSettings, data_dir: Path) -> EmbeddedProvider | 
 def _keyring(settings: Settings) -> Keyring:
     tenants = {key.name: key.tenant for key in settings.keys if key.tenant}
     priorities = {key.name: PRIORITIES[key.priority] for key in settings.keys}
-    return Keyring(((key.name, key.key.get_secret_value()) for key in settings.keys), tenants, priorities=priorities)
-
-
-async def _at_once() -> None:
-    """Wait for nobody."""
+    ceilings = {
+        key.name: Ceiling(tokens_per_s=key.max_tokens_per_s, bytes_per_s=key.max_bytes_per_s)
+        for key in settings.keys
+        if key.max_tokens_per_s is not None or key.max_bytes_per_s is not None
+    }
+    keys = ((key.name, key.key.get_secret_value()) for key in settings.keys)
+    return Keyring(keys, tenants, priorities=priorities, ceilings=ceilings)
 
 
 __all__ = ["Gateway", "NarthexError", "run_in_loop", "serve"]

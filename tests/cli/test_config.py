@@ -97,7 +97,9 @@ def test_show_for_programs(invoke: Invoke, configured: Path) -> None:
     assert json.loads(invoke("config", "show", "--json").stdout)["server"]["port"] == 8484
     told = json.loads(invoke("config", "show", "--json", "--origin").stdout)
     assert told["file"] == str(configured)
-    assert told["settings"]["keys"] == [{"name": "ci", "key": "********", "tenant": None, "priority": "normal"}]
+    limits = {"max_tokens_per_s": None, "max_bytes_per_s": None}
+    shown = {"name": "ci", "key": "********", "tenant": None, "priority": "normal", **limits}
+    assert told["settings"]["keys"] == [shown]
     assert told["origins"]["keys"] == "narthex.toml:2"
 
 

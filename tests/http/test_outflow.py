@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from narthex.errors import Cancelled, NarthexError
-from narthex.http.outflow import Outflow
+from narthex.http.outflow import Outflow, flow
+from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import HIGH_WATER_BYTES, Stream
+from narthex.streams.throttle import Pace
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event, TextDelta
 
@@ -127,3 +129,59 @@ async def test_nothing_is_written_after_leaving() -> None:
     stream.close()
     assert sent.pieces == []
     assert not sent.flow.ended.done()
+
+
+async def test_a_sign_of_life_is_a_chunk_of_its_own() -> None:
+    """It comes with the head if nothing was written yet, and never to a caller who does not keep up or has it all."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    sent = Sent(stream)
+    sent.flow.keep_alive()
+    assert sent.pieces == [b"HEAD|d\r\n: keepalive\n\n\r\n"]
+    sent.flow.pause()
+    sent.flow.keep_alive()
+    stream.append(b"a")
+    sent.flow.resume()
+    stream.close()
+    sent.flow.keep_alive()
+    assert sent.pieces[1:] == [b"1\r\na\r\n", b"0\r\n\r\n"]
+
+
+async def test_only_what_is_written_is_progress() -> None:
+    """Events that the caller's dialect has no words for leave the stream as silent as it was."""
+    stream = Stream(None)
+    sent = Sent(stream, encode=lambda event: event.text.encode() if isinstance(event, TextDelta) else b"")
+    before = sent.flow.progress
+    stream.append(TextDelta(text=""))
+    assert sent.flow.progress == before
+    stream.append(TextDelta(text="a"))
+    assert sent.flow.progress == before + 1
+
+
+@pytest.mark.parametrize("pace", [None, Pace(min_chunk_bytes=1_000)])
+async def test_a_call_flows_at_its_pace(pace: Pace | None) -> None:
+    """With a pace frames are gathered into one chunk; without one each is written as it comes."""
+    exchange = Exchange(Dialect.OPENAI_CHAT, b"{}", {})
+    exchange.pace = pace
+    stream = Stream(Dialect.OPENAI_CHAT)
+    pieces: list[bytes] = []
+    flow(exchange, stream, pieces.append, b"")
+    for frame in (b"data: a\n\n", b"data: b\n\n"):
+        stream.append(frame)
+    stream.close()
+    chunks = [b"9\r\ndata: a\n\n\r\n", b"9\r\ndata: b\n\n\r\n", b"0\r\n\r\n"]
+    assert pieces == (chunks if pace is None else [b"12\r\ndata: a\n\ndata: b\n\n\r\n0\r\n\r\n"])
+
+
+async def test_a_paced_caller_who_leaves_ends_the_call() -> None:
+    """What is still to come is not waited for."""
+    exchange = Exchange(Dialect.OPENAI_CHAT, b"{}", {})
+    exchange.pace = Pace(tokens_per_s=0.001)
+    ended: list[bool] = []
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.cancel = lambda: ended.append(True)
+    pieces: list[bytes] = []
+    out = flow(exchange, stream, pieces.append, b"")
+    stream.append(b"data: a\n\ndata: b\n\n")
+    out.leave()
+    assert ended == [True]
+    assert pieces == [b"9\r\ndata: a\n\n\r\n"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import AuthenticationFailed
-from narthex.tenancy.keys import LOCAL, Caller, Keyring
+from narthex.tenancy.keys import LOCAL, Caller, Ceiling, Keyring
 from narthex.types.priorities import Priority
 
 KEY = "sk-team-0123456789abcdef"
@@ -85,3 +85,11 @@ def test_callers_are_known_by_name() -> None:
     assert caller == Caller(name="team", tenant="shop")
     assert Keyring([("team", KEY)]).caller("local") is None
     assert Keyring([]).caller("local") is LOCAL
+
+
+def test_a_key_has_its_ceiling() -> None:
+    """How fast its streams may be is known of a key, and of no other."""
+    ceiling = Ceiling(tokens_per_s=20)
+    ring = Keyring([("batch", KEY), ("team", "sk-new-0123456789abcdef")], ceilings={"batch": ceiling})
+    assert ring.identify(KEY.encode()).stream_ceiling is ceiling
+    assert ring.identify(b"sk-new-0123456789abcdef").stream_ceiling is None

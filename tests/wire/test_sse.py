@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.wire.contract import MalformedStream
-from narthex.wire.sse import FrameSplitter, SseEvent, SseParser, SseTooLarge, comment, encode_event
+from narthex.wire.sse import FrameSplitter, SseEvent, SseParser, SseTooLarge, comment, encode_event, split_events
 
 line_ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 lines = st.sampled_from(
@@ -169,3 +169,31 @@ def test_an_event_type_is_one_line() -> None:
     """A line end in an event's type would begin another field."""
     with pytest.raises(ValueError, match="single line"):
         encode_event(b"{}", "a\ndata: b")
+
+
+@given(st.lists(st.tuples(lines, line_ends), max_size=12))
+def test_a_block_is_cut_into_its_events(parts: list[tuple[bytes, bytes]]) -> None:
+    """Joined, the pieces are the block again; each holds one event at most, and together all of them."""
+    block = FrameSplitter().feed(b"".join(line + end for line, end in parts))
+    pieces = split_events(block)
+    assert b"".join(pieces) == block
+    parser = SseParser()
+    read = [parser.feed(piece) for piece in pieces]
+    assert all(len(events) <= 1 for events in read)
+    assert [one for events in read for one in events] == SseParser().feed(block)
+
+
+@pytest.mark.parametrize(
+    ("block", "pieces"),
+    [
+        (b"", []),
+        (b"data: a\n\n", [b"data: a\n\n"]),
+        (b"data: a\n\ndata: b\n\n", [b"data: a\n\n", b"data: b\n\n"]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"data: a\r\n\r\n", b"data: b\r\n\r\n"]),
+        (b"data: a\r\rid: 1\rdata: b\r\r", [b"data: a\r\r", b"id: 1\rdata: b\r\r"]),
+        (b": note\n\ndata: a\n\nrest", [b": note\n\n", b"data: a\n\n", b"rest"]),
+    ],
+)
+def test_events_are_cut_behind_their_blank_lines(block: bytes, pieces: list[bytes]) -> None:
+    """Whatever the line ends are, and whatever follows the last event."""
+    assert split_events(block) == pieces

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
 from narthex.config.stores import RedisSettings
-from narthex.config.stream_settings import StreamSettings
+from narthex.config.stream_settings import BytesPerS, StreamSettings, TokensPerS
 from narthex.types.priorities import PriorityWord
 
 
@@ -49,6 +49,12 @@ class KeySettings(Section):
     tenant: Name | None = Field(default=None, description="To whom it belongs, for `rules`; several may share one.")
     priority: PriorityWord = Field(
         default="normal", description="How urgent its calls are, and the most that they may say they are."
+    )
+    max_tokens_per_s: TokensPerS | None = Field(
+        default=None, description="Tokens per second, estimated, that none of its streams exceeds, whatever is asked."
+    )
+    max_bytes_per_s: BytesPerS | None = Field(
+        default=None, description="Bytes per second that none of its streams exceeds, whatever is asked."
     )
 
 

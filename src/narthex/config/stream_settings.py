@@ -1,12 +1,22 @@
-"""The options of streams: which are kept, how much of them, for how long; and how they are made."""
+"""The options of streams: which are kept, how much of them, for how long; how they are made, and delivered."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from narthex.config.sections import Seconds, Section
+
+MAX_TOKENS_PER_S = 1_000_000.0
+MAX_BYTES_PER_S = 1_000_000_000
+MAX_CHUNK_BYTES = 1_048_576
+MAX_FLUSH_MS = 60_000
+
+TokensPerS = Annotated[float, Field(gt=0, le=MAX_TOKENS_PER_S, allow_inf_nan=False)]
+"""Tokens per second, estimated."""
+BytesPerS = Annotated[int, Field(ge=1, le=MAX_BYTES_PER_S)]
+"""Bytes per second."""
 
 
 class StreamSettings(Section):
@@ -43,4 +53,29 @@ class StreamSettings(Section):
         gt=0,
         le=1_000_000,
         description="Pace of streams that are made here from whole answers, in tokens per second; by default at once.",
+    )
+    max_tokens_per_s: TokensPerS | None = Field(
+        default=None,
+        description="Tokens per second, estimated, of a stream whose request does not say; by default as they come.",
+    )
+    max_bytes_per_s: BytesPerS | None = Field(
+        default=None, description="Bytes per second of a stream whose request does not say; by default as they come."
+    )
+    min_chunk_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_CHUNK_BYTES,
+        description="Size to which the events of a stream are gathered, in bytes; by default not at all.",
+    )
+    flush_ms: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_FLUSH_MS,
+        description="Longest time that events are gathered for, in milliseconds; with `min_chunk_bytes` alone 1000.",
+    )
+    keep_alive_comment_s: float = Field(
+        default=15.0,
+        ge=0,
+        le=86_400,
+        description="Silence of a stream after which a sign of life is sent, in seconds; 0 for none.",
     )

@@ -23,6 +23,7 @@ from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloade
 from narthex.http.access import Access
 from narthex.http.deadlines import Phase, Sweeper
 from narthex.http.heads import KnownHead, known_head, without_offer
+from narthex.http.heartbeat import Heartbeat
 from narthex.http.outflow import Outflow, flow
 from narthex.http.surfaces import SURFACES, Surface
 from narthex.http.written import CommonLines, error_answer, stream_head, whole_answer
@@ -53,6 +54,7 @@ class Lane:
     engine: Engine
     access: Access
     sweeper: Sweeper
+    heartbeat: Heartbeat
     max_body_bytes: int
     max_header_bytes: int
     max_connections: int
@@ -346,13 +348,14 @@ class LaneProtocol(HttpToolsProtocol):
     async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
         """Write frames as they come, to the end of the answer or to the error that it ends with."""
         head = stream_head(exchange, _common(self, cycle))
-        self._outflow = outflow = flow(exchange, answer, self.transport.write, head)
+        self._outflow = outflow = self.lane.heartbeat.add(flow(exchange, answer, self.transport.write, head))
         try:
             await outflow.written(self.transport.is_closing)
         except ReaderDropped:
             # Without the end of the answer, so that nobody takes it for whole; the caller may resume.
             self.transport.close()
         finally:
+            self.lane.heartbeat.discard(outflow)
             self._outflow = None
 
     def _refuse(self, error: NarthexError) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import cast
 
 from narthex.errors import NarthexError, Overloaded
+from narthex.http.heartbeat import COMMENT, sign_of_life
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.writing import LastWords, writers
+from narthex.streams.log import Log
 from narthex.streams.stream import Stream
+from narthex.streams.throttle import paced
 from narthex.types.events import Event
 
 
@@ -24,7 +27,18 @@ class Outflow:
         ended: Done when the last byte is written; holds the exception if the answer could not be written.
     """
 
-    __slots__ = ("_answer", "_blocked", "_encode", "_head", "_last_words", "_reader", "_write", "ended")
+    __slots__ = (
+        "_answer",
+        "_blocked",
+        "_encode",
+        "_head",
+        "_last_words",
+        "_reader",
+        "_sign",
+        "_unwritten",
+        "_write",
+        "ended",
+    )
 
     def __init__(
         self,
@@ -35,6 +49,7 @@ class Outflow:
         encode: Callable[[Event], bytes] | None,
         last_words: LastWords,
         after: int = 0,
+        sign: bytes = COMMENT,
     ) -> None:
         """Begin to write what there is.
 
@@ -45,6 +60,7 @@ class Outflow:
             encode: Writes an event in the caller's dialect; None if the answer's frames are in it already.
             last_words: Returns the frames that tell why an answer is not whole.
             after: Events of a kept answer that the caller has already.
+            sign: The sign of life.
         """
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answer = answer
@@ -52,6 +68,8 @@ class Outflow:
         self._head = head
         self._encode = encode
         self._last_words = last_words
+        self._sign = sign
+        self._unwritten = 0
         self._blocked = False
         self._reader = answer.reader(self._push, after=after)
         self._push()
@@ -64,6 +82,17 @@ class Outflow:
         """Write what has come meanwhile."""
         self._blocked = False
         self._push()
+
+    @property
+    def progress(self) -> int:
+        """A figure that is another one whenever something was written since."""
+        return self._reader.position - self._unwritten
+
+    def keep_alive(self) -> None:
+        """Write a sign of life, unless the caller does not keep up."""
+        if not self._blocked and not self.ended.done():
+            self._write(b"%b%x\r\n%b\r\n" % (self._head, len(self._sign), self._sign))
+            self._head = b""
 
     def break_off(self, error: NarthexError) -> None:
         """End the answer with an error, whatever is still to come of it."""
@@ -108,6 +137,9 @@ class Outflow:
         elif data:
             self._write(b"%b%x\r\n%b\r\n" % (self._head, len(data), data))
             self._head = b""
+        else:
+            # Events that the caller's dialect has no words for.
+            self._unwritten += len(frames)
 
     def _finish(self, data: bytes) -> None:
         error = self._answer.error
@@ -121,4 +153,9 @@ class Outflow:
 def flow(exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes) -> Outflow:
     """Let the answer to a call flow into its connection, in the dialect of its caller."""
     encode, last_words = writers(exchange, answer)
-    return Outflow(answer, write, head=head, encode=encode, last_words=last_words, after=exchange.after)
+    sign = sign_of_life(exchange.dialect, numbered=isinstance(answer, Log))
+    after = exchange.after
+    if exchange.pace is not None:
+        answer = paced(answer, exchange.pace, dialect=exchange.dialect, encode=encode, after=after)
+        encode, after = None, 0
+    return Outflow(answer, write, head=head, encode=encode, last_words=last_words, after=after, sign=sign)

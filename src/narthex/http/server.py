@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        sweeper: Sweeper,
+        lane: Lane,
         late: LateApp,
         *,
         on_ready: Callable[[], None],
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
         self._late = late
-        self._sweeper = sweeper
+        self._lane = lane
         self._on_ready = on_ready
         self._on_stop = on_stop
 
@@ -78,7 +78,8 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until told to stop."""
         tasks = [
-            asyncio.ensure_future(self._sweeper.run(self.server_state.connections)),
+            asyncio.ensure_future(self._lane.sweeper.run(self.server_state.connections)),
+            asyncio.ensure_future(self._lane.heartbeat.run()),
             asyncio.ensure_future(self._prepare()),
         ]
         try:
@@ -112,12 +113,12 @@ def make_server(
     services: Services, settings: ServerSettings, *, on_ready: Callable[[], None], on_stop: Callable[[], None]
 ) -> Server:
     """Return a server for these services; `await server.serve([listener])` runs it."""
-    sweeper = Sweeper(_limits(settings))
     late = LateApp(lambda: _routes(services))
     lane = Lane(
         engine=services.engine,
         access=services.access,
-        sweeper=sweeper,
+        sweeper=Sweeper(_limits(settings)),
+        heartbeat=services.heartbeat,
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
         max_connections=settings.max_connections,
@@ -137,7 +138,7 @@ def make_server(
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout_s)),
         backlog=4_096,
     )
-    return Server(config, sweeper, late, on_ready=on_ready, on_stop=on_stop, drain=services.registry.drain)
+    return Server(config, lane, late, on_ready=on_ready, on_stop=on_stop, drain=services.registry.drain)
 
 
 def _routes(services: Services) -> ASGIApp:

@@ -9,12 +9,14 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from narthex.http.access import Access
+from narthex.http.heartbeat import Heartbeat
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
+from narthex.pipeline.stages.pace import SetPace
 from narthex.providers.catalog import Catalog
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.places import Places
@@ -39,6 +41,8 @@ class Services:
     places: Places
     shedder: Shedder
     router: Router
+    heartbeat: Heartbeat
+    pace: SetPace
     explainer: Explainer
     registry: Registry
     dashboard: ASGIApp
@@ -46,11 +50,14 @@ class Services:
     """Ask the providers for their models again, if that was not done lately."""
     shared: SharedState | None
     """What is shared with other processes, if anything is."""
-    settle: Callable[[], Awaitable[None]]
-    """Wait a moment until other processes know what was changed by hand here."""
     embedded_status: Callable[[], dict[str, object]]
     address: Callable[[], str]
     """The address that the server listens on."""
     data_dir: Path
     max_body_bytes: int
     version: str
+
+    async def settle(self) -> None:
+        """Wait a moment until other processes know what was changed by hand here; not at all if there are none."""
+        if self.shared is not None:
+            await self.shared.settle()

@@ -20,6 +20,7 @@ from narthex.pipeline.stages.cascade import Cascade
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.own import Own
+from narthex.pipeline.stages.pace import SetPace
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
@@ -45,11 +46,13 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     cascades: Cascades | None = None,
     simulation: Simulation | None = None,
     own: Own | None = None,
+    pace: SetPace | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
         Identify(keyring),
         Admit(doorkeeper),
+        SetPace() if pace is None else pace,
         *(() if own is None else (own,)),
         idempotency,
         Route(catalog, router),

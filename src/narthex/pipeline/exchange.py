@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from narthex.providers.contract import PartialTimeouts
     from narthex.routing.plan import Plan
     from narthex.streams.stream import Stream
+    from narthex.streams.throttle import Pace
     from narthex.tenancy.keys import Caller
 
 _PREFIX = f"req_{secrets.token_hex(8)}"
@@ -115,6 +116,8 @@ class Exchange:
     """Time for the whole call, in seconds; None is the configured limit."""
     limits: PartialTimeouts | None = None
     """What else the caller, or the virtual model asked for, says of how long the steps of the call may take."""
+    pace: Pace | None = None
+    """How fast a streamed answer is delivered, where it is not to come as it comes."""
     plan: Plan | None = None
     """Who may serve it, where there was something to decide: a virtual model or a rule."""
     target: Target | None = None

@@ -137,6 +137,7 @@ class Running:
 
     Attributes:
         exchange: The call behind it.
+        answer: What it is made of; whoever reads that has each event noted.
     """
 
     def __init__(self, exchange: Exchange, request: GenerateRequest) -> None:
@@ -145,8 +146,7 @@ class Running:
         self._texts: list[str] = []
         self._reason = FinishReason.STOP
         assert exchange.answer is not None
-        self._answer = exchange.answer
-        self._reader = exchange.answer.reader()
+        self.answer = exchange.answer
 
     async def deltas(self) -> AsyncIterator[Delta]:
         """Yield the pieces of the text, to the end of the answer.
@@ -156,10 +156,11 @@ class Running:
 
         Closing the iterator ends the call to the provider, unless the answer is kept for others.
         """
-        answer, reader = self._answer, self._reader
+        answer = self.answer
+        reader = answer.reader()
         try:
             while await reader.wait():
-                text = "".join(self._note(frame) for frame in reader.take() if not isinstance(frame, bytes))
+                text = "".join(self.note(frame) for frame in reader.take() if not isinstance(frame, bytes))
                 if text:
                     yield Delta(text=text)
         finally:
@@ -197,7 +198,8 @@ class Running:
             usage=_usage(exchange.consumed or Usage(estimated=True)),
         )
 
-    def _note(self, event: Event) -> str:
+    def note(self, event: Event) -> str:
+        """Take note of an event, and return what it adds to the text."""
         if isinstance(event, Finished):
             self._reason = event.reason
         if isinstance(event, TextDelta | RefusalDelta) and event.choice == 0:

@@ -93,9 +93,12 @@ class Stream:
         """Return a whole answer: one frame, closed from the start."""
         return _Whole(body, dialect)
 
-    def throttle(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        """Say how the producer is paused when readers fall behind, and how it goes on."""
+    def throttle(
+        self, pause: Callable[[], None], resume: Callable[[], None], *, high_water_bytes: int = HIGH_WATER_BYTES
+    ) -> None:
+        """Say how the producer is paused when readers fall behind by so many unread bytes, and how it goes on."""
         self._pause, self._resume = pause, resume
+        self._high_water_bytes = high_water_bytes
 
     def on_close(self, listener: Callable[[Stream], None]) -> None:
         """Have `listener` called once, in its turn, when the producer has ended; at once if it has already."""
@@ -304,6 +307,12 @@ class Reader:
         """Whether the stream has ended and all is taken."""
         stream = self._stream
         return stream.closed and self.position == stream.frames_total and not stream.halted
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is something to take now."""
+        stream = self._stream
+        return self.position != stream.frames_total and not stream.halted
 
     def take(self) -> list[Frame]:
         """Return all frames there are after the cursor and move it; empty when there is nothing new."""

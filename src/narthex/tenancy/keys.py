@@ -13,6 +13,16 @@ from narthex.types.priorities import Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that each stream of a key may ask for."""
+
+    tokens_per_s: float | None = None
+    """Tokens a second, estimated; None for any number."""
+    bytes_per_s: int | None = None
+    """Bytes a second; None for any number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """On whose behalf a request is served."""
 
@@ -24,6 +34,8 @@ class Caller:
     """How urgent its calls are, unless they say otherwise."""
     ceiling: Priority = Priority.NORMAL
     """The most urgent that they may say they are."""
+    stream_ceiling: Ceiling | None = None
+    """How fast its streams may be; None for as fast as they come."""
 
     @property
     def owner(self) -> str:
@@ -48,6 +60,7 @@ class Keyring:
         tenants: Mapping[str, str] = MappingProxyType({}),
         *,
         priorities: Mapping[str, Priority] = MappingProxyType({}),
+        ceilings: Mapping[str, Ceiling] = MappingProxyType({}),
     ) -> None:
         """Take the keys in.
 
@@ -55,9 +68,10 @@ class Keyring:
             keys: Pairs of name and key; none at all leaves the server open to the local user.
             tenants: To whom keys belong, by name.
             priorities: How urgent calls are, and may say they are, by the name of their key.
+            ceilings: How fast their streams may be, by the name of their key.
         """
         self._pepper = secrets.token_bytes(32)
-        self._callers = {self._digest(key.encode()): _caller(name, tenants, priorities) for name, key in keys}
+        self._callers = {self._digest(key.encode()): _caller(name, tenants, priorities, ceilings) for name, key in keys}
 
     def adopt(self, other: Keyring) -> None:
         """Hold the other ring's keys instead, at once."""
@@ -93,6 +107,14 @@ class Keyring:
         return blake2b(key, key=self._pepper, digest_size=32).digest()
 
 
-def _caller(name: str, tenants: Mapping[str, str], priorities: Mapping[str, Priority]) -> Caller:
+def _caller(
+    name: str, tenants: Mapping[str, str], priorities: Mapping[str, Priority], ceilings: Mapping[str, Ceiling]
+) -> Caller:
     priority = priorities.get(name, Priority.NORMAL)
-    return Caller(name=name, tenant=tenants.get(name, ""), priority=priority, ceiling=priority)
+    return Caller(
+        name=name,
+        tenant=tenants.get(name, ""),
+        priority=priority,
+        ceiling=priority,
+        stream_ceiling=ceilings.get(name),
+    )

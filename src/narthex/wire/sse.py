@@ -18,6 +18,7 @@ DEFAULT_MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_EVENT = re.compile(rb".*?(?:\n\n|\n\r|\r\r)[\r\n]*|.+", re.DOTALL)
 
 
 class SseTooLarge(MalformedStream):
@@ -186,6 +187,14 @@ def encode_event(data: bytes, event: str | None = None) -> bytes:
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(_LINE_END.split(data))
     return b"%bdata: %b\n\n" % (head, data)
+
+
+def split_events(block: bytes) -> list[bytes]:
+    """Cut a block of whole events into these; joined they are the block again."""
+    if block.find(b"\n\n") == len(block) - 2 and b"\r" not in block:
+        # One event alone: what comes when a model writes slower than the network.
+        return [block]
+    return _EVENT.findall(block)
 
 
 def comment(text: str) -> bytes:

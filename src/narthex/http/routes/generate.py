@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -10,11 +11,14 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import NarthexError
 from narthex.http import openapi
+from narthex.http.heartbeat import Heartbeat
+from narthex.http.pull import pull
 from narthex.http.routes.model_calls import STREAM_HEADERS, answer_headers, read_body
 from narthex.http.services import Services
 from narthex.http.surfaces import error_frames
-from narthex.pipeline.generate import Running, parse
+from narthex.pipeline.generate import Delta, Running, parse
 from narthex.types.dialects import Dialect
+from narthex.types.events import Event
 from narthex.wire.sse import encode_event
 
 
@@ -31,18 +35,31 @@ def generate_routes(services: Services) -> APIRouter:
         scope["narthex.request_id"] = exchange.id
         if asked.stream:
             headers = {**answer_headers(exchange, whole=False), **STREAM_HEADERS}
-            return StreamingResponse(_frames(running), media_type="text/event-stream", headers=headers)
+            return StreamingResponse(
+                _frames(running, services.heartbeat), media_type="text/event-stream", headers=headers
+            )
         body = msgspec.json.encode(await running.whole())
         return Response(body, media_type="application/json", headers=answer_headers(exchange, whole=True))
 
     return router
 
 
-async def _frames(running: Running) -> AsyncIterator[bytes]:
+async def _frames(running: Running, heartbeat: Heartbeat) -> AsyncIterator[bytes]:
+    exchange, answer = running.exchange, running.answer
+
+    def encode(event: Event) -> bytes:
+        text = running.note(event)
+        return encode_event(msgspec.json.encode(Delta(text=text)), event="delta") if text else b""
+
+    def last_words(error: NarthexError) -> bytes:
+        return b"event: error\n" + error_frames(Dialect.OPENAI_CHAT, error, exchange.id)
+
+    async with aclosing(pull(exchange, answer, encode=encode, last_words=last_words).pieces(heartbeat)) as pieces:
+        async for piece in pieces:
+            yield piece
+    if answer.error is not None:
+        return
     try:
-        async for delta in running.deltas():
-            yield encode_event(msgspec.json.encode(delta), event="delta")
         yield encode_event(msgspec.json.encode(await running.result()), event="done")
     except NarthexError as error:
-        frames = error_frames(Dialect.OPENAI_CHAT, error, running.exchange.id)
-        yield b"event: error\n" + frames
+        yield last_words(error)

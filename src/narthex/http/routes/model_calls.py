@@ -9,11 +9,13 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import RequestTimeout
 from narthex.http import openapi
+from narthex.http.heartbeat import Heartbeat
+from narthex.http.pull import pull
 from narthex.http.services import Services
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.writing import writers
-from narthex.streams.stream import Reader, Stream
+from narthex.streams.stream import Stream
 
 STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
@@ -36,9 +38,8 @@ def model_routes(services: Services) -> APIRouter:
         headers = answer_headers(exchange, whole=answer.whole)
         if answer.whole:
             return Response(answer.body, media_type="application/json", headers=headers)
-        return StreamingResponse(
-            frames(exchange, answer), media_type="text/event-stream", headers={**headers, **STREAM_HEADERS}
-        )
+        pieces = frames(exchange, answer, services.heartbeat)
+        return StreamingResponse(pieces, media_type="text/event-stream", headers={**headers, **STREAM_HEADERS})
 
     for path in SURFACES:
         name = path.decode()
@@ -63,21 +64,10 @@ async def read_body(request: Request) -> bytes:
             return b"".join(parts)
 
 
-def frames(exchange: Exchange, answer: Stream) -> AsyncIterator[bytes]:
+def frames(exchange: Exchange, answer: Stream, heartbeat: Heartbeat) -> AsyncIterator[bytes]:
     """Follow an answer from now on: its frames in the caller's dialect, to its end or to the error it ends with."""
-    return _frames(exchange, answer, answer.reader(after=exchange.after))
-
-
-async def _frames(exchange: Exchange, answer: Stream, reader: Reader) -> AsyncIterator[bytes]:
     encode, last_words = writers(exchange, answer)
-    try:
-        while await reader.wait():
-            taken = reader.take()
-            yield b"".join(taken if encode is None else map(encode, taken))  # type: ignore[arg-type]
-        if answer.error is not None and not answer.tells_error:
-            yield last_words(answer.error)
-    finally:
-        reader.leave()
+    return pull(exchange, answer, encode=encode, last_words=last_words).pieces(heartbeat)
 
 
 def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -11,13 +10,13 @@ from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import InvalidRequest, PausedTooLong, StreamNotKept
 from narthex.http import openapi
+from narthex.http.pull import pull_log
 from narthex.http.routes.model_calls import STREAM_HEADERS
 from narthex.http.services import Services
 from narthex.http.stream_schemas import STATUSES
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.stages.own import cursor
-from narthex.streams.log import Log, LogReader
 
 MAX_LISTED: Final = 1_000
 _LISTED: Final = 100
@@ -42,7 +41,7 @@ def stream_routes(services: Services) -> APIRouter:
         after = _after(request, name)
         if after is None:
             return _json(owned.report())
-        return follow(owned, after)
+        return follow(services, request, owned, after)
 
     @router.delete("/v1/streams/{name}", **openapi.DELETE_STREAM)  # type: ignore[arg-type]  # as above
     async def delete(request: Request, name: str) -> Response:
@@ -73,28 +72,22 @@ def _add_controls(router: APIRouter, registry: Registry) -> None:
         return _json(owned.report())
 
 
-def follow(owned: Owned, after: int) -> Response:
-    """Return the events of a stream behind the one with this number, to its end.
+def follow(services: Services, request: Request, owned: Owned, after: int) -> Response:
+    """Return the events of a stream behind the one with this number, to its end, at the pace that is asked for.
 
     Raises:
         StreamNotKept: There are none to be read again.
         CursorAhead: There is no such event yet.
         EventsForgotten: The next event is no longer held.
+        InvalidRequest: A header about the pace says nothing that can be.
     """
     log = owned.log
     if log is None:
         raise StreamNotKept
     headers = {"x-narthex-stream-id": owned.id, **STREAM_HEADERS}
-    events = _events(log, log.reader(after=after))
+    pace = services.pace.pace_of(dict(request.scope["headers"]), request.scope["narthex.caller"])
+    events = pull_log(log, pace, after=after).pieces(services.heartbeat)
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-
-
-async def _events(log: Log, reader: LogReader) -> AsyncIterator[bytes]:
-    try:
-        while await reader.wait():
-            yield b"".join(event for event in reader.take() if isinstance(event, bytes))
-    finally:
-        reader.leave()
 
 
 def _owner(request: Request) -> str:

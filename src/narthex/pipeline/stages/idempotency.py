@@ -29,7 +29,12 @@ _HEADER: Final = b"idempotency-key"
 _CHANGING: Final = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 """Headers beside our own that change the answer."""
 _OURS: Final = b"x-narthex-"
-_UNCHANGING: Final = (b"x-narthex-timeout", b"x-narthex-priority")
+_UNCHANGING: Final = (
+    b"x-narthex-timeout",
+    b"x-narthex-priority",
+    *(b"x-narthex-max-tokens-per-second", b"x-narthex-max-bytes-per-second"),
+    *(b"x-narthex-min-chunk-bytes", b"x-narthex-flush-ms"),
+)
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
 _OF_DELIVERY: Final = (
     *(b"x-narthex-stream-id", b"x-narthex-on-disconnect", b"x-narthex-record"),
