@@ -6,9 +6,12 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 
+from narthex.config.response_settings import ResponseSettings
 from narthex.errors import Failure, Overloaded
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
+from narthex.pipeline.gateway import TaskKeeper
+from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.pipeline.shared_state import SharedState
 from narthex.providers.key_books import key_lines
@@ -22,6 +25,7 @@ from narthex.resilience.shedding import Shedder
 from narthex.routing.budgets import Budget
 from narthex.routing.pacing import Spending
 from narthex.stores.link import LinkSettings
+from narthex.stores.shelves import MemoryShelf
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
 from narthex.types.keys import KeyId, KeyReport, KeyState
 from narthex.types.priorities import PRIORITIES, Priority
@@ -89,7 +93,7 @@ def documented() -> list[tuple[str, str, str, str]]:
     counting = (recovery, RegisteredAnswers(), board, hedges, Dropped(), cascades, IdempotencyStore[object]())
     spending = Spending(lambda: 0.0, lambda _name: None)
     spending.purse("careful", Budget(microusd=1, period="day"))
-    metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds()]
+    metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds(), *_responses()]
     key = KeyReport(key=KeyId("key-1"), state=KeyState.USABLE)
     metrics.sources.append(lambda: key_lines({"groq": [key]}))
     metrics.sources.append(SharedState(LinkSettings(url="redis://127.0.0.1"), board).lines)
@@ -106,6 +110,12 @@ def _crowds() -> list[Callable[[], Iterator[str]]]:
     with contextlib.suppress(Overloaded):
         shedder.check(Priority.NORMAL, 1)
     return [places.lines, shedder.lines]
+
+
+def _responses() -> list[Callable[[], Iterator[str]]]:
+    settings = ResponseSettings()
+    shelf = MemoryShelf(shelf_limits(settings), lambda: 0.0)
+    return [Responses(shelf, settings, TaskKeeper().spawn, max_input_bytes=1).lines, shelf.lines]
 
 
 def _labels(text: str, name: str) -> str:

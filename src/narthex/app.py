@@ -13,7 +13,6 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from narthex import __version__
 from narthex.config.load import Loaded, load
 from narthex.config.rules import rules
 from narthex.config.settings import EmbeddedSettings, Settings
@@ -37,6 +36,7 @@ from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.in_process import InProcess
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.registry import Registry
+from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.shadows import Shadows
 from narthex.pipeline.shared_state import SharedState
@@ -45,6 +45,7 @@ from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.pace import SetPace
+from narthex.pipeline.stages.remember import Remember
 from narthex.policies import (
     breaker_policy,
     keep_policy,
@@ -69,6 +70,7 @@ from narthex.routing.figures import Figures
 from narthex.routing.pacing import Spending
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
+from narthex.stores.shelves import MemoryShelf
 from narthex.telemetry.lag import LagWatch
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
@@ -146,7 +148,8 @@ class Gateway(InProcess):
     def _engine(self, settings: Settings, log: RequestLog | None) -> Engine:
         settlement = Settlement(self.metrics, log, self.spending)
         self.registry = Registry(keep_policy(settings.streams), settlement.live)
-        self.metrics.sources.append(self.registry.lines)
+        self._keep_responses(settings)
+        self.metrics.sources += [self.registry.lines, self.responses.lines, self._shelf.lines]
         return Engine(self._stages(settlement), settlement)
 
     async def _share(self, settings: Settings) -> SharedState | None:
@@ -157,6 +160,12 @@ class Gateway(InProcess):
         self.metrics.sources.append(shared.lines)
         await shared.start(self._tasks.spawn, self.catalog.providers)
         return shared
+
+    def _keep_responses(self, settings: Settings) -> None:
+        self._shelf = MemoryShelf(shelf_limits(settings.responses), time.monotonic)
+        self.responses = Responses(
+            self._shelf, settings.responses, self._tasks.spawn, max_input_bytes=settings.server.max_body_bytes
+        )
 
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
@@ -179,6 +188,7 @@ class Gateway(InProcess):
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
             idempotency=self.idempotency,
+            remember=Remember(self.responses),
             catalog=self.catalog,
             router=self.router,
             spawn=self._tasks.spawn,
@@ -294,6 +304,8 @@ class Gateway(InProcess):
         self.registry.adopt(keep_policy(settings.streams))
         self.pace.adopt(settings.streams)
         self.heartbeat.interval_s = settings.streams.keep_alive_comment_s
+        self.responses.settings = settings.responses
+        self._shelf.adopt(shelf_limits(settings.responses))
         self.settings = settings
         self.survey.expire()
 
@@ -315,6 +327,7 @@ class Gateway(InProcess):
             registry=self.registry,
             heartbeat=self.heartbeat,
             pace=self.pace,
+            responses=self.responses,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
@@ -322,7 +335,6 @@ class Gateway(InProcess):
             address=address,
             data_dir=self.settings.data_dir.expanduser(),
             max_body_bytes=self.settings.server.max_body_bytes,
-            version=__version__,
         )
 
     def _access(self) -> Access:

@@ -11,6 +11,8 @@
     │   ├── ModelNotFound           404
     │   ├── RouteNotFound           404
     │   ├── StreamNotFound          404  no such stream, or another's
+    │   ├── ResponseNotFound        404  no such response is kept for this caller
+    │   ├── PreviousResponseNotFound  404  what a response is to go on from is not kept
     │   ├── MethodNotAllowed        405
     │   ├── RequestTimeout          408  the request was not sent to its end in time
     │   ├── IdempotencyConflict     409  the idempotency key stands for another request
@@ -196,6 +198,20 @@ class RouteNotFound(RequestError):
     code = "route_not_found"
     status = 404
     type = "not_found_error"
+
+
+class ResponseNotFound(RequestError):
+    """No such response is kept for this caller."""
+
+    code = "response_not_found"
+    status = 404
+
+
+class PreviousResponseNotFound(RequestError):
+    """The response to go on from is not kept for this caller: send the conversation so far as `input`."""
+
+    code = "previous_response_not_found"
+    status = 404
 
 
 class MethodNotAllowed(RequestError):

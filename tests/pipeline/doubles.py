@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from narthex.config.response_settings import ResponseSettings
 from narthex.config.settings import IdempotencySettings
 from narthex.errors import NarthexError
 from narthex.pipeline.cascades import Cascades
@@ -20,9 +21,11 @@ from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.replay import Kept
+from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
+from narthex.pipeline.stages.remember import Remember
 from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import (
     Call,
@@ -43,6 +46,7 @@ from narthex.routing.figures import Figures
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
 from narthex.routing.virtual import VirtualModel
+from narthex.stores.shelves import MemoryShelf
 from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -103,6 +107,8 @@ def surroundings(catalog: Catalog) -> tuple[Means, Surroundings]:
 class House:
     """An engine, and what it writes down."""
 
+    fallbacks: tuple[str, ...] = ()
+
     def __init__(
         self,
         *providers: Provider,
@@ -110,6 +116,7 @@ class House:
         default_model: str = "",
         virtual: Sequence[VirtualModel] = (),
         remembering: IdempotencySettings | None = None,
+        responses: ResponseSettings | None = None,
         **aliases: str,
     ) -> None:
         self.metrics = Metrics()
@@ -123,11 +130,11 @@ class House:
         chain = Fallbacks(self.catalog, self.router) if virtual else self._others
         self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause)
         self.pauses: list[float] = []
-        self.fallbacks: tuple[str, ...] = ()
         self._stages = default_stages(
             keyring=Keyring(keys),
             doorkeeper=self.doorkeeper,
             idempotency=Idempotency(remembering or IdempotencySettings(), self.tasks.spawn),
+            remember=self._remember(responses or ResponseSettings()),
             catalog=self.catalog,
             router=self.router,
             spawn=self.tasks.spawn,
@@ -137,6 +144,11 @@ class House:
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
         self.engine = Engine(self._stages, Settlement(self.metrics, self._log))
+
+    def _remember(self, settings: ResponseSettings) -> Remember:
+        self.shelf = MemoryShelf(shelf_limits(settings), time.monotonic)
+        self.responses = Responses(self.shelf, settings, self.tasks.spawn, max_input_bytes=1_000_000)
+        return Remember(self.responses)
 
     @property
     def remembered(self) -> IdempotencyStore[Kept]:

@@ -153,7 +153,6 @@ def test_a_stream_that_is_cut_raises(openai_client: openai.OpenAI, wired: Far) -
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"background": True}, "background"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"tools": [{"type": "web_search"}]}, "tools.0.type"),

@@ -396,3 +396,37 @@ def test_every_reader_of_any_history_gets_a_gapless_rest(steps: list[tuple[int, 
     for reader, begun, got in readers.values():
         got.extend(reader.take())
         assert got == written[begun:]
+
+
+async def test_a_tap_sees_every_frame_once_and_first() -> None:
+    """What is held already and what comes, whoever reads; it keeps nothing, and nobody from leaving."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    seen: list[Frame] = []
+    cancelled: list[bool] = []
+    stream.cancel = lambda: cancelled.append(True)
+    reader = stream.reader(lambda: taken.extend(reader.take()))
+    taken: list[Frame] = []
+    stream.append(b"one")
+    other = stream.reader()
+    stream.append(b"two")
+    assert other.take() == [b"two"]
+    stream.tap(seen.append)
+    stream.append(b"three")
+    other.leave()
+    reader.leave()
+    assert cancelled
+    stream.close(last=b"four")
+    assert taken == [b"one", b"two", b"three"]
+    assert seen == [b"three", b"four"]
+    assert not stream._wakes
+
+
+async def test_a_tap_comes_late() -> None:
+    """Of a stream that has ended it sees what is held."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    seen: list[Frame] = []
+    stream.append(b"one")
+    stream.close(last=b"two")
+    stream.tap(seen.append)
+    assert seen == [b"one", b"two"]
+    assert await read(stream) == [b"one", b"two"]

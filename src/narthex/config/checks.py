@@ -14,6 +14,7 @@ from narthex.config.answers import check_answers
 from narthex.config.origins import KeyPath
 from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
+from narthex.config.response_settings import response_problems
 from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
 from narthex.config.stores import why_not_redis
@@ -56,6 +57,8 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _pauses(settings)
     yield from _hedging(settings)
     yield from _models(settings)
+    for option, message in response_problems(settings.responses):
+        yield Contradiction(path=("responses", option), message=message)
     for option, message in why_not_redis(settings.redis):
         yield Contradiction(path=("redis", option), message=message)
     for path, message, depends in too_long(settings):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from narthex.config.response_settings import ResponseSettings
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
 from narthex.config.stores import RedisSettings
@@ -334,6 +335,9 @@ class Settings(Section):
     )
     idempotency: IdempotencySettings = Field(
         default=IdempotencySettings(), description="What is remembered of calls with an `Idempotency-Key`."
+    )
+    responses: ResponseSettings = Field(
+        default=ResponseSettings(), description="Which answers of `POST /v1/responses` are kept, and for how long."
     )
     rescue: Literal["continue", "restart", "off"] = Field(
         default="continue",

@@ -6,8 +6,10 @@ from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from narthex.errors import InternalError, InvalidRequest, MethodNotAllowed, NarthexError, RouteNotFound
@@ -21,6 +23,7 @@ from narthex.http.routes.limits import limit_routes
 from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.provider_keys import provider_key_routes
+from narthex.http.routes.responses import response_routes
 from narthex.http.routes.streams import stream_routes
 from narthex.http.routes.system import system_routes
 from narthex.http.services import Services
@@ -36,6 +39,7 @@ _ROUTES: Final = (
     explaining_routes,
     limit_routes,
     provider_key_routes,
+    response_routes,
 )
 """Every route but those of the documents, which are about the others."""
 
@@ -88,7 +92,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
     response = _render(request, known)
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(sorted(_taken(request)))
     return response
+
+
+def _taken(request: Request) -> set[str]:
+    """Return every method that a path takes: the framework tells those of the first route that has it."""
+    path = request.scope["path"]
+    fitting = [
+        route for route in iter_route_contexts(request.app.routes) if compile_path(route.path or "")[0].match(path)
+    ]
+    # What is there by its own name is not meant by another one's parameter.
+    named = [route for route in fitting if route.path == path]
+    return {method for route in named or fitting for method in route.methods or ()}
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import Final, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from narthex.http.pages import MAX_ITEMS
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, one_of, ref
@@ -20,7 +21,7 @@ _ERRORS: Final[Mapping[int, str]] = {
     400: "The request cannot be served as it stands.",
     401: "No valid API key.",
     403: "This caller may not do that.",
-    404: "No such model.",
+    404: "No such model, or no such thing is kept for this caller.",
     408: "The request was not sent to its end in time.",
     409: "The idempotency key stands for another request, or its answer was too large to be kept.",
     410: "It was kept, and is no more.",
@@ -106,13 +107,15 @@ def _json_or_stream(name: str) -> Json:
     return {**_json(name), "text/event-stream": {"schema": ref("StreamEvent")}}
 
 
-def _post(request: str, content: Json, *, tag: str, summary: str, description: str) -> Json:
+def _post(
+    request: str, content: Json, *, tag: str, summary: str, description: str, keeping: tuple[Json, ...] = _KEEPING
+) -> Json:
     return {
         "tags": [tag],
         "summary": summary,
         "description": description,
         "openapi_extra": {
-            "parameters": [_KEY_PARAMETER, *_KEEPING],
+            "parameters": [_KEY_PARAMETER, *keeping],
             "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
         },
         "responses": _answers(
@@ -150,8 +153,8 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         tag="OpenAI",
         summary="Answer a conversation of items, whole or streamed",
         description=(
-            "OpenAI's responses: https://platform.openai.com/docs/api-reference/responses. No response is kept here: "
-            "`store` has no effect, and the conversation so far is sent as `input`."
+            "OpenAI's responses: https://platform.openai.com/docs/api-reference/responses. Unless `store` is false a "
+            "response is kept here for a while, whoever gave it, and `previous_response_id` goes on from it."
         ),
     ),
     "/v1/embeddings": _post(
@@ -175,6 +178,31 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         summary="Count the input tokens of a conversation",
         description="Anthropic's token count: https://docs.anthropic.com/en/api/messages-count-tokens",
     ),
+}
+
+COUNT_INPUT: Final[Json] = _post(
+    "ResponsesRequest",
+    _json("InputTokens"),
+    tag="OpenAI",
+    summary="Count the input tokens of a request for a response",
+    description="As `POST /v1/responses` would send it, with what came before it; nothing is answered or kept.",
+    keeping=(),
+)
+_RESPONSE_ERRORS: Final = (400, 401, 403, 404, 503)
+GET_RESPONSE: Final = _get(_json("Response"), tag="OpenAI", summary="Show a response", errors=_RESPONSE_ERRORS)
+DELETE_RESPONSE: Final = _get(
+    _json("ResponseDeleted"), tag="OpenAI", summary="Take a response away", errors=_RESPONSE_ERRORS
+)
+LIST_INPUT: Final[Json] = _get(
+    _json("ResponseItems"), tag="OpenAI", summary="List the items that a response was made of", errors=_RESPONSE_ERRORS
+) | {
+    "openapi_extra": {
+        "parameters": [
+            _query("limit", {**COUNT, "minimum": 1, "maximum": MAX_ITEMS}, "Most items; 20 if none is given."),
+            _query("order", {"enum": ["asc", "desc"]}, "`desc`, the newest first, if none is given."),
+            _query("after", TEXT, "The ID of the item before the first."),
+        ]
+    }
 }
 
 GENERATE: Final[Json] = _post(

@@ -70,7 +70,8 @@ RESPONSES: Final[Mapping[str, Json]] = {
             "input": {"anyOf": [{**TEXT, "minLength": 1}, listed(ref("ResponseItem"), minItems=1)]},
             "instructions": nullable(TEXT),
             "stream": STREAM,
-            "store": said(nullable(FLAG), "Without effect: no response is kept."),
+            "store": said(nullable(FLAG), "Whether the response is kept here; by default `responses.store`."),
+            "previous_response_id": said(nullable(TEXT), "A response that is kept, from which this one goes on."),
             "max_output_tokens": nullable(POSITIVE),
             "temperature": nullable(NUMBER),
             "top_p": nullable(NUMBER),
@@ -89,7 +90,8 @@ RESPONSES: Final[Mapping[str, Json]] = {
             "id": TEXT,
             "object": {"const": "response"},
             "created_at": COUNT,
-            "status": one_of("completed", "incomplete"),
+            "status": one_of("completed", "incomplete", "failed", "cancelled"),
+            "previous_response_id": nullable(TEXT),
             "model": TEXT,
             "output": listed(record({"type": TEXT, "id": TEXT}, ("type", "id"))),
             "usage": nullable(
@@ -100,6 +102,22 @@ RESPONSES: Final[Mapping[str, Json]] = {
             ),
         },
         ("id", "object", "created_at", "status", "model", "output"),
+    ),
+    "ResponseDeleted": record(
+        {"id": TEXT, "object": {"const": "response"}, "deleted": {"const": True}}, ("id", "object", "deleted")
+    ),
+    "ResponseItems": record(
+        {
+            "object": {"const": "list"},
+            "data": listed(record({"type": TEXT, "id": TEXT}, ("type", "id"))),
+            "first_id": nullable(TEXT),
+            "last_id": nullable(TEXT),
+            "has_more": FLAG,
+        },
+        ("object", "data", "first_id", "last_id", "has_more"),
+    ),
+    "InputTokens": record(
+        {"object": {"const": "response.input_tokens"}, "input_tokens": COUNT}, ("object", "input_tokens")
     ),
 }
 """Every schema, by its name in the document."""

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from narthex import __version__
 from narthex.http.access import Access
 from narthex.http.heartbeat import Heartbeat
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.registry import Registry
+from narthex.pipeline.responses import Responses
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.pace import SetPace
@@ -43,6 +45,7 @@ class Services:
     router: Router
     heartbeat: Heartbeat
     pace: SetPace
+    responses: Responses
     explainer: Explainer
     registry: Registry
     dashboard: ASGIApp
@@ -55,7 +58,7 @@ class Services:
     """The address that the server listens on."""
     data_dir: Path
     max_body_bytes: int
-    version: str
+    version: str = __version__
 
     async def settle(self) -> None:
         """Wait a moment until other processes know what was changed by hand here; not at all if there are none."""

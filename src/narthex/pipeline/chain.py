@@ -21,6 +21,7 @@ from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.pace import SetPace
+from narthex.pipeline.stages.remember import Remember
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
@@ -36,6 +37,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     keyring: Keyring,
     doorkeeper: Doorkeeper,
     idempotency: Idempotency,
+    remember: Remember | None = None,
     catalog: Catalog,
     router: Router,
     spawn: Spawn,
@@ -55,6 +57,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         SetPace() if pace is None else pace,
         *(() if own is None else (own,)),
         idempotency,
+        *(() if remember is None else (remember,)),
         Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         *(() if shadows is None else (Shadow(shadows),)),

@@ -9,7 +9,7 @@ import msgspec
 
 from narthex.errors import Failure, MalformedAnswer, ProviderError, ProviderFailed
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.inbound import closing, dated, truncated
+from narthex.pipeline.inbound import closing, dated, response_id_of, truncated
 from narthex.pipeline.outbound import Outbound
 from narthex.providers.catalog import Target
 from narthex.providers.contract import WholeReply
@@ -34,6 +34,8 @@ def deliver(exchange: Exchange, answer: ChatAnswer, *, told: dict[str, object] |
     """
     if not answer.created_at:
         answer = msgspec.structs.replace(answer, created_at=int(time.time()))
+    if exchange.dialect is Dialect.OPENAI_RESPONSES:
+        answer = msgspec.structs.replace(answer, id=response_id_of(exchange))
     exchange.usage, exchange.model_answered = answer.usage, answer.model
     if not exchange.streaming and exchange.dialect is not Dialect.NATIVE:
         exchange.answer = Stream.of(

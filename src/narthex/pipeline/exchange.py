@@ -51,7 +51,24 @@ class Head(msgspec.Struct):
     stream_options: _StreamOptions | None = None
 
 
+class Keeping(Head):
+    """Of a request of the responses API: also what it says of what is kept."""
+
+    store: bool | None = None
+    previous_response_id: str | None = None
+    background: bool | None = None
+    conversation: object = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to be kept, or was."""
+        return self.store is not False or bool(self.previous_response_id or self.background or self.conversation)
+
+
 _decode_head = msgspec.json.Decoder(Head).decode
+_decode_keeping = msgspec.json.Decoder(Keeping).decode
+_RESPONSES = Dialect.OPENAI_RESPONSES
+"""Compared in every call; a member of an enumeration costs more than a name."""
 
 
 class Tried(msgspec.Struct, frozen=True, gc=False):
@@ -150,6 +167,8 @@ class Exchange:
     """Done when there is an answer, or none, to a call that goes on if its caller leaves."""
     simulated: bool = False
     """Whether the answer is streamed although its provider gave it whole."""
+    keeping: Keeping | None = None
+    """What the request says of what is kept; None if it has nothing to do with that."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
     resumed: bool = False
@@ -257,7 +276,7 @@ class Exchange:
         if self._request is not None:
             return
         try:
-            head = _decode_head(self.body)
+            head = _decode_head(self.body) if self.dialect is not _RESPONSES else self._read_keeping()
         except msgspec.ValidationError as error:
             message, _, path = str(error).partition(" - at `$.")
             raise InvalidRequest(f"the body is not valid: {message}", param=path.rstrip("`") or None) from error
@@ -270,6 +289,12 @@ class Exchange:
             self.streaming = True
             options = head.stream_options
             self.usage_wanted = options is not None and bool(options.include_usage)
+
+    def _read_keeping(self) -> Head:
+        head = _decode_keeping(self.body)
+        if head.asks:
+            self.keeping = head
+        return head
 
     def chat_request(self) -> ChatRequest:
         """Return the request in the inner vocabulary, parsed at the first call.

@@ -194,11 +194,18 @@ def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
         if not event.created_at:
             # Not every dialect tells the time.
             event = msgspec.structs.replace(event, created_at=int(time.time()))
+        if exchange.dialect is Dialect.OPENAI_RESPONSES:
+            event = msgspec.structs.replace(event, id=response_id_of(exchange))
     stream.append(dated(exchange, event))
     if isinstance(event, Ended):
         stream.close()
         return True
     return False
+
+
+def response_id_of(exchange: Exchange) -> str:
+    """Return the ID of the response that a call gets: one that no other has, whatever its provider calls it."""
+    return f"resp_{exchange.id.removeprefix('req_')}"
 
 
 def dated(exchange: Exchange, event: Event) -> Event:

@@ -15,6 +15,7 @@ from narthex.providers.contract import Call, Timeouts
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.requests import ChatRequest
 from narthex.wire.openai_embeddings import OPENAI_EMBEDDINGS
+from narthex.wire.openai_responses.kept import for_provider
 from narthex.wire.registry import CHAT_WIRES
 from narthex.wire.splice import add_field, replace_model
 
@@ -89,6 +90,8 @@ def _passing(exchange: Exchange, target: Target) -> Outbound:
     if asked != target.model:
         spliced = replace_model(body, asked, target.model) if asked else None
         body = spliced if spliced is not None else with_member(body, "model", target.model)
+    if exchange.dialect is Dialect.OPENAI_RESPONSES:
+        body = for_provider(body)
     if exchange.streaming and not target.streams:
         body = _without_stream(body)
     elif exchange.streaming and not exchange.usage_wanted and exchange.dialect is Dialect.OPENAI_CHAT:

@@ -4,6 +4,7 @@ notes        what a note is, and which of two that contradict each other holds: 
 replica      what one process knows of the notes, what it wrote itself, and how the two are brought together
 link         a connection to Redis or Valkey, which comes back by itself and for which nobody waits
 redis_notes  the notes in Redis
+shelves      things kept for their owners for a while, bounded in bytes and age: the contract, and the one in memory
 
-Nothing here is asked while a call is under way: notes are taken over as they are written, and read where they are.
+Notes are never asked for while a call is under way: they are taken over as they are written, and read where they are.
 """

@@ -131,6 +131,16 @@ class Stream:
             self._go_on()
         keeper.keep()
 
+    def tap(self, take: Callable[[Frame], None]) -> None:
+        """Have `take` called with each frame as it comes, from the oldest that is held on, before any reader has it.
+
+        It holds neither the producer nor a frame, and is no reader: if all of those leave, the call is ended.
+        """
+        tap = _Tap(self, take)
+        self._wakes = [tap.look, *self._wakes]
+        tap.look()
+        self.on_close(tap.leave)
+
     def append(self, frame: Frame) -> None:
         """Add a frame at the end and wake the readers; after the close nothing is added."""
         if self.closed:
@@ -359,6 +369,30 @@ class Reader:
         stream._release()
         if not stream._readers and not stream.closed:
             stream._deserted()
+
+
+class _Tap:
+    """One who sees every frame go by."""
+
+    __slots__ = ("_seen", "_stream", "_take")
+
+    def __init__(self, stream: Stream, take: Callable[[Frame], None]) -> None:
+        self._stream = stream
+        self._take = take
+        self._seen = stream._first
+
+    def look(self) -> None:
+        """Take what has come; being the first to be called, it is all still there."""
+        stream = self._stream
+        fresh = stream.frames_total - self._seen
+        if fresh:
+            self._seen = stream.frames_total
+            for frame in stream._frames[-fresh:]:
+                self._take(frame)
+
+    def leave(self, stream: Stream) -> None:
+        """Let go of a stream that has ended."""
+        stream._wakes = [wake for wake in stream._wakes if wake != self.look]
 
 
 class _Keeper(Reader):

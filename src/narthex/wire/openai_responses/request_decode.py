@@ -1,7 +1,7 @@
 """A client's request, read into the inner vocabulary.
 
-A request that leans on what a provider keeps (an earlier response, a conversation, a stored prompt) cannot be told to
-another provider, and is refused rather than answered without its beginning.
+A request that leans on a prompt that a provider keeps cannot be told to another provider, and is refused rather than
+answered without its beginning. What is kept here (earlier responses) was put before its input by then.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ from narthex.wire.openai_responses.bodies import given, untranslatable
 from narthex.wire.openai_responses.items_decode import messages_of
 from narthex.wire.openai_responses.schema import FormatBody, ReasoningBody, RequestBody, ToolBody, ToolChoiceBody
 
-_KEPT = frozenset({"include", "reasoning", "text"})
+_KEPT = frozenset({"include", "instructions", "reasoning", "text"})
 """Read here, and kept in `extra` for what else they say."""
 _KNOWN = frozenset(RequestBody.__struct_fields__) - _KEPT
 _FORMATS = frozenset({"text", "json_object", "json_schema"})
 _MODES = frozenset({"auto", "none", "required"})
 _LOGPROBS = "message.output_text.logprobs"
 _NULL = msgspec.Raw(b"null")
-_KEPT_ELSEWHERE = (
-    ("prompt", "a stored prompt", "write the instructions and the input out"),
-    ("previous_response_id", "what a provider was told before", "send the conversation so far as `input`"),
-    ("conversation", "a conversation that a provider keeps", "send it as `input`"),
-    ("background", "an answer in the background", "leave `background` out, and stream the answer"),
-)
 _REMEDY = "use function tools, or a model whose provider speaks this API itself"
 
 _decoder = msgspec.json.Decoder(RequestBody)
@@ -53,9 +47,8 @@ def decode_request(body: bytes) -> ChatRequest:
         }
     except UNREADABLE as error:
         raise invalid_body(error) from error
-    for name, what, remedy in _KEPT_ELSEWHERE:
-        if extra.get(name):
-            raise untranslatable(what, name, remedy)
+    if extra.get("prompt"):
+        raise untranslatable("a stored prompt", "prompt", "write the instructions and the input out")
     return _request(asked, extra)
 
 

@@ -17,8 +17,8 @@ from narthex.wire.openai_responses.schema import Json
 _SAME_NAME = ("temperature", "top_p", "parallel_tool_calls", "user", "metadata", "service_tier", "max_output_tokens")
 _UNKNOWN = ("top_k", "seed", "presence_penalty", "frequency_penalty", "logit_bias")
 """Tuning that this API has no field for."""
-KEPT_HERE = frozenset({"store", "background", "previous_response_id", "conversation", "stream_options"})
-"""What a client asks of the server, not of the model."""
+KEPT_HERE = frozenset({"store", "background", "previous_response_id", "conversation", "stream_options", "instructions"})
+"""What a client asks of the server, not of the model, or what is among the messages by then."""
 _SEALED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
 

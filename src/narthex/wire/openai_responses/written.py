@@ -59,11 +59,11 @@ def _asked(request: ChatRequest) -> Json:
     choice, form = request.tool_choice, request.response_format
     text, reasoning = own.get("text"), own.get("reasoning")
     body: Json = {
-        "instructions": instructions_of(request.messages),
+        "instructions": _instructions(request, own),
         "max_output_tokens": request.max_output_tokens,
         "metadata": request.metadata or {},
         "parallel_tool_calls": request.parallel_tool_calls is not False,
-        "previous_response_id": None,
+        "previous_response_id": own.get("previous_response_id"),
         "reasoning": {"effort": None, "summary": None} | (reasoning if isinstance(reasoning, dict) else {}),
         "service_tier": request.service_tier or "default",
         "store": own.get("store") is not False,
@@ -78,6 +78,11 @@ def _asked(request: ChatRequest) -> Json:
         "user": request.user,
     }
     return body | {name: own[name] for name in _ECHOED if name in own}
+
+
+def _instructions(request: ChatRequest, own: Json) -> object:
+    # What came before may begin with a system message, too, which is not this request's.
+    return own.get("instructions") if "previous_response_id" in own else instructions_of(request.messages)
 
 
 def instructions_of(messages: Iterable[Message]) -> str | None:

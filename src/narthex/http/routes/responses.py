@@ -1,0 +1,64 @@
+"""The responses that are kept: shown, listed by what they were made of, and taken away; and input counted."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from narthex.http import openapi
+from narthex.http.pages import page
+from narthex.http.routes.model_calls import answer_headers, read_body
+from narthex.http.services import Services
+from narthex.pipeline.exchange import Exchange
+from narthex.types.dialects import Dialect, Operation
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+_decode_count = msgspec.json.Decoder(_Count).decode
+
+
+def response_routes(services: Services) -> APIRouter:
+    """Return what there is below `/v1/responses`."""
+    router = APIRouter()
+    responses = services.responses
+
+    @router.post("/v1/responses/input_tokens", **openapi.COUNT_INPUT)  # type: ignore[arg-type]  # keywords from a table
+    async def count(request: Request) -> Response:
+        return await _count(services, request)
+
+    @router.get("/v1/responses/{response_id}", **openapi.GET_RESPONSE)  # type: ignore[arg-type]  # as above
+    async def show(request: Request, response_id: str) -> Response:
+        kept = await responses.get(request.scope["narthex.caller"], response_id)
+        return Response(bytes(kept.response), media_type="application/json")
+
+    @router.delete("/v1/responses/{response_id}", **openapi.DELETE_RESPONSE)  # type: ignore[arg-type]  # as above
+    async def delete(request: Request, response_id: str) -> Response:
+        await responses.delete(request.scope["narthex.caller"], response_id)
+        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
+
+    @router.get("/v1/responses/{response_id}/input_items", **openapi.LIST_INPUT)  # type: ignore[arg-type]  # as above
+    async def input_items(request: Request, response_id: str) -> Response:
+        items = await responses.input_items(request.scope["narthex.caller"], response_id)
+        return Response(page(items, request.query_params), media_type="application/json")
+
+    return router
+
+
+async def _count(services: Services, request: Request) -> Response:
+    scope = request.scope
+    exchange = Exchange(
+        Dialect.OPENAI_RESPONSES,
+        await read_body(request),
+        dict(scope["headers"]),
+        operation=Operation.COUNT_TOKENS,
+        caller=scope["narthex.caller"],
+    )
+    scope["narthex.request_id"] = exchange.id
+    answer = await services.engine.handle(exchange)
+    tokens = _decode_count(answer.body).input_tokens
+    headers = answer_headers(exchange, whole=True)
+    return JSONResponse({"object": "response.input_tokens", "input_tokens": tokens}, headers=headers)

@@ -1,0 +1,219 @@
+"""Responses that are kept for their owners: found again, gone on from, listed and taken away.
+
+What is kept is written down when an answer has ended, in a task of its own. Whoever asks for something that is not
+there waits for what is being written for its owner just then: a caller that has read an answer finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from narthex.config.response_settings import ResponseSettings
+from narthex.errors import InvalidRequest, NarthexError, PreviousResponseNotFound, ResponseNotFound
+from narthex.pipeline.contract import Spawn
+from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.transcripts import Transcript
+from narthex.stores.shelves import Shelf, ShelfLimits
+from narthex.tenancy.keys import Caller
+from narthex.wire.openai_responses.kept import KeptResponse, RawJson, continued, decode_kept, input_of, keep
+
+logger = logging.getLogger(__name__)
+
+LARGE_BYTES: Final = 1_048_576
+"""Size from which on JSON is put together in a thread: a millisecond or so."""
+_WHOLE: Final = frozenset({"completed", "incomplete"})
+
+
+def shelf_limits(settings: ResponseSettings) -> ShelfLimits:
+    """Return how much is kept, and for how long."""
+    return ShelfLimits(max_bytes=settings.max_bytes, owner_bytes=settings.owner_bytes, keep_s=settings.keep_s)
+
+
+class Responses:
+    """The responses that are kept.
+
+    Attributes:
+        settings: Which are, and how large they may be.
+    """
+
+    def __init__(self, shelf: Shelf, settings: ResponseSettings, spawn: Spawn, *, max_input_bytes: int) -> None:
+        """Keep responses on a shelf.
+
+        Args:
+            shelf: Where they lie.
+            settings: Which are kept.
+            spawn: Keeps the tasks that write them down.
+            max_input_bytes: Most of a request with everything that comes before it.
+        """
+        self.settings = settings
+        self._shelf = shelf
+        self._spawn = spawn
+        self._max_input_bytes = max_input_bytes
+        self._writing: dict[str, set[asyncio.Task[None]]] = {}
+        self._stored = self._refused = 0
+
+    # -- one call --------------------------------------------------------------------------------------------------
+
+    async def go_on(self, caller: Caller, previous_id: str, body: bytes) -> bytes:
+        """Return a request with the conversation that it goes on from put before its input.
+
+        Raises:
+            PreviousResponseNotFound: It is not kept for this caller, or one before it is not any more.
+            InvalidRequest: It has not ended as a response does, or all of it is too large.
+        """
+        owner = caller.owner
+        chain = await self._chain(owner, previous_id)
+        size = len(body) + sum(len(kept.response) for kept in chain)
+        if size >= LARGE_BYTES:
+            return await asyncio.to_thread(continued, body, chain)
+        return continued(body, chain)
+
+    def follow(self, exchange: Exchange, asked: bytes, previous_id: str | None) -> None:
+        """Have the answer to a call kept when it has ended.
+
+        Args:
+            exchange: The call, which has an answer.
+            asked: Its body, without what came before.
+            previous_id: The response that it goes on from, if any.
+        """
+        assert exchange.answer is not None
+        transcript = Transcript(exchange, self.settings.response_bytes)
+        exchange.answer.on_close(lambda _stream: self._write_down(exchange, transcript, asked, previous_id))
+
+    def _write_down(self, exchange: Exchange, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
+        assert exchange.caller is not None
+        owner = exchange.caller.owner
+        task = self._spawn(self._keep(owner, transcript, asked, previous_id))
+        writing = self._writing.setdefault(owner, set())
+        writing.add(task)
+        task.add_done_callback(lambda done: self._written(owner, done))
+
+    def _written(self, owner: str, task: asyncio.Task[None]) -> None:
+        writing = self._writing[owner]
+        writing.discard(task)
+        if not writing:
+            del self._writing[owner]
+
+    async def _keep(self, owner: str, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
+        size = transcript.bytes + len(asked)
+        if transcript.is_too_large or size > self.settings.response_bytes:
+            self._refused += 1
+            return
+        try:
+            if size >= LARGE_BYTES:
+                data = await asyncio.to_thread(_record, transcript, asked, previous_id)
+            else:
+                data = _record(transcript, asked, previous_id)
+            if data is not None:
+                await self._shelf.put(owner, *data)
+                self._stored += 1
+        except (msgspec.MsgspecError, NarthexError) as error:
+            self._refused += 1
+            logger.warning("the response to request %s is not kept: %s", transcript.exchange.id, error)
+
+    # -- afterwards ------------------------------------------------------------------------------------------------
+
+    async def get(self, caller: Caller, response_id: str) -> KeptResponse:
+        """Return a response.
+
+        Raises:
+            ResponseNotFound: None of this ID is kept for this caller.
+        """
+        kept = await self._find(caller.owner, response_id)
+        if kept is None:
+            raise _missing(response_id)
+        return kept
+
+    async def delete(self, caller: Caller, response_id: str) -> None:
+        """Take a response away.
+
+        Raises:
+            ResponseNotFound: None of this ID is kept for this caller.
+        """
+        await self.get(caller, response_id)
+        if not await self._shelf.delete(caller.owner, response_id):
+            raise _missing(response_id)
+
+    async def input_items(self, caller: Caller, response_id: str) -> list[RawJson]:
+        """Return what a response was made of, oldest first, as far as it is still kept.
+
+        Raises:
+            ResponseNotFound: None of this ID is kept for this caller.
+        """
+        last = await self.get(caller, response_id)
+        owner, chain, size = caller.owner, [last], len(last.response)
+        while chain[0].previous is not None and size <= self._max_input_bytes:
+            earlier = await self._find(owner, chain[0].previous)
+            if earlier is None:
+                break
+            chain.insert(0, earlier)
+            size += len(earlier.response)
+        return input_of(chain)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the counters in Prometheus's text format."""
+        yield "# HELP narthex_responses_stored_total Responses that were kept for their owners."
+        yield "# TYPE narthex_responses_stored_total counter"
+        yield f"narthex_responses_stored_total {self._stored}"
+        yield "# HELP narthex_responses_not_stored_total Responses that were too large to be kept, or could not be."
+        yield "# TYPE narthex_responses_not_stored_total counter"
+        yield f"narthex_responses_not_stored_total {self._refused}"
+
+    async def _chain(self, owner: str, last_id: str) -> Sequence[KeptResponse]:
+        """Return the responses that lead to one, oldest first, and have their time begin anew."""
+        chain: list[KeptResponse] = []
+        size, wanted = 0, last_id
+        while True:
+            kept = await self._find(owner, wanted)
+            if kept is None:
+                raise _broken(last_id, wanted)
+            if not chain and kept.status not in _WHOLE:
+                raise InvalidRequest(
+                    f"the previous response {last_id[:100]!r} is {kept.status}: only one that is completed or "
+                    "incomplete can be gone on from",
+                    param="previous_response_id",
+                )
+            chain.insert(0, kept)
+            size += len(kept.response)
+            if size > self._max_input_bytes:
+                raise InvalidRequest(
+                    f"the conversation before this request is larger than {self._max_input_bytes} bytes, the limit "
+                    "set by `server.max_body_bytes`; send a summary of it as `input`",
+                    param="previous_response_id",
+                )
+            if kept.previous is None:
+                break
+            wanted = kept.previous
+        await self._shelf.renew(owner, [kept.id for kept in chain])
+        return chain
+
+    async def _find(self, owner: str, response_id: str) -> KeptResponse | None:
+        data = await self._shelf.get(owner, response_id)
+        if data is None and owner in self._writing:
+            await asyncio.wait(self._writing[owner])
+            data = await self._shelf.get(owner, response_id)
+        return None if data is None else decode_kept(data)
+
+
+def _record(transcript: Transcript, asked: bytes, previous_id: str | None) -> tuple[str, bytes] | None:
+    response = transcript.response()
+    if response is None:
+        return None
+    kept = keep(response, asked, previous=previous_id)
+    return (kept.id, kept.encode()) if kept.id else None
+
+
+def _missing(response_id: str) -> ResponseNotFound:
+    return ResponseNotFound(f"Response with id {response_id[:100]!r} not found.", param="response_id")
+
+
+def _broken(asked_id: str, missing_id: str) -> PreviousResponseNotFound:
+    said = f"Previous response with id {asked_id[:100]!r} not found"
+    if asked_id != missing_id:
+        said += f": {missing_id[:100]!r}, which it goes on from, is not kept any more"
+    return PreviousResponseNotFound(f"{said}; send the conversation so far as `input`.", param="previous_response_id")

@@ -1,0 +1,182 @@
+"""Where things are kept for their owners for a while: bytes under an owner and an ID, bounded in bytes and in age.
+
+A shelf knows nothing of what lies on it. What was put or renewed longest ago goes first when there is no room, an
+owner's own things before those of others; nobody ever gets at what another owner put.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+ENTRY_BYTES: Final = 512
+"""What keeping a thing takes up beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfLimits:
+    """How much is kept, and for how long."""
+
+    max_bytes: int
+    """Of everything together."""
+    owner_bytes: int
+    """Of what one owner has."""
+    keep_s: float
+    """Since a thing was put or renewed last, in seconds."""
+
+
+class Shelf(Protocol):
+    """Keeps things for their owners."""
+
+    async def put(self, owner: str, name: str, value: bytes) -> None:
+        """Keep a thing, in place of one of the same name; what there is no room for at all is not kept.
+
+        Raises:
+            Overloaded: The shelf cannot be reached; nobody knows whether it is there.
+        """
+        ...
+
+    async def get(self, owner: str, name: str) -> bytes | None:
+        """Return a thing; None if its owner has none of that name, or no more.
+
+        Raises:
+            Overloaded: The shelf cannot be reached.
+        """
+        ...
+
+    async def renew(self, owner: str, names: Iterable[str]) -> None:
+        """Have things begin their time anew, in the order of their names; those that are gone stay gone.
+
+        Raises:
+            Overloaded: The shelf cannot be reached.
+        """
+        ...
+
+    async def delete(self, owner: str, name: str) -> bool:
+        """Take a thing away; tell whether it was there.
+
+        Raises:
+            Overloaded: The shelf cannot be reached; nobody knows whether it is gone.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    value: bytes
+    size: int
+    until_s: float
+
+
+class MemoryShelf:
+    """A shelf in this process's memory, gone with it: what the others do is measured by it."""
+
+    def __init__(self, limits: ShelfLimits, clock: Callable[[], float]) -> None:
+        """Begin with nothing.
+
+        Args:
+            limits: How much is kept, and for how long.
+            clock: Says the seconds.
+        """
+        self._limits = limits
+        self._clock = clock
+        # Oldest first, in both.
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._owners: dict[str, OrderedDict[str, None]] = {}
+        self._owned: dict[str, int] = {}
+        self.bytes = 0
+        """Taken up by everything together."""
+        self.dropped = 0
+        """Things that had to make room before their time."""
+
+    def __len__(self) -> int:
+        """Return how many things there are."""
+        return len(self._entries)
+
+    def adopt(self, limits: ShelfLimits) -> None:
+        """Go by other limits from now on; what they have no room for goes. Times that run are left as they are."""
+        self._limits = limits
+        for owner in list(self._owners):
+            self._make_room(owner)
+
+    async def put(self, owner: str, name: str, value: bytes) -> None:
+        """See `Shelf`."""
+        self._expire()
+        self._remove(owner, name)
+        size = ENTRY_BYTES + len(owner) + len(name) + len(value)
+        if size > min(self._limits.owner_bytes, self._limits.max_bytes):
+            self.dropped += 1
+            return
+        self._entries[owner, name] = _Entry(value, size, self._clock() + self._limits.keep_s)
+        self._owners.setdefault(owner, OrderedDict())[name] = None
+        self._owned[owner] = self._owned.get(owner, 0) + size
+        self.bytes += size
+        self._make_room(owner)
+
+    async def get(self, owner: str, name: str) -> bytes | None:
+        """See `Shelf`."""
+        self._expire()
+        entry = self._entries.get((owner, name))
+        # Limits may have changed since: what lies behind need not be younger.
+        return None if entry is None or entry.until_s <= self._clock() else entry.value
+
+    async def renew(self, owner: str, names: Iterable[str]) -> None:
+        """See `Shelf`."""
+        self._expire()
+        until_s = self._clock() + self._limits.keep_s
+        for name in names:
+            entry = self._entries.get((owner, name))
+            if entry is not None:
+                entry.until_s = until_s
+                self._entries.move_to_end((owner, name))
+                self._owners[owner].move_to_end(name)
+
+    async def delete(self, owner: str, name: str) -> bool:
+        """See `Shelf`."""
+        self._expire()
+        return self._remove(owner, name)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what lies here in Prometheus's text format."""
+        yield "# HELP narthex_kept_responses Responses that are kept for their owners in this process."
+        yield "# TYPE narthex_kept_responses gauge"
+        yield f"narthex_kept_responses {len(self)}"
+        yield "# HELP narthex_kept_responses_bytes Memory that they take up."
+        yield "# TYPE narthex_kept_responses_bytes gauge"
+        yield f"narthex_kept_responses_bytes {self.bytes}"
+        yield "# HELP narthex_kept_responses_dropped_total Responses that had to make room before their time."
+        yield "# TYPE narthex_kept_responses_dropped_total counter"
+        yield f"narthex_kept_responses_dropped_total {self.dropped}"
+
+    def _expire(self) -> None:
+        now_s = self._clock()
+        while self._entries:
+            (owner, name), oldest = next(iter(self._entries.items()))
+            if oldest.until_s > now_s:
+                return
+            self._remove(owner, name)
+
+    def _make_room(self, owner: str) -> None:
+        while self._owned.get(owner, 0) > self._limits.owner_bytes:
+            self._drop(owner, next(iter(self._owners[owner])))
+        while self.bytes > self._limits.max_bytes:
+            self._drop(*next(iter(self._entries)))
+
+    def _drop(self, owner: str, name: str) -> None:
+        self._remove(owner, name)
+        self.dropped += 1
+
+    def _remove(self, owner: str, name: str) -> bool:
+        entry = self._entries.pop((owner, name), None)
+        if entry is None:
+            return False
+        self.bytes -= entry.size
+        names = self._owners[owner]
+        del names[name]
+        if names:
+            self._owned[owner] -= entry.size
+        else:
+            del self._owners[owner], self._owned[owner]
+        return True

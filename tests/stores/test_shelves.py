@@ -1,0 +1,170 @@
+"""What every shelf promises its owners, held against the one in memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from narthex.stores.shelves import ENTRY_BYTES, MemoryShelf, Shelf, ShelfLimits
+from narthex.testing.clock import FakeClock
+
+DAY_S = 86_400.0
+
+
+def shelf(*, things: int = 100, owned: int = 100, keep_s: float = DAY_S, clock: FakeClock | None = None) -> MemoryShelf:
+    """Return a shelf with room for so many things of ten bytes under names of one character."""
+    size = ENTRY_BYTES + 12
+    limits = ShelfLimits(max_bytes=things * size, owner_bytes=owned * size, keep_s=keep_s)
+    return MemoryShelf(limits, clock or FakeClock())
+
+
+async def put(kept: Shelf, owner: str, *names: str) -> None:
+    """Put things of ten bytes."""
+    for name in names:
+        await kept.put(owner, name, b"0123456789")
+
+
+async def names_of(kept: Shelf, owner: str, names: str = "abcdef") -> str:
+    """Return the names of what an owner has."""
+    return "".join([name for name in names if await kept.get(owner, name) is not None])
+
+
+async def test_what_is_put_is_got_by_its_owner_alone() -> None:
+    """Nobody else sees it, deletes it or puts something in its place."""
+    kept = shelf()
+    await kept.put("o", "a", b"mine")
+    await kept.put("p", "a", b"theirs")
+    assert (await kept.get("o", "a"), await kept.get("p", "a"), await kept.get("q", "a")) == (b"mine", b"theirs", None)
+    assert await kept.delete("q", "a") is False
+    assert await kept.delete("p", "a") is True
+    assert await kept.delete("p", "a") is False
+    assert await kept.get("o", "a") == b"mine"
+
+
+async def test_a_thing_is_replaced() -> None:
+    """What is put under a name again takes the place of what was there, in the room as well."""
+    kept = shelf()
+    await kept.put("o", "a", b"x" * 100)
+    await kept.put("o", "a", b"y")
+    assert await kept.get("o", "a") == b"y"
+    assert (len(kept), kept.bytes) == (1, ENTRY_BYTES + 3)
+
+
+async def test_an_owner_makes_room_for_itself() -> None:
+    """What an owner put first goes first, and nothing of another's."""
+    kept = shelf(owned=2)
+    await put(kept, "p", "a")
+    await put(kept, "o", "a", "b", "c")
+    assert (await names_of(kept, "o"), await names_of(kept, "p"), kept.dropped) == ("bc", "a", 1)
+
+
+async def test_everybody_makes_room_for_all() -> None:
+    """Where there is no room for all together, what was put first goes first, whoever put it."""
+    kept = shelf(things=3)
+    await put(kept, "p", "a")
+    await put(kept, "o", "a", "b", "c")
+    assert (await names_of(kept, "o"), await names_of(kept, "p")) == ("abc", "")
+
+
+async def test_what_is_too_large_is_not_kept() -> None:
+    """It takes nothing else's place, but what it was to replace is gone."""
+    kept = shelf(owned=2)
+    await put(kept, "o", "a", "b")
+    await kept.put("o", "b", b"x" * 5_000)
+    assert (await names_of(kept, "o"), kept.dropped) == ("a", 1)
+
+
+async def test_things_have_their_time() -> None:
+    """After its time a thing is gone, unless it was renewed; what is gone cannot be renewed."""
+    clock = FakeClock()
+    kept = shelf(keep_s=10, clock=clock)
+    await put(kept, "o", "a", "b")
+    clock.now_s += 9
+    await kept.renew("o", ["a", "x"])
+    clock.now_s += 2
+    assert await names_of(kept, "o") == "a"
+    await kept.renew("o", ["b"])
+    assert await names_of(kept, "o") == "a"
+    assert len(kept) == 1
+    clock.now_s += 10
+    assert (await names_of(kept, "o"), kept.dropped) == ("", 0)
+
+
+async def test_what_is_renewed_is_young() -> None:
+    """Room is made of what was neither put nor renewed lately."""
+    kept = shelf(owned=2)
+    await put(kept, "o", "a", "b")
+    await kept.renew("o", ["a"])
+    await put(kept, "o", "c")
+    assert await names_of(kept, "o") == "ac"
+
+
+async def test_limits_change() -> None:
+    """What other limits have no room for goes at once; what was put before keeps its time, and no longer hides."""
+    clock = FakeClock()
+    kept = shelf(keep_s=100, clock=clock)
+    await put(kept, "o", "a", "b", "c")
+    size = kept.bytes // 3
+    kept.adopt(ShelfLimits(max_bytes=2 * size, owner_bytes=2 * size, keep_s=1))
+    assert await names_of(kept, "o") == "bc"
+    await put(kept, "p", "a")
+    clock.now_s += 2
+    assert (await names_of(kept, "o"), await names_of(kept, "p")) == ("c", "")
+
+
+async def test_its_lines_tell_what_is_there() -> None:
+    """How many things, how large, and how many had to go."""
+    kept = shelf(owned=1)
+    await put(kept, "o", "a", "b")
+    told = [line for line in kept.lines() if not line.startswith("#")]
+    assert told == [
+        "narthex_kept_responses 1",
+        f"narthex_kept_responses_bytes {kept.bytes}",
+        "narthex_kept_responses_dropped_total 1",
+    ]
+
+
+class Owners(RuleBasedStateMachine):
+    """Two owners on one shelf, against what a plain dictionary says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.kept = shelf(things=6, owned=4, keep_s=5, clock=self.clock)
+        self.put_at: dict[tuple[str, str], tuple[float, bytes]] = {}
+
+    @rule(owner=st.sampled_from("op"), name=st.sampled_from("abcdef"), size=st.integers(0, 12))
+    def put(self, owner: str, name: str, size: int) -> None:
+        """Put a thing."""
+        value = name.encode() * size
+        asyncio.run(self.kept.put(owner, name, value))
+        self.put_at[owner, name] = (self.clock(), value)
+
+    @rule(owner=st.sampled_from("op"), name=st.sampled_from("abcdef"))
+    def delete(self, owner: str, name: str) -> None:
+        """Take a thing away."""
+        asyncio.run(self.kept.delete(owner, name))
+        self.put_at.pop((owner, name), None)
+
+    @rule(seconds=st.integers(1, 3))
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.clock.now_s += seconds
+
+    @invariant()
+    def holds(self) -> None:
+        """What is there is what was put, not too old, and no more than there is room for."""
+        sizes = {"o": 0, "p": 0}
+        for (owner, name), (at, value) in self.put_at.items():
+            got = asyncio.run(self.kept.get(owner, name))
+            if got is not None:
+                assert got == value
+                assert self.clock() < at + 5
+                sizes[owner] += ENTRY_BYTES + 2 + len(value)
+        assert sum(sizes.values()) == self.kept.bytes <= 6 * (ENTRY_BYTES + 12)
+        assert max(sizes.values()) <= 4 * (ENTRY_BYTES + 12)
+
+
+TestOwners = Owners.TestCase
