@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Traffic = Literal["json", "sse", "paced"]
-"""Whole answers; streams as fast as they come; streams with a pause between two events."""
+Traffic = Literal["json", "sse", "paced", "spoken"]
+"""Whole answers; streams as fast as they come; streams with a pause between two events, short, or as when read out."""
 
 GAP_MS = 10
+SPOKEN_GAP_MS = 50
+"""Twenty events a second."""
 STREAM_EVENTS = 52
 """Of a stream: fifty with text, one with the usage, and [DONE]."""
 PACED_STREAM_S = (STREAM_EVENTS - 1) * GAP_MS / 1000
+SPOKEN_STREAM_S = (STREAM_EVENTS - 1) * SPOKEN_GAP_MS / 1000
+_STREAM_S: dict[Traffic, float] = {"paced": PACED_STREAM_S, "spoken": SPOKEN_STREAM_S}
+_GAPS_MS: dict[Traffic, int] = {"paced": GAP_MS, "spoken": SPOKEN_GAP_MS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +32,26 @@ class Scenario:
     @property
     def least_window_s(self) -> float:
         """The shortest window that holds enough answers to be worth measuring."""
-        return 2 * PACED_STREAM_S if self.traffic == "paced" else 0
+        return 2 * _STREAM_S.get(self.traffic, 0)
 
     @property
     def ramp_s(self) -> float:
         """The time over which the first requests are spread, so that paced streams do not run in step."""
-        return PACED_STREAM_S if self.traffic == "paced" else 0
+        return _STREAM_S.get(self.traffic, 0)
 
 
-CONNECTIONS: dict[Traffic, tuple[int, ...]] = {"json": (1, 16, 64, 256), "sse": (1, 16, 64), "paced": (64,)}
-SCENARIOS = tuple(
-    Scenario(name=f"{traffic}-{connections}", traffic=traffic, connections=connections)
-    for traffic, counts in CONNECTIONS.items()
-    for connections in counts
-)
+def scenarios_of(connections: Mapping[Traffic, Sequence[int]]) -> tuple[Scenario, ...]:
+    """Return each kind of traffic at each number of connections."""
+    return tuple(
+        Scenario(name=f"{traffic}-{count}", traffic=traffic, connections=count)
+        for traffic, counts in connections.items()
+        for count in counts
+    )
+
+
+SCENARIOS = scenarios_of({"json": (1, 16, 64, 256), "sse": (1, 16, 64), "paced": (64,)})
+STREAMS = scenarios_of({"spoken": (200, 1_000)})
+"""What `python -m bench.streams` measures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +76,9 @@ class Plan:
         """Return the time before a window opens, in seconds."""
         return max(self.warmup_s, scenario.ramp_s)
 
-    def seconds(self, targets: int) -> float:
+    def seconds(self, targets: int, scenarios: Sequence[Scenario] = SCENARIOS) -> float:
         """Return about how long a run takes, when no gateway is slow."""
-        each = sum(self.window_of(scenario) + self.warmup_of(scenario) + 0.15 for scenario in SCENARIOS)
+        each = sum(self.window_of(scenario) + self.warmup_of(scenario) + 0.15 for scenario in scenarios)
         return targets * (self.rounds * each + 2 * self.starts) + self.patience_s
 
 
@@ -88,7 +100,7 @@ def body(traffic: Traffic, *, model: str) -> bytes:
         "messages": [{"role": role, "content": content} for role, content in _CONVERSATION],
         "temperature": 0.7,
         "max_tokens": 256,
-        "user": f"bench-gap-{GAP_MS}" if traffic == "paced" else "bench-user-1",
+        "user": f"bench-gap-{_GAPS_MS[traffic]}" if traffic in _GAPS_MS else "bench-user-1",
     }
     if traffic != "json":
         request |= {"stream": True, "stream_options": {"include_usage": True}}

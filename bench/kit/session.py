@@ -24,7 +24,6 @@ SLOW_START_S = 3.0
 START_LIMIT_S = 90.0
 SETTLE_S = 0.5
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
-TRAFFIC: tuple[Traffic, ...] = ("json", "sse", "paced")
 
 
 class CannotStart(Exception):
@@ -109,13 +108,13 @@ class Runner:
         """Return the headers it is asked with."""
         return self.target.headers(self.place)
 
-    def learn_answers(self) -> None:
+    def learn_answers(self, scenarios: Sequence[Scenario] = SCENARIOS) -> None:
         """Check its answers by their meaning, and note what the load client can check of each.
 
         Raises:
             CannotStart: It gives no right answer to some traffic.
         """
-        for traffic in TRAFFIC:
+        for traffic in dict.fromkeys(("json", *(scenario.traffic for scenario in scenarios))):
             file = self._folder / f"{traffic}.json"
             file.write_bytes(self.body(traffic))
             try:
@@ -143,9 +142,10 @@ def _last_lines(log: Path) -> str:
 class Session:
     """One run over several targets."""
 
-    def __init__(self, plan: Plan, cores: Cores, journal: Journal) -> None:
+    def __init__(self, plan: Plan, cores: Cores, journal: Journal, scenarios: Sequence[Scenario] = SCENARIOS) -> None:
         """Take the plan; everything starts in `run`."""
         self._plan = plan
+        self._scenarios = scenarios
         self._cores = cores
         self._journal = journal
         self._patience_s = plan.patience_s
@@ -209,7 +209,7 @@ class Session:
             last = self._stack.enter_context(runner.running())
             if last is not None:
                 self._noted(last)
-            runner.learn_answers()
+            runner.learn_answers(self._scenarios)
         except (CannotStart, OSError) as error:
             self._mock.requests()
             say(f"  {target.name} is left out: {error}")
@@ -230,7 +230,7 @@ class Session:
                 self._journal.add(Memory(target=runner.target.name, phase=phase, resident_mb=round(resident, 1)))
 
     def _measure_round(self, runners: Sequence[Runner], number: int) -> None:
-        for scenario in SCENARIOS:
+        for scenario in self._scenarios:
             figures = []
             for runner in runners:
                 aim = runner.aims.get(scenario.traffic)
