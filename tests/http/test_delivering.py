@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,7 +40,9 @@ def gateway(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[RunningGatew
     """Run a server with two keys, one of which is held to a pace, and no signs of life but those of a test."""
     providers = {"up": {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"]}}
     keys = [{"name": "slow", "key": SLOW_KEY, "max_tokens_per_s": 0.001}, {"name": "fast", "key": FAST_KEY}]
-    with running(tmp_path, providers=providers, keys=keys, streams={"keep_alive_comment_s": 0}) as opened:
+    with running(
+        tmp_path, providers=providers, keys=keys, streams={"keep_alive_comment_s": 0, "max_bytes": 67_108_864}
+    ) as opened:
         yield opened
 
 
@@ -200,3 +204,56 @@ def test_anthropics_sdk_takes_signs_of_life(upstream: ScriptedUpstream) -> None:
     client = anthropic.Anthropic(base_url=upstream.url, api_key="none", max_retries=0)
     with client.messages.stream(model="m", max_tokens=99, messages=[{"role": "user", "content": "Recite."}]) as answer:
         assert answer.get_final_text() == POEM
+
+
+LONG = " ".join("x" * 40_000 for _ in range(400))
+"""More than the buffers of a connection hold."""
+
+
+@pytest.mark.parametrize("ordinary", [False, True])
+def test_a_reader_that_takes_nothing_is_cut_off_and_comes_back(
+    gateway: RunningGateway, upstream: ScriptedUpstream, ordinary: bool
+) -> None:
+    """Its connection ends without the end of the answer; behind its last event it gets the rest, byte for byte."""
+    upstream.always(streamed(openai_frames(LONG), delay_s=0.002))
+    more = {"x-narthex-stream-id": "long-0001", "x-narthex-on-disconnect": "detach"}
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        slow.settimeout(20)
+        slow.connect(("127.0.0.1", gateway.port))
+        slow.sendall(post(CHAT, asked(CHAT), key=FAST_KEY, more=lines(more, ordinary=ordinary)))
+        until_done(gateway)
+        got = b"".join(iter(lambda: slow.recv(1_048_576), b""))
+    assert not got.endswith(b"0\r\n\r\n")
+    seen = dechunked(got.partition(b"\r\n\r\n")[2])
+    seen = seen[: seen.rindex(b"\n\n") + 2]
+    last = int(re.findall(rb"^id: long-0001:(\d+)$", seen, re.MULTILINE)[-1])
+    assert last < len(openai_frames(LONG))
+    assert seen + events_after(gateway, last) == events_after(gateway, 0)
+
+
+def until_done(gateway: RunningGateway) -> None:
+    """Wait until the answer is written to its end."""
+    status = None
+    while status != "done":
+        with RawClient(gateway.port) as client:
+            client.send(get("/v1/streams/long-0001", key=FAST_KEY, more=""))
+            code, _, body = client.response()
+        status = json.loads(body)["status"] if code == 200 else None
+
+
+def events_after(gateway: RunningGateway, number: int) -> bytes:
+    """Read the kept answer on behind an event."""
+    with RawClient(gateway.port) as client:
+        client.send(get(f"/v1/streams/long-0001?after={number}", key=FAST_KEY, more=""))
+        return client.response()[2]
+
+
+def dechunked(body: bytes) -> bytes:
+    """Return what the chunks of a body hold, the last of which may be cut."""
+    parts: list[bytes] = []
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        parts.append(body[: int(size, 16)])
+        body = body[int(size, 16) + 2 :]
+    return b"".join(parts)

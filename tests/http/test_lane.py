@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
 
+from narthex.http.heartbeat import Heartbeat
+from narthex.http.lane import LaneProtocol, _LaneCycle
+from narthex.pipeline.exchange import Exchange
+from narthex.streams.stream import Stream
 from narthex.testing.acts import Stall, cut_after, silent, streamed, whole
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_answer, openai_frames
+from narthex.types.dialects import Dialect
 from tests.gateways import KEY, RawClient, RunningGateway, post, running
 
 CHAT = "/v1/chat/completions"
@@ -325,3 +335,31 @@ def test_a_slow_reader_is_bounded_and_loses_nothing(gateway: RunningGateway, ups
         client.send(post(CHAT, chat(stream=True)))
         time.sleep(0.5)
         assert client.response()[2] == b"".join(frames)
+
+
+async def test_a_client_that_stalls_at_the_first_write_gets_no_second() -> None:
+    """What fills the connection from the beginning pauses the answer, whose rest is held until the client reads."""
+    shared = SimpleNamespace(heartbeat=Heartbeat(), sweeper=SimpleNamespace(now=1.0))
+    connection: LaneProtocol = object.__new__(type("Connection", (LaneProtocol,), {"lane": shared}))
+    written: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        written.append(data)
+        if len(written) == 1:
+            connection.pause_writing()
+
+    connection.stalled_since = connection._outflow = None
+    connection.server_state = cast("ServerState", SimpleNamespace(default_headers=[]))
+    connection.transport = cast("asyncio.Transport", SimpleNamespace(write=write, is_closing=lambda: False))
+    connection.flow = cast("FlowControl", SimpleNamespace(pause_writing=lambda: None, resume_writing=lambda: None))
+    exchange, answer = Exchange(Dialect.OPENAI_CHAT, b"{}", {}), Stream(Dialect.OPENAI_CHAT)
+    answer.append(b"data: a\n\n")
+    serving = asyncio.ensure_future(connection._stream(exchange, _LaneCycle(), answer))
+    await asyncio.sleep(0)
+    answer.append(b"data: b\n\n")
+    assert len(written) == 1
+    connection.resume_writing()
+    answer.close()
+    await serving
+    assert written[1:] == [b"9\r\ndata: b\n\n\r\n", b"0\r\n\r\n"]
+    assert len(shared.heartbeat) == 0

@@ -349,6 +349,8 @@ class LaneProtocol(HttpToolsProtocol):
         """Write frames as they come, to the end of the answer or to the error that it ends with."""
         head = stream_head(exchange, _common(self, cycle))
         self._outflow = outflow = self.lane.heartbeat.add(flow(exchange, answer, self.transport.write, head))
+        if self.stalled_since is not None:  # since the first write, when there was no outflow to tell yet
+            outflow.pause()
         try:
             await outflow.written(self.transport.is_closing)
         except ReaderDropped:
