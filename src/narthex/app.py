@@ -25,6 +25,7 @@ from narthex.http.heartbeat import Heartbeat
 from narthex.http.server import address_of, bind, make_server, run_in_loop
 from narthex.http.services import Services
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
+from narthex.pipeline.background import Background
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages, lone_attempt
 from narthex.pipeline.contract import Check, Stage
@@ -150,7 +151,9 @@ class Gateway(InProcess):
         self.registry = Registry(keep_policy(settings.streams), settlement.live)
         self._keep_responses(settings)
         self.metrics.sources += [self.registry.lines, self.responses.lines, self._shelf.lines]
-        return Engine(self._stages(settlement), settlement)
+        engine = Engine(self._stages(settlement), settlement)
+        self.background.handle = engine.handle
+        return engine
 
     async def _share(self, settings: Settings) -> SharedState | None:
         where = link_settings(settings.redis)
@@ -166,6 +169,7 @@ class Gateway(InProcess):
         self.responses = Responses(
             self._shelf, settings.responses, self._tasks.spawn, max_input_bytes=settings.server.max_body_bytes
         )
+        self.background = Background(self.responses, self.registry, self._tasks.spawn)
 
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
@@ -188,7 +192,7 @@ class Gateway(InProcess):
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
             idempotency=self.idempotency,
-            remember=Remember(self.responses),
+            remember=Remember(self.responses, self.background),
             catalog=self.catalog,
             router=self.router,
             spawn=self._tasks.spawn,
@@ -327,7 +331,7 @@ class Gateway(InProcess):
             registry=self.registry,
             heartbeat=self.heartbeat,
             pace=self.pace,
-            responses=self.responses,
+            background=self.background,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,

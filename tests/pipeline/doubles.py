@@ -14,17 +14,21 @@ from typing import TypeVar
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.settings import IdempotencySettings
 from narthex.errors import NarthexError
+from narthex.pipeline.background import Background
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages
+from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.recovery import Recovery
+from narthex.pipeline.registry import KeepPolicy, Registry
 from narthex.pipeline.replay import Kept
 from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
+from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.remember import Remember
 from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import (
@@ -122,6 +126,7 @@ class House:
         self.metrics = Metrics()
         self.doorkeeper = Doorkeeper()
         self.tasks = TaskKeeper()
+        self.registry = Registry(KeepPolicy(), {})
         self.catalog = Catalog(
             [(provider, Timeouts()) for provider in providers], aliases=aliases, default_model=default_model
         )
@@ -130,25 +135,35 @@ class House:
         chain = Fallbacks(self.catalog, self.router) if virtual else self._others
         self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause)
         self.pauses: list[float] = []
-        self._stages = default_stages(
-            keyring=Keyring(keys),
+        self.keyring = Keyring(keys)
+        self._stages = self._built(remembering or IdempotencySettings(), responses or ResponseSettings())
+        self.background.handle = self._handle
+        # Never started: its lines stay in the queue, where tests can see them.
+        self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
+        self.engine = Engine(self._stages, Settlement(self.metrics, self._log))
+
+    def _built(self, remembering: IdempotencySettings, responses: ResponseSettings) -> list[Check | Stage]:
+        return default_stages(
+            keyring=self.keyring,
             doorkeeper=self.doorkeeper,
-            idempotency=Idempotency(remembering or IdempotencySettings(), self.tasks.spawn),
-            remember=self._remember(responses or ResponseSettings()),
+            idempotency=Idempotency(remembering, self.tasks.spawn),
+            remember=self._remember(responses),
+            own=Own(self.registry, {}, self.tasks.spawn),
             catalog=self.catalog,
             router=self.router,
             spawn=self.tasks.spawn,
             recovery=self.recovery,
             cascades=self.cascades,
         )
-        # Never started: its lines stay in the queue, where tests can see them.
-        self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
-        self.engine = Engine(self._stages, Settlement(self.metrics, self._log))
+
+    async def _handle(self, work: Exchange) -> Stream:
+        return await self.engine.handle(work)
 
     def _remember(self, settings: ResponseSettings) -> Remember:
         self.shelf = MemoryShelf(shelf_limits(settings), time.monotonic)
         self.responses = Responses(self.shelf, settings, self.tasks.spawn, max_input_bytes=1_000_000)
-        return Remember(self.responses)
+        self.background = Background(self.responses, self.registry, self.tasks.spawn)
+        return Remember(self.responses, self.background)
 
     @property
     def remembered(self) -> IdempotencyStore[Kept]:

@@ -153,7 +153,7 @@ def test_a_stream_that_is_cut_raises(openai_client: openai.OpenAI, wired: Far) -
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"background": True}, "background"),
+        ({"background": True, "store": False}, "background"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
         ({"input": []}, "input"),

@@ -108,7 +108,14 @@ def _json_or_stream(name: str) -> Json:
 
 
 def _post(
-    request: str, content: Json, *, tag: str, summary: str, description: str, keeping: tuple[Json, ...] = _KEEPING
+    request: str,
+    content: Json,
+    *,
+    tag: str,
+    summary: str,
+    description: str,
+    keeping: tuple[Json, ...] = _KEEPING,
+    headers: Json = _MODEL_HEADERS,
 ) -> Json:
     return {
         "tags": [tag],
@@ -119,7 +126,7 @@ def _post(
             "requestBody": {"required": True, "content": {"application/json": {"schema": ref(request)}}},
         },
         "responses": _answers(
-            content, "The answer.", headers=_MODEL_HEADERS, error="AnthropicError" if tag == "Anthropic" else "Error"
+            content, "The answer.", headers=headers, error="AnthropicError" if tag == "Anthropic" else "Error"
         ),
     }
 
@@ -154,8 +161,13 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         summary="Answer a conversation of items, whole or streamed",
         description=(
             "OpenAI's responses: https://platform.openai.com/docs/api-reference/responses. Unless `store` is false a "
-            "response is kept here for a while, whoever gave it, and `previous_response_id` goes on from it."
+            "response is kept here for a while, whoever gave it, and `previous_response_id` goes on from it. "
+            "With `background` it is answered at once, and the work is done whoever is there."
         ),
+        headers={
+            **_MODEL_HEADERS,
+            "x-narthex-model": {"description": "As elsewhere; not of a queued one.", "schema": TEXT},
+        },
     ),
     "/v1/embeddings": _post(
         "EmbeddingsRequest",
@@ -189,7 +201,22 @@ COUNT_INPUT: Final[Json] = _post(
     keeping=(),
 )
 _RESPONSE_ERRORS: Final = (400, 401, 403, 404, 503)
-GET_RESPONSE: Final = _get(_json("Response"), tag="OpenAI", summary="Show a response", errors=_RESPONSE_ERRORS)
+GET_RESPONSE: Final[Json] = _get(
+    _json_or_stream("Response"),
+    tag="OpenAI",
+    summary="Show a response, or the events of one in the background",
+    errors=(*_RESPONSE_ERRORS, 410),
+) | {
+    "openapi_extra": {
+        "parameters": [
+            _query("stream", {"enum": ["true", "false"]}, "Whether the events of one in the background are read."),
+            _query("starting_after", COUNT, "The `sequence_number` of the last event that the reader has."),
+        ]
+    }
+}
+CANCEL_RESPONSE: Final = _get(
+    _json("Response"), tag="OpenAI", summary="End a response in the background", errors=_RESPONSE_ERRORS
+)
 DELETE_RESPONSE: Final = _get(
     _json("ResponseDeleted"), tag="OpenAI", summary="Take a response away", errors=_RESPONSE_ERRORS
 )

@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 from narthex import __version__
 from narthex.http.access import Access
 from narthex.http.heartbeat import Heartbeat
+from narthex.pipeline.background import Background
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.registry import Registry
-from narthex.pipeline.responses import Responses
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.pace import SetPace
@@ -45,7 +45,7 @@ class Services:
     router: Router
     heartbeat: Heartbeat
     pace: SetPace
-    responses: Responses
+    background: Background
     explainer: Explainer
     registry: Registry
     dashboard: ASGIApp

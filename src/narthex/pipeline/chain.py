@@ -17,6 +17,7 @@ from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Admit, Doorkeeper
 from narthex.pipeline.stages.attempt import Attempt
 from narthex.pipeline.stages.cascade import Cascade
+from narthex.pipeline.stages.detach import Detach
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.own import Own
@@ -55,6 +56,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         Identify(keyring),
         Admit(doorkeeper),
         SetPace() if pace is None else pace,
+        *(() if remember is None else (Detach(),)),
         *(() if own is None else (own,)),
         idempotency,
         *(() if remember is None else (remember,)),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -17,12 +18,16 @@ from narthex.config.response_settings import ResponseSettings
 from narthex.errors import InvalidRequest, NarthexError, PreviousResponseNotFound, ResponseNotFound
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.inbound import response_id_of
 from narthex.pipeline.transcripts import Transcript
 from narthex.stores.shelves import Shelf, ShelfLimits
 from narthex.tenancy.keys import Caller
 from narthex.wire.openai_responses.kept import KeptResponse, RawJson, continued, decode_kept, input_of, keep
 
 logger = logging.getLogger(__name__)
+
+_Key = tuple[str, str]
+"""Owner and ID."""
 
 LARGE_BYTES: Final = 1_048_576
 """Size from which on JSON is put together in a thread: a millisecond or so."""
@@ -32,6 +37,16 @@ _WHOLE: Final = frozenset({"completed", "incomplete"})
 def shelf_limits(settings: ResponseSettings) -> ShelfLimits:
     """Return how much is kept, and for how long."""
     return ShelfLimits(max_bytes=settings.max_bytes, owner_bytes=settings.owner_bytes, keep_s=settings.keep_s)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A response that has not ended."""
+
+    kept: KeptResponse
+    status: Callable[[], str]
+    is_failing: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Responses:
@@ -54,6 +69,7 @@ class Responses:
         self._shelf = shelf
         self._spawn = spawn
         self._max_input_bytes = max_input_bytes
+        self._running: dict[_Key, _Running] = {}
         self._writing: dict[str, set[asyncio.Task[None]]] = {}
         self._stored = self._refused = 0
 
@@ -87,17 +103,23 @@ class Responses:
 
     def _write_down(self, exchange: Exchange, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
         assert exchange.caller is not None
-        owner = exchange.caller.owner
-        task = self._spawn(self._keep(owner, transcript, asked, previous_id))
-        writing = self._writing.setdefault(owner, set())
-        writing.add(task)
-        task.add_done_callback(lambda done: self._written(owner, done))
+        key = (exchange.caller.owner, response_id_of(exchange))
+        self._write(key, self._keep(key[0], transcript, asked, previous_id))
 
-    def _written(self, owner: str, task: asyncio.Task[None]) -> None:
-        writing = self._writing[owner]
+    def _write(self, key: _Key, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = self._spawn(work)
+        self._writing.setdefault(key[0], set()).add(task)
+        task.add_done_callback(lambda done: self._written(key, done))
+        return task
+
+    def _written(self, key: _Key, task: asyncio.Task[None]) -> None:
+        writing = self._writing[key[0]]
         writing.discard(task)
         if not writing:
-            del self._writing[owner]
+            del self._writing[key[0]]
+        running = self._running.pop(key, None)
+        if running is not None:
+            running.ended.set()
 
     async def _keep(self, owner: str, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
         size = transcript.bytes + len(asked)
@@ -115,6 +137,37 @@ class Responses:
         except (msgspec.MsgspecError, NarthexError) as error:
             self._refused += 1
             logger.warning("the response to request %s is not kept: %s", transcript.exchange.id, error)
+
+    # -- in the background -----------------------------------------------------------------------------------------
+
+    def announce(self, caller: Caller, queued: KeptResponse, status: Callable[[], str]) -> None:
+        """Have a response found before it has ended.
+
+        Args:
+            caller: Whose it is.
+            queued: The response, as it stands before it has begun.
+            status: Tells how it stands by now.
+        """
+        self._running.setdefault((caller.owner, queued.id), _Running(queued, status))
+
+    def ended(self, caller: Caller, response_id: str) -> asyncio.Event | None:
+        """Return what is set when a response has ended and is written down; None if it has."""
+        running = self._running.get((caller.owner, response_id))
+        return None if running is None else running.ended
+
+    async def fail(self, caller: Caller, response_id: str, error: NarthexError) -> None:
+        """Keep a response that was announced as one without an answer."""
+        key = (caller.owner, response_id)
+        running = self._running.get(key)
+        if running is not None and not running.is_failing:
+            running.is_failing = True
+            await asyncio.shield(self._write(key, self._put(key, running.kept.failed(error))))
+
+    async def _put(self, key: _Key, kept: KeptResponse) -> None:
+        try:
+            await self._shelf.put(*key, kept.encode())
+        except NarthexError as error:
+            logger.warning("the response %s is not kept: %s", key[1], error)
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
@@ -135,7 +188,11 @@ class Responses:
         Raises:
             ResponseNotFound: None of this ID is kept for this caller.
         """
-        await self.get(caller, response_id)
+        kept = await self.get(caller, response_id)
+        if self.ended(caller, response_id) is not None:
+            raise InvalidRequest(
+                f"the response {response_id[:100]!r} is {kept.status}: cancel it first", param="response_id"
+            )
         if not await self._shelf.delete(caller.owner, response_id):
             raise _missing(response_id)
 
@@ -197,7 +254,10 @@ class Responses:
         if data is None and owner in self._writing:
             await asyncio.wait(self._writing[owner])
             data = await self._shelf.get(owner, response_id)
-        return None if data is None else decode_kept(data)
+        if data is not None:
+            return decode_kept(data)
+        running = self._running.get((owner, response_id))
+        return None if running is None else running.kept.standing(running.status())
 
 
 def _record(transcript: Transcript, asked: bytes, previous_id: str | None) -> tuple[str, bytes] | None:

@@ -81,3 +81,24 @@ async def test_input_is_counted(tmp_path: Path) -> None:
         assert {count["object"] for count in counts} == {"response.input_tokens"}
         assert counts[1]["input_tokens"] > counts[0]["input_tokens"] + 40
         assert len(one.gateway._shelf) == 1
+
+
+async def test_one_in_the_background_is_read_and_ended(tmp_path: Path) -> None:
+    """Its events come as a stream of its ID; a query that makes no sense is refused by its name."""
+    async with house(tmp_path, keys=KEYS) as one:
+        begun = await made(one.client, background=True)
+        path = f"/v1/responses/{begun['id']}"
+        events = await one.client.get(f"{path}?stream=true", headers=key("two"))
+        assert events.headers["content-type"].startswith("text/event-stream")
+        assert events.headers["x-narthex-stream-id"] == begun["id"]
+        assert "response.completed" in events.text
+        rest = await one.client.get(f"{path}?stream=true&starting_after=1", headers=key("two"))
+        assert events.text.endswith(rest.text)
+        assert '"sequence_number":1,' not in rest.text
+        for query in ("stream=yes", "starting_after=-1", "stream=true&starting_after=x"):
+            refused = await one.client.get(f"{path}?{query}", headers=key("two"))
+            assert refused.status_code == 400
+            assert refused.json()["error"]["param"] in query
+        assert (await one.client.post(f"{path}/cancel", headers=key("two"))).json()["status"] == "completed"
+        foreign = await one.client.post(f"{path}/cancel", headers=key("acme"))
+        assert (foreign.status_code, foreign.json()["error"]["code"]) == (404, "response_not_found")

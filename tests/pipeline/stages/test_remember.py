@@ -10,7 +10,7 @@ import pytest
 
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.settings import IdempotencySettings
-from narthex.errors import PreviousResponseNotFound, UnsupportedContent
+from narthex.errors import InvalidRequest, PreviousResponseNotFound, UnsupportedContent
 from narthex.pipeline.exchange import Exchange
 from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import openai_answer, openai_frames
@@ -113,12 +113,19 @@ async def test_what_is_not_there_is_not_asked_of_anybody() -> None:
     assert not provider.calls
 
 
-@pytest.mark.parametrize("members", [{"background": True}, {"conversation": "conv_1"}, {"conversation": {"id": "c"}}])
+@pytest.mark.parametrize("members", [{"conversation": "conv_1"}, {"conversation": {"id": "c"}}])
 async def test_what_is_not_offered_is_refused(members: Json) -> None:
     """By name, and with what to do instead."""
     with pytest.raises(UnsupportedContent) as raised:
         await House(Double()).engine.handle(ask("A", **members))
     assert raised.value.param == next(iter(members))
+
+
+async def test_what_is_not_kept_is_not_answered_in_the_background() -> None:
+    """Nobody could ask for it later."""
+    with pytest.raises(InvalidRequest) as raised:
+        await House(Double()).engine.handle(ask("A", background=True, store=False))
+    assert raised.value.param == "background"
 
 
 async def test_counting_keeps_nothing() -> None:

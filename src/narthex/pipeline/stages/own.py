@@ -64,6 +64,7 @@ class Own:
             exchange.carried = done
         work = self._spawn(_run(owned, exchange, call_next, done))
         owned.begun(work)
+        work.add_done_callback(lambda _work: _unbegun(owned, exchange, done))
         try:
             await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -149,6 +150,12 @@ def _fail(
         log.close(error)
     if not done.done():
         done.set_exception(told or error)
+
+
+def _unbegun(owned: Owned, exchange: Exchange, done: asyncio.Future[None]) -> None:
+    """End the log of a call that was cancelled before it took its first step: it did not come to do that itself."""
+    if not done.done():
+        _fail(owned, exchange, owned.ending or Cancelled(), done)
 
 
 def _tell(exchange: Exchange, owned: Owned) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from narthex.errors import InvalidRequest
+from narthex.errors import Cancelled, InvalidRequest, NarthexError
+from narthex.wire.failures import public_code
 from narthex.wire.openai_chat.chunks import UNREADABLE
 from narthex.wire.openai_chat.request_decoding import invalid_body
 
@@ -37,6 +38,26 @@ class KeptResponse(msgspec.Struct, kw_only=True):
     previous: str | None = None
     """The ID of the response that it goes on from."""
 
+    @property
+    def background(self) -> bool:
+        """Whether it was answered in the background."""
+        return _answered.decode(self.response).background is True
+
+    def standing(self, status: str) -> KeptResponse:
+        """Return it as it stands while it is being made."""
+        return self._with(status, {})
+
+    def failed(self, error: NarthexError) -> KeptResponse:
+        """Return it as one that ended without an answer."""
+        if isinstance(error, Cancelled):
+            return self._with("cancelled", {})
+        told = {"code": public_code(error), "message": error.message}
+        return self._with("failed", {"error": _raw(told)})
+
+    def _with(self, status: str, members: RawJson) -> KeptResponse:
+        told = _object.decode(self.response) | {"status": _raw(status)} | members
+        return msgspec.structs.replace(self, response=msgspec.Raw(_encode(told)), status=status)
+
     def encode(self) -> bytes:
         """Write it down."""
         return _encode(self)
@@ -50,6 +71,7 @@ class _Answered(msgspec.Struct):
     id: str = ""
     status: str = ""
     output: list[RawJson] = []
+    background: bool | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -44,7 +44,6 @@ def response(
         "object": "response",
         "created_at": created_at,
         "status": status,
-        "background": False,
         "error": None,
         "incomplete_details": None,
         "model": model,
@@ -59,6 +58,7 @@ def _asked(request: ChatRequest) -> Json:
     choice, form = request.tool_choice, request.response_format
     text, reasoning = own.get("text"), own.get("reasoning")
     body: Json = {
+        "background": own.get("background") is True,
         "instructions": _instructions(request, own),
         "max_output_tokens": request.max_output_tokens,
         "metadata": request.metadata or {},

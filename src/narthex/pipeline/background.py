@@ -1,0 +1,198 @@
+"""Responses in the background: begun at once, carried on whoever is there, and cancelled by their owner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from narthex.errors import (
+    Cancelled,
+    CursorAhead,
+    EventsForgotten,
+    InternalError,
+    InvalidRequest,
+    NarthexError,
+    RequestError,
+    StreamEnded,
+    StreamExpired,
+    StreamNotFound,
+)
+from narthex.pipeline.contract import Next, Spawn
+from narthex.pipeline.exchange import Exchange, Keeping
+from narthex.pipeline.inbound import response_id_of
+from narthex.pipeline.outbound import with_member
+from narthex.pipeline.owned import Owned, Status
+from narthex.pipeline.registry import Registry
+from narthex.pipeline.responses import Responses
+from narthex.streams.log import Log
+from narthex.streams.stream import Frame, Stream
+from narthex.tenancy.keys import Caller
+from narthex.types.dialects import Dialect
+from narthex.types.usage import Usage
+from narthex.wire.openai_responses.kept import KeptResponse, keep
+from narthex.wire.openai_responses.written import response
+
+_NOT_INSIDE: Final = frozenset({b"idempotency-key", b"last-event-id"})
+"""Headers of the call that begins one, of no meaning to the call that is begun."""
+_WORDS: Final[dict[Status, str]] = {"waiting": "queued"}
+_SEQUENCE: Final = re.compile(rb'"sequence_number":[ ]?([0-9]+)')
+_encode = msgspec.json.Encoder().encode
+
+
+class Background:
+    """Begins responses in the background, and ends them.
+
+    Attributes:
+        responses: Where they are kept.
+        handle: Takes a call through the whole chain; the engine's.
+    """
+
+    handle: Callable[[Exchange], Awaitable[Stream]]
+
+    def __init__(self, responses: Responses, registry: Registry, spawn: Spawn) -> None:
+        """Take where responses are kept, where their streams are found, and what keeps tasks."""
+        self.responses = responses
+        self._registry = registry
+        self._spawn = spawn
+
+    async def begin(self, exchange: Exchange, keeping: Keeping) -> None:
+        """Answer a call with a response that is queued, and have the work done by another.
+
+        Raises:
+            InvalidRequest: The request cannot be served as it stands.
+            PreviousResponseNotFound: What it goes on from is not kept.
+        """
+        assert exchange.caller is not None
+        exchange.chat_request()
+        if keeping.previous_response_id:
+            await self.responses.go_on(exchange.caller, keeping.previous_response_id, exchange.body)
+        headers = {name: value for name, value in exchange.headers.items() if name not in _NOT_INSIDE}
+        body = with_member(exchange.body, "stream", True)
+        work = Exchange(Dialect.OPENAI_RESPONSES, body, headers, caller=exchange.caller)
+        queued = self._queued(work, exchange, keeping)
+        self._announce(work, queued)
+        exchange.answer = Stream.of(bytes(queued.response), Dialect.OPENAI_RESPONSES)
+        # All that is used up is on the bill of the other.
+        exchange.usage = Usage()
+        self._spawn(self._carry(work))
+        # Its stream is open by the time that anybody hears of it.
+        await asyncio.sleep(0)
+
+    async def follow(self, exchange: Exchange, keeping: Keeping, call_next: Next) -> None:
+        """Call on for a streamed response in the background; one without an answer is kept as what became of it."""
+        assert exchange.caller is not None
+        self._announce(exchange, self._queued(exchange, exchange, keeping))
+        try:
+            await call_next(exchange)
+        except BaseException as error:
+            await self._fail(exchange, error)
+            raise
+
+    async def cancel(self, caller: Caller, response_id: str) -> KeptResponse:
+        """End a response in the background and return it; one that has ended stays as it is.
+
+        Raises:
+            ResponseNotFound: None of this ID is kept for this caller.
+            InvalidRequest: It is not in the background.
+        """
+        kept = await self.responses.get(caller, response_id)
+        if not kept.background:
+            raise InvalidRequest(
+                f"the response {response_id[:100]!r} is not in the background: to end it, close its connection",
+                param="response_id",
+            )
+        ended = self.responses.ended(caller, response_id)
+        if ended is None:
+            return kept
+        # One without a stream, or at its end, only has to be written down yet.
+        with contextlib.suppress(StreamEnded, StreamNotFound):
+            self._registry.find(caller.owner, response_id).cancel()
+        await ended.wait()
+        return await self.responses.get(caller, response_id)
+
+    def stream(self, caller: Caller, kept: KeptResponse, starting_after: int | None) -> tuple[Owned, int]:
+        """Return the stream of a response, and the number of the event behind which it is read.
+
+        Args:
+            caller: Whose it is.
+            kept: The response.
+            starting_after: The `sequence_number` of the last event that its reader has; None for the beginning.
+
+        Raises:
+            InvalidRequest: It is not in the background.
+            StreamExpired: Its events are not held any more.
+            CursorAhead: There is no such event yet.
+            EventsForgotten: The next event is no longer held.
+        """
+        if not kept.background:
+            raise InvalidRequest(
+                f"stream: the response {kept.id[:100]!r} was not asked for with `background`: only the events of one "
+                "that was are held",
+                param="stream",
+            )
+        try:
+            owned = self._registry.find(caller.owner, kept.id)
+        except (StreamNotFound, StreamExpired):
+            owned = None
+        if owned is None or owned.log is None:
+            raise StreamExpired("the events of this response are not held any more; ask for it without `stream`")
+        return owned, 0 if starting_after is None else _number_of(owned.log, starting_after)
+
+    async def _carry(self, work: Exchange) -> None:
+        try:
+            await self.handle(work)
+        except NarthexError as error:
+            await self._fail(work, error)
+
+    async def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            error = Cancelled()
+        told = error if isinstance(error, NarthexError) else InternalError()
+        assert exchange.caller is not None
+        await self.responses.fail(exchange.caller, response_id_of(exchange), told)
+
+    def _announce(self, exchange: Exchange, queued: KeptResponse) -> None:
+        assert exchange.caller is not None
+        owner = exchange.caller.owner
+
+        def status() -> str:
+            try:
+                return _WORDS.get(self._registry.find(owner, queued.id).status, "in_progress")
+            except RequestError:
+                return "queued"
+
+        self.responses.announce(exchange.caller, queued, status)
+
+    def _queued(self, work: Exchange, asked: Exchange, keeping: Keeping) -> KeptResponse:
+        body = response(
+            response_id_of(work), asked.model_asked, int(time.time()), asked.chat_request(), status="queued"
+        )
+        return keep(_encode(body), asked.body, previous=keeping.previous_response_id)
+
+
+def _number_of(log: Log, sequence: int) -> int:
+    """Return the number of the event with this `sequence_number`."""
+    events = log.held
+    usual = sequence + 1 - log.first_number
+    if 0 <= usual < len(events) and _sequence_of(events[usual]) == sequence:
+        return sequence + 1
+    for place in reversed(range(len(events))):
+        said = _sequence_of(events[place])
+        if said is not None and said <= sequence:
+            if said < sequence:
+                raise CursorAhead(f"event {sequence} is not there: the last one is {said}", param="starting_after")
+            return log.first_number + place
+    if not events:
+        raise CursorAhead(f"event {sequence} is not there: there is none yet", param="starting_after")
+    raise EventsForgotten(f"the event {sequence} is no longer held; ask for the response without `stream`")
+
+
+def _sequence_of(event: Frame) -> int | None:
+    found = _SEQUENCE.search(event) if isinstance(event, bytes) else None
+    return None if found is None else int(found[1])

@@ -1,0 +1,252 @@
+"""Responses in the background: begun at once, ended once, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import cast
+
+import pytest
+
+from narthex.errors import (
+    CursorAhead,
+    EventsForgotten,
+    Failure,
+    InvalidRequest,
+    NarthexError,
+    Overloaded,
+    PreviousResponseNotFound,
+    ProviderFailed,
+    ResponseNotFound,
+    StreamExpired,
+)
+from narthex.pipeline.exchange import Exchange
+from narthex.streams.log import Log, LogBounds
+from narthex.streams.stream import Frame
+from narthex.tenancy.keys import LOCAL, Caller
+from narthex.testing.wires import openai_answer, openai_frames
+from narthex.types.dialects import Dialect
+from tests.pipeline.doubles import Double, House, exchange, streamed, whole
+from tests.pipeline.keyed import Tap, turns
+
+Json = dict[str, object]
+
+YOU = Caller(name="you")
+
+
+def ask(said: str = "A", **members: object) -> Exchange:
+    """Return a call for a response in the background."""
+    body = {"model": "up/m", "input": said, "background": True, **members}
+    return exchange(body, dialect=Dialect.OPENAI_RESPONSES)
+
+
+async def begun(house: House, **members: object) -> str:
+    """Begin a response, and return its ID."""
+    told = json.loads((await house.engine.handle(ask(**members))).body)  # type: ignore[arg-type]  # members of the body
+    assert (told["status"], told["background"], told["output"]) == ("queued", True, [])
+    return cast("str", told["id"])
+
+
+async def shown(house: House, response_id: str) -> Json:
+    """Return a response as it stands."""
+    return cast("Json", json.loads(bytes((await house.responses.get(LOCAL, response_id)).response)))
+
+
+async def ended(house: House, response_id: str) -> Json:
+    """Wait for the end of a response, and return it."""
+    event = house.responses.ended(LOCAL, response_id)
+    if event is not None:
+        await asyncio.wait_for(event.wait(), 5)
+    return await shown(house, response_id)
+
+
+def sequence(frames: list[Frame]) -> list[int]:
+    """Return the sequence numbers of events."""
+    data = [bytes(cast("bytes", frame)).partition(b"data: ")[2] for frame in frames]
+    return [cast("int", json.loads(one)["sequence_number"]) for one in data]
+
+
+async def test_a_response_is_queued_then_in_progress_then_completed() -> None:
+    """Each time it is asked for it says how it stands; the work is one call, on one bill."""
+    tap = Tap()
+    house = House(Double(tap.reply))
+    response_id = await begun(house)
+    assert (await shown(house, response_id))["status"] == "queued"
+    frames = openai_frames("one two")
+    await tap.give(*frames[:3])
+    assert (await shown(house, response_id))["status"] == "in_progress"
+    assert len(await house.responses.input_items(LOCAL, response_id)) == 1
+    with pytest.raises(InvalidRequest, match="in_progress"):
+        await house.engine.handle(ask("B", previous_response_id=response_id))
+    with pytest.raises(InvalidRequest, match="cancel it first"):
+        await house.responses.delete(LOCAL, response_id)
+    await tap.give(*frames[3:], None)
+    told = await ended(house, response_id)
+    assert (told["status"], told["background"], told["id"]) == ("completed", True, response_id)
+    queued, refused, work = house.lines
+    assert (queued.output_tokens, refused.code, work.code) == (0, "invalid_request", "ok")
+    assert work.output_tokens
+    await house.responses.delete(LOCAL, response_id)
+
+
+async def test_the_events_are_read_from_any_one_on() -> None:
+    """Behind each sequence number comes the rest, without a gap or a repeat, also after the end."""
+    house = House(Double(streamed(openai_frames("one two three"))))
+    response_id = await begun(house)
+    await ended(house, response_id)
+    kept = await house.responses.get(LOCAL, response_id)
+    for after in [None, *range(11)]:
+        owned, number = house.background.stream(LOCAL, kept, after)
+        assert owned.log is not None
+        reader = owned.log.reader(after=number)
+        assert sequence(reader.take()) == list(range(0 if after is None else after + 1, 11))
+    with pytest.raises(CursorAhead):
+        house.background.stream(LOCAL, kept, 11)
+    house.registry.forget(owned)
+    with pytest.raises(StreamExpired):
+        house.background.stream(LOCAL, kept, None)
+
+
+@pytest.mark.parametrize("pieces", [0, 3])
+async def test_a_response_is_cancelled(pieces: int) -> None:
+    """Before it says anything and in the middle: the provider hears of it, and it is cancelled for good."""
+    tap = Tap()
+    house = House(Double(tap.reply))
+    response_id = await begun(house)
+    await turns()
+    await tap.give(*openai_frames("one two")[:pieces])
+    with pytest.raises(ResponseNotFound):
+        await house.background.cancel(YOU, response_id)
+    for _ in range(2):
+        assert (await house.background.cancel(LOCAL, response_id)).status == "cancelled"
+    await turns()
+    assert "cancelled" in tap.notes
+    told = await shown(house, response_id)
+    assert (told["status"], told["error"], bool(told["output"])) == ("cancelled", None, bool(pieces))
+    assert house.lines[-1].code == "cancelled"
+
+
+async def test_a_response_is_cancelled_before_it_has_begun() -> None:
+    """Nobody is asked for it then."""
+    provider = Double()
+    house = House(provider)
+    response_id = await begun(house)
+    assert (await house.background.cancel(LOCAL, response_id)).status == "cancelled"
+    assert not provider.calls
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderFailed("it broke", provider="up", failure=Failure.UPSTREAM_ERROR),
+        Overloaded("too many calls"),
+    ],
+)
+async def test_a_call_without_an_answer_is_a_failed_response(error: NarthexError) -> None:
+    """It says why, and stays."""
+    house = House(Double(error))
+    response_id = await begun(house)
+    told = await ended(house, response_id)
+    assert (told["status"], cast("Json", told["error"])["message"]) == ("failed", error.message)
+    assert (await house.background.cancel(LOCAL, response_id)).status == "failed"
+
+
+async def test_a_call_that_is_refused_at_the_door_is_a_failed_response() -> None:
+    """Also where it never came as far as to be a stream."""
+    house = House(Double())
+
+    async def refuse(_work: Exchange) -> None:
+        raise Overloaded
+
+    house.background.handle = refuse  # type: ignore[assignment]  # it never returns
+    response_id = await begun(house)
+    assert (await ended(house, response_id))["status"] == "failed"
+    with pytest.raises(StreamExpired):
+        house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), None)
+
+
+async def test_what_is_wrong_is_told_at_once() -> None:
+    """A request that cannot be read, or goes on from nothing, begins nothing."""
+    house = House(Double())
+    with pytest.raises(InvalidRequest):
+        await house.engine.handle(ask(temperature="hot"))
+    with pytest.raises(PreviousResponseNotFound):
+        await house.engine.handle(ask(previous_response_id="resp_x"))
+    assert not house.responses._running
+
+
+async def test_a_streamed_one_goes_on_without_its_reader() -> None:
+    """Losing the connection ends nothing."""
+    tap = Tap()
+    house = House(Double(tap.reply))
+    asking = asyncio.ensure_future(house.engine.handle(call := ask(stream=True)))
+    frames = openai_frames("one two")
+    await turns()
+    await tap.give(*frames[:3])
+    answer = await asking
+    reader = answer.reader()
+    seen = sequence(reader.take())
+    reader.leave()
+    await tap.give(*frames[3:], None)
+    response_id = f"resp_{call.id.removeprefix('req_')}"
+    assert (await ended(house, response_id))["status"] == "completed"
+    owned, number = house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), seen[-1])
+    assert owned.log is not None
+    rest = sequence(owned.log.reader(after=number).take())
+    assert [*seen, *rest] == list(range(len(seen) + len(rest)))
+
+
+async def test_only_one_in_the_background_is_streamed_or_cancelled() -> None:
+    """Others are told what to do instead."""
+    house = House(Double(whole(openai_answer("one"))))
+    body = (await house.engine.handle(ask(background=False))).body
+    kept = await house.responses.get(LOCAL, json.loads(body)["id"])
+    with pytest.raises(InvalidRequest, match="background"):
+        house.background.stream(LOCAL, kept, None)
+    with pytest.raises(InvalidRequest, match="background"):
+        await house.background.cancel(LOCAL, kept.id)
+
+
+async def test_one_key_begins_one_response() -> None:
+    """Asked again under its idempotency key, it is the same response."""
+    house = House(Double(streamed(openai_frames("one"))))
+    calls = [ask(), ask()]
+    for call in calls:
+        call.headers = {b"idempotency-key": b"k"}
+    first, again = [json.loads((await house.engine.handle(call)).body) for call in calls]
+    assert first == again
+    assert (await ended(house, first["id"]))["status"] == "completed"
+
+
+async def test_it_goes_on_from_another() -> None:
+    """And another goes on from it."""
+    provider = Double(*(streamed(openai_frames(text)) for text in ("one", "two")), whole(openai_answer("three")))
+    house = House(provider)
+    first = await begun(house)
+    await ended(house, first)
+    second = await begun(house, said="B", previous_response_id=first)
+    assert (await ended(house, second))["previous_response_id"] == first
+    await house.engine.handle(ask("C", background=False, previous_response_id=second))
+    messages = json.loads(provider.calls[-1].body)["messages"]
+    assert [message["content"] for message in messages] == ["A", "one", "B", "two", "C"]
+
+
+async def test_forgotten_events_are_not_given_as_others() -> None:
+    """Where the beginning is no longer held that is said, and a number is found wherever its event stands."""
+    house = House(Double(streamed(openai_frames("one two three"))))
+    response_id = await begun(house)
+    await ended(house, response_id)
+    kept = await house.responses.get(LOCAL, response_id)
+    owned, _ = house.background.stream(LOCAL, kept, None)
+    assert owned.log is not None
+    frames = [cast("bytes", frame) for frame in owned.log.held]
+    short = Log(Dialect.OPENAI_RESPONSES, LogBounds(max_bytes=sum(map(len, frames[-3:]))))
+    owned.log = short
+    with pytest.raises(CursorAhead):
+        house.background.stream(LOCAL, kept, 0)
+    short.append(b": nothing is said here\n\n")
+    for frame in frames:
+        short.append(frame)
+    assert house.background.stream(LOCAL, kept, 9)[1] == 11
+    with pytest.raises(EventsForgotten):
+        house.background.stream(LOCAL, kept, 0)
