@@ -16,6 +16,7 @@ from typing import Self
 from narthex.config.load import Loaded, load
 from narthex.config.rules import rules
 from narthex.config.settings import EmbeddedSettings, Settings
+from narthex.config.stream_settings import StreamSettings
 from narthex.config.virtual_models import virtual_models
 from narthex.config.watch import watch
 from narthex.dashboard.files import DashboardFiles
@@ -35,6 +36,7 @@ from narthex.pipeline.gateway import Engine, TaskKeeper
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.in_process import InProcess
+from narthex.pipeline.merges import configured_merges
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.responses import Responses, shelf_limits
@@ -44,6 +46,7 @@ from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.simulating import Simulation
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
+from narthex.pipeline.stages.merge import Merge
 from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.pace import SetPace
 from narthex.pipeline.stages.remember import Remember
@@ -141,12 +144,13 @@ class Gateway(InProcess):
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
-        self.simulation = Simulation(settings.streams.simulated_tokens_per_s)
         self.metrics.sources += self._counters()
         self.shared = await self._share(settings)
         self.engine = self._engine(settings, log)
 
     def _engine(self, settings: Settings, log: RequestLog | None) -> Engine:
+        self.merges = configured_merges(settings)
+        self.simulation = Simulation(settings.streams.simulated_tokens_per_s)
         settlement = Settlement(self.metrics, log, self.spending)
         self.registry = Registry(keep_policy(settings.streams), settlement.live)
         self._keep_responses(settings)
@@ -204,7 +208,15 @@ class Gateway(InProcess):
             simulation=self.simulation,
             own=Own(self.registry, settlement.live, self._tasks.spawn),
             pace=self.pace,
+            merge=self._merge(settlement),
         )
+
+    def _merge(self, settlement: Settlement) -> Merge:
+        def check(name: str) -> None:
+            if not self.router.is_virtual(name):
+                self.catalog.resolve(name)
+
+        return Merge(self.merges, settlement, self._tasks.spawn, check=check, simulation=self.simulation)
 
     def _registered(self, settings: Settings) -> RegisteredAnswers:
         return RegisteredAnswers(
@@ -301,17 +313,21 @@ class Gateway(InProcess):
         self._shadow_places.adopt(limit_policy(settings.limits), maximums(settings))
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
-        self.simulation.tokens_per_s = settings.streams.simulated_tokens_per_s
         self.cascades.adopt(Cascades(self.router.virtual_models))
         self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)
-        self.registry.adopt(keep_policy(settings.streams))
-        self.pace.adopt(settings.streams)
-        self.heartbeat.interval_s = settings.streams.keep_alive_comment_s
+        self.merges.adopt(configured_merges(settings))
+        self._reload_streams(settings.streams)
         self.responses.settings = settings.responses
         self._shelf.adopt(shelf_limits(settings.responses))
         self.settings = settings
         self.survey.expire()
+
+    def _reload_streams(self, streams: StreamSettings) -> None:
+        self.simulation.tokens_per_s = streams.simulated_tokens_per_s
+        self.registry.adopt(keep_policy(streams))
+        self.pace.adopt(streams)
+        self.heartbeat.interval_s = streams.keep_alive_comment_s
 
     def services(self, address: Callable[[], str]) -> Services:
         """Return what the server's routes call."""

@@ -57,10 +57,10 @@ class ProviderPool:
             prices=prices(settings),
             limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
             streams=streaming(settings),
+            merged=settings.merges,
         )
-        for provider, _ in providers:
-            if _tells_its_models(configured.get(provider.name)):
-                catalog.learn(provider.name, await provider.list_models(), closed=True)
+        for provider in (one for one, _ in providers if _tells_its_models(configured.get(one.name))):
+            catalog.learn(provider.name, await provider.list_models(), closed=True)
         return catalog
 
     async def change(self, settings: Settings, spawn: Spawn) -> Catalog:

@@ -20,7 +20,7 @@ from narthex.tenancy.keys import Keyring
 from tests.http.doors import Json, house
 
 PUBLIC = {"/health", "/livez", "/readyz", "/docs", "/openapi.json"}
-STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate"}
+STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate", "/v1/streams/merge"}
 
 
 async def document_of(data_dir: Path) -> Json:

@@ -43,6 +43,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         'strategy = "latency"',
         'members = ["groq/llama-3.3-70b-versatile", { model = "my-vllm/qwen3-32b", weight = 2 }]',
     ),
+    "merges": ("[merges.first]", 'models = ["groq/llama-3.3-70b-versatile", "my-vllm/qwen3-32b"]', 'mode = "race"'),
     "prices": ("[prices]", '"my-vllm/qwen3-32b" = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.3 }'),
     "answers": (
         "[[answers]]",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from narthex.config.addresses import is_loopback, why_not_base_url, why_not_origin
 from narthex.config.answers import check_answers
+from narthex.config.merge_settings import merge_problems
 from narthex.config.origins import KeyPath
 from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
@@ -257,8 +258,16 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
         *problems,
         *rule_problems(settings, unknown=unknown),
         *price_problems(settings, unknown=unknown),
+        *_merges(settings, names, unknown),
     ):
         yield Contradiction(path=path, message=message, depends=depends)
+
+
+def _merges(settings: Settings, names: set[str], unknown: Callable[[str], str | None]) -> Iterator[tuple[KeyPath, str]]:
+    def why_unknown(name: str) -> str | None:
+        return None if name in settings.virtual else unknown(name)
+
+    return merge_problems(settings.merges, taken={*names, *settings.virtual}, unknown=why_unknown)
 
 
 def _answers(settings: Settings) -> Iterator[Contradiction]:

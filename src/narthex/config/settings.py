@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from narthex.config.merge_settings import MergeSettings
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
@@ -309,6 +310,9 @@ class Settings(Section):
     )
     virtual: dict[Name, VirtualSettings] = Field(
         default={}, description="Plain names that stand for several models, and how these share the calls."
+    )
+    merges: dict[Name, MergeSettings] = Field(
+        default={}, description="Plain names that stand for several models whose answers are made one."
     )
     prices: dict[str, PriceSettings] = Field(
         default={}, description="What models cost, by `provider/model`; nothing else knows it."

@@ -21,6 +21,7 @@ from narthex.http.routes.explaining import explaining_routes
 from narthex.http.routes.generate import generate_routes
 from narthex.http.routes.limits import limit_routes
 from narthex.http.routes.listings import listing_routes
+from narthex.http.routes.merging import merging_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.provider_keys import provider_key_routes
 from narthex.http.routes.responses import response_routes
@@ -33,6 +34,7 @@ _ROUTES: Final = (
     model_routes,
     listing_routes,
     generate_routes,
+    merging_routes,
     stream_routes,
     system_routes,
     breaker_routes,

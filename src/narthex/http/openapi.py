@@ -315,6 +315,15 @@ GET_STREAM: Final[Json] = {
     ),
     "openapi_extra": {"parameters": [_query("after", COUNT, "Number of the last event that you have, or 0.")]},
 }
+MERGE_STREAMS: Final[Json] = {
+    "tags": ["Streams"],
+    "summary": "Make one stream of the answers to several requests",
+    "description": "Every event tells its source; the last is of none, and tells what each has consumed.",
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("MergeRequest")}}}
+    },
+    "responses": _answers({"text/event-stream": {"schema": ref("MergedEvent")}}, "The stream.", headers=_MODEL_HEADERS),
+}
 PAUSE_STREAM: Final = _control("Stop delivery; past a limit of time the call is ended")
 RESUME_STREAM: Final = _control("Go on with delivery")
 CANCEL_STREAM: Final = _control("End the call; what was written stays")

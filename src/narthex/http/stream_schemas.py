@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, ref, said
+from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, record, ref, said
+from narthex.types.merging import MAX_MERGED, MERGE_MODES
 
 STATUSES: Final = ("waiting", "running", "paused", "done", "cancelled", "failed")
 
 STREAMS: Final[Mapping[str, Json]] = {
+    "MergeRequest": record(
+        {
+            "mode": said(one_of(*MERGE_MODES), "By default `interleave`."),
+            "requests": listed(ref("ChatCompletionRequest"), minItems=2, maxItems=MAX_MERGED),
+            "judge": said(nullable({**TEXT, "minLength": 1}), "The model that chooses, with `best_of`."),
+            "criteria": said(
+                nullable({**TEXT, "minLength": 1, "maxLength": 4_096}), "What it is to look for, in plain words."
+            ),
+        },
+        ("requests",),
+        additionalProperties=False,
+    ),
+    "MergedEvent": complete(
+        {
+            "source": said(nullable(TEXT), "The model, as asked for; null of the last event."),
+            "index": said(nullable(COUNT), "The place of its request."),
+            "seq": said(COUNT, "The number of the event, from 1."),
+            "event": said({"type": "object"}, "A chunk of its answer, or the error that it ended in."),
+        }
+    ),
     "Streams": complete({"object": {"const": "list"}, "data": listed(ref("Stream")), "has_more": FLAG}),
     "Stream": complete(
         {

@@ -20,6 +20,7 @@ from narthex.pipeline.stages.cascade import Cascade
 from narthex.pipeline.stages.detach import Detach
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.identify import Identify
+from narthex.pipeline.stages.merge import Merge
 from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.pace import SetPace
 from narthex.pipeline.stages.remember import Remember
@@ -50,6 +51,7 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     simulation: Simulation | None = None,
     own: Own | None = None,
     pace: SetPace | None = None,
+    merge: Merge | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
@@ -60,8 +62,9 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         *(() if own is None else (own,)),
         idempotency,
         *(() if remember is None else (remember,)),
-        Route(catalog, router),
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
+        *(() if merge is None else (merge,)),
+        Route(catalog, router),
         *(() if shadows is None else (Shadow(shadows),)),
         Cascade(catalog, Cascades() if cascades is None else cascades),
         Attempt(spawn, recovery, rescue=rescue, simulation=simulation),

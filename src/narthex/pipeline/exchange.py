@@ -22,6 +22,7 @@ from narthex.wire.registry import CHAT_WIRES
 if TYPE_CHECKING:
     from asyncio import Future
 
+    from narthex.pipeline.merges import Merger
     from narthex.pipeline.replay import Kept
     from narthex.providers.catalog import Target
     from narthex.providers.contract import PartialTimeouts
@@ -169,6 +170,12 @@ class Exchange:
     """Whether the answer is streamed although its provider gave it whole."""
     keeping: Keeping | None = None
     """What the request says of what is kept; None if it has nothing to do with that."""
+    merger: Merger | None = None
+    """What it asks of several models, if it is for several: what these consume is on their own calls' bills."""
+    merged_into: str | None = None
+    """The ID of the call for several models that this one is a part of."""
+    sent: bool = False
+    """Whether something went out to a provider."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
     resumed: bool = False

@@ -8,20 +8,22 @@ from typing import Final
 
 import msgspec
 
-from narthex.errors import Failure, NarthexError, ProviderError
-from narthex.pipeline.estimates import estimate
+from narthex.errors import Cancelled, Failure, NarthexError, ProviderError
+from narthex.pipeline.estimates import estimate, prompt_tokens
 from narthex.pipeline.exchange import Exchange
 from narthex.routing.pacing import Spending
 from narthex.routing.plan import Plan
 from narthex.telemetry.metrics import Tally
-from narthex.telemetry.request_log import AttemptLine, RequestLine, RequestLog, RouteLine
+from narthex.telemetry.request_log import AttemptLine, MergeLine, RequestLine, RequestLog, RouteLine
 from narthex.types.usage import Usage
 
 MAX_NAME = 256
 """Characters of a model's name that are written down."""
 
 
-_NO_RESCUE: Final = frozenset({"first", "cascade"})
+MERGED: Final = "narthex/merge"
+"""What calls for several models are counted under: those that they are made of are counted where they go."""
+_NO_RESCUE: Final = frozenset({"first", "cascade", "merge"})
 """Ways of attempts that no failure led to."""
 
 
@@ -65,16 +67,15 @@ class Settlement:
         exchange.error = error
         duration_s = monotonic() - exchange.received_at
         usage, target, outcome = exchange.usage, exchange.target, "ok" if error is None else error.code
-        if exchange.replays is not None:
-            # Another call's answer, and on that call's bill.
-            usage, outcome = _REPLAYED, "resumed" if exchange.resumed else "replayed"
+        if exchange.replays is not None or exchange.merger is not None or exchange.merged_into is not None:
+            usage, outcome = _apart(exchange, error, outcome)
         elif exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
             exchange.usage = usage = estimate(exchange, exchange.answer)
         self.live.pop(exchange.id, None)
         if exchange.watch is not None:
             exchange.watch.settled(error)
         self._metrics.active -= 1
-        series = self._metrics.series(exchange.operation, "none" if target is None else target.name, outcome)
+        series = self._metrics.series(exchange.operation, _counted_under(exchange), outcome)
         series.requests += 1
         series.duration.observe(duration_s)
         if exchange.first_frame_at:
@@ -119,8 +120,41 @@ class Settlement:
         )
 
 
+def _counted_under(exchange: Exchange) -> str:
+    """Return the model that a call is counted under; what a call for several is made of is counted where it goes."""
+    if exchange.merger is not None:
+        return MERGED
+    return "none" if exchange.target is None else exchange.target.name
+
+
+def _apart(exchange: Exchange, error: NarthexError | None, outcome: str) -> tuple[Usage | None, str]:
+    """Return what is on the bill of a call that shares its answer with others, and how it is counted."""
+    if exchange.replays is not None:
+        # Another call's answer, and on that call's bill.
+        return _REPLAYED, "resumed" if exchange.resumed else "replayed"
+    if exchange.merger is not None:
+        return None, outcome
+    exchange.usage = usage = _of_part(exchange, error)
+    return usage, outcome
+
+
+def _of_part(exchange: Exchange, error: NarthexError | None) -> Usage | None:
+    """Return what a part of a call for several models consumed."""
+    usage, answer = exchange.usage, exchange.answer
+    if answer is not None:
+        broken = error is not None and not exchange.simulated
+        return estimate(exchange, answer) if usage is None or broken else usage
+    let_go = sum(one.input_tokens for one in exchange.attempts)
+    if not isinstance(error, Cancelled) or not (exchange.sent or let_go):
+        return usage
+    # Let go before it had said anything: what was sent may be billed.
+    return Usage(input_tokens=let_go or prompt_tokens(exchange), estimated=True)
+
+
 def _is_plain(exchange: Exchange) -> bool:
     apart = exchange.shadow_of is not None or exchange.replays is not None
+    if exchange.merger is not None or exchange.merged_into is not None:
+        return False
     return exchange.plan is None and not exchange.attempts and not apart and not exchange.simulated
 
 
@@ -139,6 +173,8 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
         route=None if exchange.plan is None else _route(exchange.plan),
         shadow_of=exchange.shadow_of,
         simulated=exchange.simulated,
+        merge=None if exchange.merger is None else MergeLine(exchange.merger.mode, exchange.merger.sources),
+        merged_into=exchange.merged_into,
     )
 
 

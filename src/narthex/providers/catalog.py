@@ -47,6 +47,7 @@ class Catalog:
         prices: Mapping[str, Price] | None = None,
         limits: Mapping[str, PartialTimeouts] | None = None,
         streams: Mapping[str, bool] | None = None,
+        merged: Iterable[str] = (),
     ) -> None:
         """Begin with what each provider's own list tells.
 
@@ -58,9 +59,10 @@ class Catalog:
             limits: What models have other limits of time for than their provider has, by `provider/model`; those of
                 virtual models by their plain names.
             streams: Whether providers, by name, and models, by `provider/model`, can stream; who is not named can.
+            merged: Plain names that stand for several models at once.
         """
         self._prices = dict(prices or {})
-        self._streams = dict(streams or {})
+        self._streams, self.merged = dict(streams or {}), tuple(merged)
         limits = limits or {}
         self._limits = {name: one for name, one in limits.items() if "/" in name}
         self.virtual_limits = {name: one for name, one in limits.items() if "/" not in name}
@@ -79,7 +81,7 @@ class Catalog:
         self._providers = other._providers
         self.aliases = other.aliases
         self.default_model = other.default_model
-        self._prices, self._streams = other._prices, other._streams
+        self._prices, self._streams, self.merged = other._prices, other._streams, other.merged
         self._limits, self.virtual_limits = other._limits, other.virtual_limits
         self._targets = {}
 

@@ -30,7 +30,8 @@ class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """`provider/model` that was asked."""
     way: str
     """`first`, `hedge`, `retry`, `fallback`, or how a stream was brought to its end: `told`, `prefill`, `restart`;
-    `cascade` if the answer before it did not pass the check; of a registered answer `static` or `computed`."""
+    `cascade` if the answer before it did not pass the check; `merge` where several models were asked; of a registered
+    answer `static` or `computed`."""
     duration_us: int
     """Time that it took, in microseconds."""
     failure: str | None = None
@@ -48,6 +49,15 @@ class RouteLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The virtual model that shared it out."""
     strategy: str | None = None
     """How that shares its calls."""
+
+
+class MergeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What became of several models' answers."""
+
+    mode: str
+    """`interleave`, `race`, `sequence` or `best_of`."""
+    sources: tuple[str, ...]
+    """The models that were asked."""
 
 
 class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -109,6 +119,10 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Of a copy for a model on trial: the `request_id` of the call that was copied. No caller saw its answer."""
     simulated: bool = False
     """Whether the answer was streamed although its provider gave it whole."""
+    merge: MergeLine | None = None
+    """Of a call for several models: how their answers were made one. What they consumed is on their own lines."""
+    merged_into: str | None = None
+    """Of one of those: the `request_id` of the call that it is a part of."""
 
 
 class RequestLog:

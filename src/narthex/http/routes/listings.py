@@ -29,7 +29,7 @@ def listing_routes(services: Services) -> APIRouter:
             raise RouteNotFound
         await services.refresh()
         facts = _facts_of(services, name)
-        if facts is None and name not in services.catalog.aliases and not services.router.is_virtual(name):
+        if facts is None and not _stands_for_others(services, name):
             services.catalog.resolve(name)
             raise ModelNotFound(f"nothing is known about the model {name[:100]!r}; it may work all the same")
         shape = _anthropic if "anthropic-version" in request.headers else _openai
@@ -43,10 +43,16 @@ def listing_routes(services: Services) -> APIRouter:
     return router
 
 
+def _stands_for_others(services: Services, name: str) -> bool:
+    """Tell whether a name is that of an alias, a virtual model or a merge."""
+    return name in services.catalog.aliases or services.router.is_virtual(name) or name in services.catalog.merged
+
+
 def _list(services: Services, *, anthropic: bool) -> dict[str, object]:
     names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
     names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
     names += [(model.name, None) for model in services.router.virtual_models]
+    names += [(name, None) for name in services.catalog.merged]
     if not anthropic:
         return {"object": "list", "data": [_openai(name, facts) for name, facts in names]}
     data = [_anthropic(name, facts) for name, facts in names]

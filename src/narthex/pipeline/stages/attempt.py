@@ -57,6 +57,7 @@ class Attempt:
             await count_tokens(exchange, target)
             return
         out = outbound(exchange, target)
+        exchange.sent = True
         reply = await target.provider.send(out.call)
         match reply:
             case WholeReply():
