@@ -68,7 +68,7 @@ def lines(journal: Journal) -> Iterator[str]:
     """Yield the report, as Markdown."""
     yield f"Streams of {1000 // SPOKEN_GAP_MS} events a second: medians over the rounds, the longest stall of all.\n"
     columns = ("streams", "target", "first byte p50, p99", "events/s", "between events p50, p99", "longest")
-    yield f"| {' | '.join(columns)} | CPU per event | wrong |"
+    yield f"| {' | '.join(columns)} | CPU per event | wrong, unfinished |"
     yield "|---" * (len(columns) + 2) + "|"
     for scenario in STREAMS:
         for target in journal.about().notes:
@@ -96,7 +96,7 @@ def _figures(windows: list[Window]) -> str:
             f"{median(lambda w: w.gap_us['p50']) / 1000:.1f}, {median(lambda w: w.gap_us['p99']) / 1000:.1f} ms",
             f"{max(map(stall_ms, windows)):.0f} ms",
             f"{statistics.median(cpu):.1f} µs" if cpu else "-",
-            str(sum(sum(window.wrong.values()) + window.unfinished for window in windows)),
+            f"{sum(sum(window.wrong.values()) for window in windows)}, {sum(window.unfinished for window in windows)}",
         )
     )
 
