@@ -87,6 +87,7 @@ def judge(journal: Journal) -> list[Verdict]:
     return [
         _against_nginx(journal, "CPU per request, 64 connections", "json-64", cpu_per_answer, 3),
         _against_nginx(journal, "CPU per stream event, 16 streams at full speed", "sse-16", cpu_per_event, 1),
+        _against_nginx(journal, "CPU per event of long streams, 16 at full speed", "long-16", cpu_per_event, 1),
         _against_nginx(journal, "CPU per stream event, 64 paced streams", "paced-64", cpu_per_event, 1),
         Verdict(goal="added at the median, one connection", limit=0.15, unit=" ms", values=added_ms),
         Verdict(goal="memory idle", limit=80, unit=" MB", values=[] if idle is None else [idle]),

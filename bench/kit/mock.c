@@ -7,8 +7,8 @@
  * GET /stats         {"requests": N, "streams": N, "connections": N}: what really arrived here.
  * GET, any other     a list of models, good enough as an answer to a health check.
  *
- * The text of a request may steer its answer: "bench-gap-10" puts 10 ms between two events, and "bench-fault-NAME"
- * breaks the answer in a known way, so that the load client can be shown to notice: "status" (500 instead of 200),
+ * The text of a request may steer its answer: "bench-gap-10" puts 10 ms between two events, "bench-rounds-10" sends
+ * those with text ten times over, and "bench-fault-NAME" breaks the answer in a known way, so that the load client can be shown to notice: "status" (500 instead of 200),
  * "short" (a body cut before its length), "brief" (a whole body that is not the one expected), "missing" (an event left
  * out), "undone" (no [DONE]), "cut" (the connection closed in mid-stream).
  */
@@ -43,7 +43,7 @@ typedef struct connection {
     size_t in_length, in_room;
     char *out; /* what the socket would not take yet */
     size_t out_length, out_sent;
-    int streaming, next_event;
+    int streaming, next_event, texts;
     enum fault fault;
     int64_t gap_ns, due_ns;
     int scheduled, dead;
@@ -106,10 +106,11 @@ static void transmit(connection *c, text t) {
 /* A stream undone has its usage twice and no [DONE]. */
 static void send_next_event(connection *c) {
     int number = c->next_event++;
-    int undone = c->fault == UNDONE && number == event_count + 1;
+    int event = number < c->texts ? number % event_count : number - c->texts + event_count;
+    int undone = c->fault == UNDONE && event == event_count + 1;
     if (c->fault == CUT && number == 20) { c->dead = 1; return; }
-    if (c->fault != MISSING || number != 7) transmit(c, events[undone ? event_count : number]);
-    if (c->next_event == event_count + 2) {
+    if (c->fault != MISSING || number != 7) transmit(c, events[undone ? event_count : event]);
+    if (c->next_event == c->texts + 2) {
         transmit(c, (text){"0\r\n\r\n", 5});
         c->streaming = 0;
     }
@@ -176,6 +177,8 @@ static void serve(connection *c, const char *body, size_t length) {
     int wants_stream = memmem(body, length, "\"stream\":true", 13) || memmem(body, length, "\"stream\": true", 14);
     const char *gap = memmem(body, length, "bench-gap-", 10);
     c->gap_ns = gap ? atoi(gap + 10) * INT64_C(1000000) : 0;
+    const char *rounds = memmem(body, length, "bench-rounds-", 13);
+    c->texts = event_count * (rounds ? atoi(rounds + 13) : 1);
     c->fault = asked_fault(body, length);
     requests++;
     streams += wants_stream;

@@ -29,7 +29,7 @@ def render(journal: Journal) -> str:
         "### Streams at full speed (52 events)",
         _streams(journal, names),
         "### CPU per stream event, by streams",
-        _cost(journal, names, ("sse-1", "sse-16", "sse-64", "paced-64"), goals.cpu_per_event),
+        _cost(journal, names, ("sse-1", "sse-16", "sse-64", "long-16", "paced-64"), goals.cpu_per_event),
         f"### Paced streams (10 ms between events, 64 streams, {PACED_STREAM_S * 1000:.0f} ms each at best)",
         _paced(journal, names),
         "### Memory and start",

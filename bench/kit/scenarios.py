@@ -7,18 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Traffic = Literal["json", "sse", "paced", "spoken"]
-"""Whole answers; streams as fast as they come; streams with a pause between two events, short, or as when read out."""
+Traffic = Literal["json", "sse", "long", "paced", "spoken"]
+"""Whole answers; short and long streams as fast as they come; streams with a pause between two events, short, or as
+when read out."""
 
 GAP_MS = 10
 SPOKEN_GAP_MS = 50
 """Twenty events a second."""
 STREAM_EVENTS = 52
 """Of a stream: fifty with text, one with the usage, and [DONE]."""
+LONG_ROUNDS = 10
+"""How often a long stream has what a short one has."""
+_SHORT = STREAM_EVENTS - 2
+TEXTS: dict[Traffic, int] = {"json": 0, "sse": _SHORT, "long": _SHORT * LONG_ROUNDS, "paced": _SHORT, "spoken": _SHORT}
+"""Events with text of a stream."""
 PACED_STREAM_S = (STREAM_EVENTS - 1) * GAP_MS / 1000
 SPOKEN_STREAM_S = (STREAM_EVENTS - 1) * SPOKEN_GAP_MS / 1000
 _STREAM_S: dict[Traffic, float] = {"paced": PACED_STREAM_S, "spoken": SPOKEN_STREAM_S}
-_GAPS_MS: dict[Traffic, int] = {"paced": GAP_MS, "spoken": SPOKEN_GAP_MS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +54,15 @@ def scenarios_of(connections: Mapping[Traffic, Sequence[int]]) -> tuple[Scenario
     )
 
 
-SCENARIOS = scenarios_of({"json": (1, 16, 64, 256), "sse": (1, 16, 64), "paced": (64,)})
+SCENARIOS = scenarios_of({"json": (1, 16, 64, 256), "sse": (1, 16, 64), "long": (16,), "paced": (64,)})
 STREAMS = scenarios_of({"spoken": (200, 1_000)})
 """What `python -m bench.streams` measures."""
+_USERS: dict[Traffic, str] = {
+    "paced": f"bench-gap-{GAP_MS}",
+    "spoken": f"bench-gap-{SPOKEN_GAP_MS}",
+    "long": f"bench-rounds-{LONG_ROUNDS}",
+}
+"""What steers the provider; see `mock.c`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,7 @@ def body(traffic: Traffic, *, model: str) -> bytes:
         "messages": [{"role": role, "content": content} for role, content in _CONVERSATION],
         "temperature": 0.7,
         "max_tokens": 256,
-        "user": f"bench-gap-{_GAPS_MS[traffic]}" if traffic in _GAPS_MS else "bench-user-1",
+        "user": _USERS.get(traffic, "bench-user-1"),
     }
     if traffic != "json":
         request |= {"stream": True, "stream_options": {"include_usage": True}}

@@ -17,7 +17,7 @@ from bench.kit.machine import CpuReading, MachineReading
 from bench.kit.native import Aim, KitError, Load, Mock, compile_program
 from bench.kit.probes import WrongAnswer
 from bench.kit.records import About, Import, Journal, Memory, Start, Window
-from bench.kit.scenarios import SCENARIOS, Plan, Scenario, Traffic, body
+from bench.kit.scenarios import SCENARIOS, TEXTS, Plan, Scenario, Traffic, body
 from bench.kit.targets import Place, Target
 
 SLOW_START_S = 3.0
@@ -118,7 +118,7 @@ class Runner:
             file = self._folder / f"{traffic}.json"
             file.write_bytes(self.body(traffic))
             try:
-                shape = probes.shape_of(self.place.port, self.body(traffic), self.headers(), stream=traffic != "json")
+                shape = probes.shape_of(self.place.port, self.body(traffic), self.headers(), texts=TEXTS[traffic])
             except (WrongAnswer, OSError) as error:
                 if traffic == "json":
                     raise CannotStart(f"{traffic}: {error}") from error

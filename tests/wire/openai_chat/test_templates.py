@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
@@ -106,3 +107,46 @@ def test_a_block_shorter_than_its_template_does_not_fit() -> None:
     assert template.frames_of(b'data: {"content":"}\n\n') == 0
     assert template.frames_of(b'data: {"content":""}\n\n') == 1
     assert template.frames_of(b'data: {"content":"a"}\n\ndata: {"content":"b"}\n\n') == 2
+
+
+def alone(said: str, role: str = "") -> bytes:
+    """Write a frame with one string that may differ; one with a role is of another kind."""
+    delta = {"role": role, "content": said} if role else {"content": said}
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+
+
+@given(st.lists(st.tuples(words, st.sampled_from(["", "", "", "assistant"])), max_size=60))
+def test_a_run_ends_before_the_first_that_does_not_fit(frames: list[tuple[str, str]]) -> None:
+    """However far it is looked ahead, neither more nor fewer frames are passed over than fit one by one."""
+    template = learned(alone("x"))
+    raw = [alone(*one) for one in frames]
+    place = 0
+    while place < len(raw):
+        fitting = len(list(itertools.takewhile(lambda one: not one[1], frames[place:])))
+        count, end = template.run_of(b"".join(raw), len(b"".join(raw[:place])))
+        assert count <= fitting
+        assert end == len(b"".join(raw[: place + count]))
+        if not any("\\" in said or '"' in said for said, _ in frames):
+            assert count == fitting
+        place += count or 1
+
+
+def test_looking_ahead_costs_no_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of another kind among many do not have the others looked over again for each of them."""
+    looked: list[int] = []
+    all_fit = Template._all_fit
+
+    def counting(self: Template, frames: list[bytes]) -> bool:
+        looked.append(len(frames))
+        return all_fit(self, frames)
+
+    monkeypatch.setattr(Template, "_all_fit", counting)
+    template = learned(alone("x"))
+    frames = [alone(f"word {number}", "" if number % 40 else "assistant") for number in range(1, 4_000)]
+    block, at, passed = b"".join(frames), 0, 0
+    while at < len(block):
+        count, end = template.run_of(block, at)
+        passed += count
+        at = end if count else block.index(b"\n\n", at) + 2
+    assert passed == len(frames) - 4_000 // 40 + 1
+    assert sum(looked) < 10 * len(frames)

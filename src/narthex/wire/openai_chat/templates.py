@@ -14,6 +14,8 @@ from itertools import repeat
 _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|arguments|text|obfuscation)": ?"((?:[^"\\]|\\.)*)"')
 _INSIDE = re.compile(rb'(?:[^"\\]|\\.)*')
 _BACKSLASH = 0x5C
+_FIRST_LOOK_BYTES = 1_024
+_FARTHEST_LOOK_BYTES = 65_536
 _FRAME_END = b"\n\n"
 _without_head = bytes.removeprefix
 _without_tail = bytes.removesuffix
@@ -46,20 +48,36 @@ class Template:
     def run_of(self, block: bytes, start: int) -> tuple[int, int]:
         """Return how many frames from `start` on fit, one after the other, and where the last of them ends.
 
-        A run that is longer is found only if there are at least two; where kinds of frames take turns, looking far
-        ahead at each would be in vain.
+        It looks a little ahead at first, and farther as long as all fit: where kinds of frames take turns, or one
+        stands out, looking far ahead at each would be in vain.
         """
         end = self.end_of(block, start)
         if end < 0:
             return 0, start
-        if not self._line_end or not block.startswith(self.head, end):
-            return 1, end
-        frames = block[end:].split(_FRAME_END)
-        while frames and not (frames[-1].startswith(self.head) and frames[-1].endswith(self._line_end)):
-            frames.pop()
-        if not frames or not self._all_fit(frames):
-            return 1, end
-        return len(frames) + 1, end + sum(map(len, frames)) + len(_FRAME_END) * len(frames)
+        count, ahead_bytes = 1, _FIRST_LOOK_BYTES
+        while self._line_end and block.startswith(self.head, end):
+            stop = block.rfind(_FRAME_END, end, end + ahead_bytes)
+            frames = block[end:stop].split(_FRAME_END) if stop > 0 else []
+            fitting = self._fitting(frames)
+            count += fitting
+            end += sum(map(len, frames[:fitting])) + len(_FRAME_END) * fitting
+            if not frames or fitting < len(frames):
+                break
+            ahead_bytes = min(ahead_bytes * 8, _FARTHEST_LOOK_BYTES)
+        return count, end
+
+    def _fitting(self, frames: list[bytes]) -> int:
+        """Return how many of the first frames fit."""
+        low, high = 0, len(frames) + 1
+        # All of them, nearly always; otherwise each half is looked over once more at most.
+        middle = len(frames)
+        while high - low > 1:
+            if self._all_fit(frames[low:middle]):
+                low = middle
+            else:
+                high = middle
+            middle = (low + high) // 2
+        return low
 
     def _all_fit(self, frames: list[bytes]) -> bool:
         """Tell whether each frame is the head, the inside of a JSON string on one line, and the tail.
