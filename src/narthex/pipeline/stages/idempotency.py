@@ -37,10 +37,11 @@ _UNCHANGING: Final = (
 )
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
 _OF_DELIVERY: Final = (
-    *(b"x-narthex-stream-id", b"x-narthex-on-disconnect", b"x-narthex-record"),
-    *(b"x-narthex-max-", b"x-narthex-min-chunk", b"x-narthex-flush"),
+    *(b"x-narthex-stream-id", b"x-narthex-on-disconnect"),
+    *(b"x-narthex-max-tokens-per-second", b"x-narthex-max-bytes-per-second"),
+    *(b"x-narthex-min-chunk-bytes", b"x-narthex-flush-ms"),
 )
-"""How those begin that say how an answer is given, and leave it as it is."""
+"""Those that say how an answer is given, and leave it as it is."""
 _OF_THE_WAY: Final = frozenset(
     {
         *(Failure.CONNECT_TIMEOUT, Failure.FIRST_TOKEN_TIMEOUT, Failure.STALL, Failure.DEADLINE),
