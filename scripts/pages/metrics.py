@@ -7,13 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 
 from narthex.config.response_settings import ResponseSettings
+from narthex.config.socket_settings import SocketSettings
 from narthex.errors import Failure, Overloaded
+from narthex.http.sockets.contract import Close
+from narthex.http.sockets.hub import SocketHub
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.pipeline.shared_state import SharedState
+from narthex.policies import socket_limits
 from narthex.providers.key_books import key_lines
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.concurrency import LimitPolicy
@@ -27,6 +31,7 @@ from narthex.routing.pacing import Spending
 from narthex.stores.link import LinkSettings
 from narthex.stores.shelves import MemoryShelf
 from narthex.telemetry.metrics import BUCKETS_S, MAX_SERIES, Metrics
+from narthex.tenancy.keys import Keyring
 from narthex.types.keys import KeyId, KeyReport, KeyState
 from narthex.types.priorities import PRIORITIES, Priority
 from scripts.pages.markdown import code, table
@@ -64,6 +69,7 @@ _LABELS = (
         code("event"),
         "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
     ),
+    (code("code"), "The [close code](../how-to/sockets.md#limits)."),
     (code("breaker"), "`provider/model`, or `provider` for all of its models."),
     (code("provider"), "The provider's name in the configuration."),
     (code("state"), ", ".join(map(code, KeyState)) + "."),
@@ -96,11 +102,19 @@ def documented() -> list[tuple[str, str, str, str]]:
     metrics.sources += [*(source.lines for source in counting), spending.lines, *_crowds(), *_responses()]
     key = KeyReport(key=KeyId("key-1"), state=KeyState.USABLE)
     metrics.sources.append(lambda: key_lines({"groq": [key]}))
+    metrics.sources.append(_sockets().lines)
     metrics.sources.append(SharedState(LinkSettings(url="redis://127.0.0.1"), board).lines)
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
     return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found]
+
+
+def _sockets() -> SocketHub:
+    """Return a hub from which a socket was closed."""
+    hub = SocketHub(socket_limits(SocketSettings()), Keyring([]))
+    hub.closed[Close.SILENT] += 1
+    return hub
 
 
 def _crowds() -> list[Callable[[], Iterator[str]]]:

@@ -25,6 +25,7 @@ from narthex.http.access import Access
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.server import address_of, bind, make_server, run_in_loop
 from narthex.http.services import Services
+from narthex.http.sockets.hub import SocketHub
 from narthex.pipeline.answers import RegisteredAnswer, RegisteredAnswers, configured_answers
 from narthex.pipeline.background import Background
 from narthex.pipeline.cascades import Cascades
@@ -58,6 +59,7 @@ from narthex.policies import (
     link_settings,
     maximums,
     shadow_limits,
+    socket_limits,
 )
 from narthex.provider_pool import ProviderPool
 from narthex.providers.embedded.provider import EmbeddedProvider
@@ -178,7 +180,7 @@ class Gateway(InProcess):
     def _counters(self) -> list[Callable[[], Iterator[str]]]:
         """Return what renders the counters that others than the metrics keep."""
         counting = (self.recovery.counters, self.answers, self.board, self.shadows.dropped, self.cascades)
-        more = (self.hedger.counters, self.places, self.shedder, self.spending, self.idempotency.store)
+        more = (self.hedger.counters, self.places, self.shedder, self.spending, self.idempotency.store, self.sockets)
         return [*(one.lines for one in (*counting, *more)), self._key_lines]
 
     def _open_door(self, settings: Settings) -> None:
@@ -190,6 +192,7 @@ class Gateway(InProcess):
         self.places = Places(limit_policy(settings.limits), maximums=maximums(settings))
         self.pace = SetPace(settings.streams)
         self.heartbeat = Heartbeat(settings.streams.keep_alive_comment_s)
+        self.sockets = SocketHub(socket_limits(settings.sockets), self.keyring)
 
     def _stages(self, settlement: Settlement) -> list[Check | Stage]:
         return default_stages(
@@ -313,6 +316,7 @@ class Gateway(InProcess):
         self._shadow_places.adopt(limit_policy(settings.limits), maximums(settings))
         self.places.adopt(limit_policy(settings.limits), maximums(settings))
         self.shedder.lag_s = lag_s(settings)
+        self.sockets.limits = socket_limits(settings.sockets)
         self.cascades.adopt(Cascades(self.router.virtual_models))
         self.spending.keep([model.name for model in self.router.virtual_models if model.budget is not None])
         self.idempotency.adopt(settings.idempotency)
@@ -348,13 +352,13 @@ class Gateway(InProcess):
             heartbeat=self.heartbeat,
             pace=self.pace,
             background=self.background,
+            sockets=self.sockets,
             dashboard=DashboardFiles(DASHBOARD_DIST),
             refresh=self.survey.refresh,
             embedded_status=self._embedded_status,
             shared=self.shared,
             address=address,
-            data_dir=self.settings.data_dir.expanduser(),
-            max_body_bytes=self.settings.server.max_body_bytes,
+            settings=self.settings,
         )
 
     def _access(self) -> Access:

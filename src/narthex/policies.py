@@ -12,8 +12,10 @@ from narthex.config.settings import (
     TimeoutOverrides,
     TimeoutSettings,
 )
+from narthex.config.socket_settings import SocketSettings
 from narthex.config.stores import RedisSettings
 from narthex.config.stream_settings import StreamSettings
+from narthex.http.sockets.contract import SocketLimits
 from narthex.pipeline.registry import KeepPolicy
 from narthex.pipeline.shadows import ShadowLimits
 from narthex.providers.contract import PartialTimeouts, Timeouts
@@ -40,6 +42,11 @@ def breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
 def shadow_limits(shadows: ShadowTrafficSettings) -> ShadowLimits:
     """Return what copies of calls may take."""
     return ShadowLimits(max_active=shadows.max_active, timeout_s=shadows.timeout_s)
+
+
+def socket_limits(sockets: SocketSettings) -> SocketLimits:
+    """Return what WebSockets may do."""
+    return SocketLimits(**sockets.model_dump())
 
 
 def limit_policy(limits: LimitSettings) -> LimitPolicy:

@@ -16,6 +16,7 @@ TASKS_STARTED_IN = {
     "config/watch.py": "the watch over one folder; it ends with the iterator",
     "http/late.py": "the making of the web application; it is kept on the application, and ends by itself",
     "http/server.py": "the sweep over slow clients; it ends with the server",
+    "http/sockets/connection.py": "kept in the server's books, and logged when it breaks",
     "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
     "stores/redis_notes.py": "the reader and the writer of a connection; a task group awaits them",

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from narthex.http.heartbeat import Heartbeat
-from narthex.http.lane import LaneProtocol, _LaneCycle
+from narthex.http.lane import LaneProtocol, _LaneCycle, _stream
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.testing.acts import Stall, cut_after, silent, streamed, whole
@@ -348,13 +348,13 @@ async def test_a_client_that_stalls_at_the_first_write_gets_no_second() -> None:
         if len(written) == 1:
             connection.pause_writing()
 
-    connection.stalled_since = connection._outflow = None
+    connection.stalled_since = connection.outflow = None
     connection.server_state = cast("ServerState", SimpleNamespace(default_headers=[]))
     connection.transport = cast("asyncio.Transport", SimpleNamespace(write=write, is_closing=lambda: False))
     connection.flow = cast("FlowControl", SimpleNamespace(pause_writing=lambda: None, resume_writing=lambda: None))
     exchange, answer = Exchange(Dialect.OPENAI_CHAT, b"{}", {}), Stream(Dialect.OPENAI_CHAT)
     answer.append(b"data: a\n\n")
-    serving = asyncio.ensure_future(connection._stream(exchange, _LaneCycle(), answer))
+    serving = asyncio.ensure_future(_stream(connection, exchange, _LaneCycle(), answer))
     await asyncio.sleep(0)
     answer.append(b"data: b\n\n")
     assert len(written) == 1

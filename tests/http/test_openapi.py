@@ -13,6 +13,7 @@ from narthex.http.openapi import MODEL_ROUTES, install
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import SCHEMAS
+from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STREAMS
 from narthex.http.surfaces import SURFACES
 from narthex.http.system_schemas import SYSTEM
@@ -96,7 +97,14 @@ async def test_what_the_framework_would_answer_is_not_promised(tmp_path: Path) -
     """No operation lists the framework's 422, nor a schema of its: no such answer ever comes."""
     document = await document_of(tmp_path)
     assert not [path for path, operation in operations(document).items() if "422" in answers(operation)]
-    assert cast("Json", document["components"])["schemas"] == {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING, **STREAMS}
+    assert cast("Json", document["components"])["schemas"] == {
+        **SCHEMAS,
+        **RESPONSES,
+        **SYSTEM,
+        **ROUTING,
+        **STREAMS,
+        **SOCKETS,
+    }
     assert "HTTPValidationError" not in str(document)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import AuthenticationFailed
-from narthex.tenancy.keys import LOCAL, Caller, Ceiling, Keyring
+from narthex.tenancy.keys import LOCAL, NO_KEY, Caller, Ceiling, Keyring
 from narthex.types.priorities import Priority
 
 KEY = "sk-team-0123456789abcdef"
@@ -93,3 +93,25 @@ def test_a_key_has_its_ceiling() -> None:
     ring = Keyring([("batch", KEY), ("team", "sk-new-0123456789abcdef")], ceilings={"batch": ceiling})
     assert ring.identify(KEY.encode()).stream_ceiling is ceiling
     assert ring.identify(b"sk-new-0123456789abcdef").stream_ceiling is None
+
+
+def test_a_mark_is_that_of_its_key_over_reloads() -> None:
+    """A mark leads to the caller as long as the key is valid, whatever else is reloaded; without keys there is one."""
+    ring = Keyring([("team", KEY)])
+    mark = ring.mark(f"Bearer {KEY}".encode())
+    assert ring.mark(KEY.encode()) == mark
+    ring.adopt(Keyring([("other", "sk-other-0123456789abcdef"), ("team", KEY)]))
+    holder = ring.holder(mark)
+    assert holder is not None
+    assert holder.name == "team"
+    assert ring.holder(NO_KEY) is None
+    ring.adopt(Keyring([]))
+    assert ring.holder(mark) is None
+    assert ring.holder(ring.mark(None)) is LOCAL
+    assert bytes(mark).find(KEY.encode()) < 0
+
+
+def test_whoever_has_no_key_has_no_mark() -> None:
+    """Where a key is needed, a wrong one is refused."""
+    with pytest.raises(AuthenticationFailed):
+        Keyring([("team", KEY)]).mark(b"Bearer wrong")

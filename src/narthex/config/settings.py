@@ -11,6 +11,7 @@ from narthex.config.merge_settings import MergeSettings
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
+from narthex.config.socket_settings import SocketSettings
 from narthex.config.stores import RedisSettings
 from narthex.config.stream_settings import BytesPerS, StreamSettings, TokensPerS
 from narthex.types.priorities import PriorityWord
@@ -348,6 +349,9 @@ class Settings(Section):
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
     )
     streams: StreamSettings = Field(default=StreamSettings(), description="How answers are streamed, and kept.")
+    sockets: SocketSettings = Field(
+        default=SocketSettings(), description="WebSockets: how many there may be, and what each may do."
+    )
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
     redis: RedisSettings = Field(default=RedisSettings(), description="What several processes share.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")

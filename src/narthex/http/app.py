@@ -24,6 +24,7 @@ from narthex.http.routes.listings import listing_routes
 from narthex.http.routes.merging import merging_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.provider_keys import provider_key_routes
+from narthex.http.routes.realtime import realtime_routes
 from narthex.http.routes.responses import response_routes
 from narthex.http.routes.streams import stream_routes
 from narthex.http.routes.system import system_routes
@@ -42,6 +43,7 @@ _ROUTES: Final = (
     limit_routes,
     provider_key_routes,
     response_routes,
+    realtime_routes,
 )
 """Every route but those of the documents, which are about the others."""
 

@@ -25,6 +25,9 @@ from narthex.http.deadlines import Phase, Sweeper
 from narthex.http.heads import KnownHead, known_head, without_offer
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.outflow import Outflow, flow
+from narthex.http.sockets.connection import SocketConnection
+from narthex.http.sockets.door import SocketDoor
+from narthex.http.sockets.handshake import wants_socket
 from narthex.http.surfaces import SURFACES, Surface
 from narthex.http.written import CommonLines, error_answer, stream_head, whole_answer
 from narthex.pipeline.exchange import Exchange, new_request_id
@@ -55,6 +58,7 @@ class Lane:
     access: Access
     sweeper: Sweeper
     heartbeat: Heartbeat
+    sockets: SocketDoor
     max_body_bytes: int
     max_header_bytes: int
     max_connections: int
@@ -100,7 +104,7 @@ class LaneProtocol(HttpToolsProtocol):
         self._surface: Surface | None = None
         self._lane_cycle = _LaneCycle()
         self._serving: asyncio.Task[None] | None = None
-        self._outflow: Outflow | None = None
+        self.outflow: Outflow | None = None
         self._known: KnownHead | None = None
         self._offered = False
         if len(self.connections) > self.lane.max_connections:
@@ -137,10 +141,7 @@ class LaneProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            if not self._offered:
-                self._refuse(InvalidRequest("this server is no proxy"))
-                return
-            self._pass_over(data[offer.args[0] :])
+            self._take_offer(data[offer.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, NarthexError) else InvalidRequest(f"this is not HTTP/1.1: {error}"))
@@ -149,6 +150,24 @@ class LaneProtocol(HttpToolsProtocol):
                 self._refuse(InvalidRequest(f"the request head is larger than {self.lane.max_header_bytes} bytes"))
             elif begins and self._serving is not None:
                 self._learn(data)
+
+    def _take_offer(self, rest: bytes) -> None:
+        """Go on as a WebSocket, where that is meant and there is one; have no part in the connection any more then."""
+        try:
+            if not self._offered:
+                raise InvalidRequest("this server is no proxy")
+            socket = _open_socket(self, head_bytes=self._head_bytes - len(rest))
+        except NarthexError as error:
+            self._offered = False
+            self._refuse(error)
+            return
+        if socket is None:
+            self._pass_over(rest)
+            return
+        # The parser holds this, and this the parser.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does when a connection is lost
+        if rest:
+            socket.data_received(rest)
 
     def _pass_over(self, rest: bytes) -> None:
         """Read a request that offers another protocol again, without the offer: the parser leaves its body unread."""
@@ -174,15 +193,15 @@ class LaneProtocol(HttpToolsProtocol):
         """Take note that the client does not keep up."""
         self.stalled_since = self.lane.sweeper.now
         super().pause_writing()
-        if self._outflow is not None:
-            self._outflow.pause()
+        if self.outflow is not None:
+            self.outflow.pause()
 
     def resume_writing(self) -> None:
         """Take note that it does again."""
         self.stalled_since = None
         super().resume_writing()
-        if self._outflow is not None:
-            self._outflow.resume()
+        if self.outflow is not None:
+            self.outflow.resume()
 
     # -- parser ----------------------------------------------------------------------------------------------------
 
@@ -326,7 +345,7 @@ class LaneProtocol(HttpToolsProtocol):
                 if answer.whole:
                     self.transport.write(whole_answer(exchange, _common(self, cycle), answer.body))
                 else:
-                    await self._stream(exchange, cycle, answer)
+                    await _stream(self, exchange, cycle, answer)
             except NarthexError as error:
                 self.transport.write(error_answer(exchange.dialect, error, exchange.id, _common(self, cycle)))
                 without_frames(error)
@@ -344,21 +363,6 @@ class LaneProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
-
-    async def _stream(self, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
-        """Write frames as they come, to the end of the answer or to the error that it ends with."""
-        head = stream_head(exchange, _common(self, cycle))
-        self._outflow = outflow = self.lane.heartbeat.add(flow(exchange, answer, self.transport.write, head))
-        if self.stalled_since is not None:  # since the first write, when there was no outflow to tell yet
-            outflow.pause()
-        try:
-            await outflow.written(self.transport.is_closing)
-        except ReaderDropped:
-            # Without the end of the answer, so that nobody takes it for whole; the caller may resume.
-            self.transport.close()
-        finally:
-            self.lane.heartbeat.discard(outflow)
-            self._outflow = None
 
     def _refuse(self, error: NarthexError) -> None:
         """Answer an error to whatever is being sent, and end the connection."""
@@ -380,6 +384,42 @@ class LaneProtocol(HttpToolsProtocol):
         self.since = self.lane.sweeper.now
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+
+async def _stream(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
+    """Write frames as they come, to the end of the answer or to the error that it ends with."""
+    head = stream_head(exchange, _common(connection, cycle))
+    heartbeat = connection.lane.heartbeat
+    connection.outflow = outflow = heartbeat.add(flow(exchange, answer, connection.transport.write, head))
+    if connection.stalled_since is not None:  # since the first write, when there was no outflow to tell yet
+        outflow.pause()
+    try:
+        await outflow.written(connection.transport.is_closing)
+    except ReaderDropped:
+        # Without the end of the answer, so that nobody takes it for whole; the caller may resume.
+        connection.transport.close()
+    finally:
+        heartbeat.discard(outflow)
+        connection.outflow = None
+
+
+def _open_socket(connection: LaneProtocol, *, head_bytes: int) -> SocketConnection | None:
+    """Hand a connection over to the socket that its request asks for; None if it asks for none that there is."""
+    lane, parser, cycle = connection.lane, connection.parser, cast("RequestResponseCycle | None", connection.cycle)
+    if (
+        not lane.sockets.knows(connection.url)
+        or not wants_socket(parser.get_method(), parser.get_http_version(), connection.headers)
+        or (cycle is not None and not cycle.response_complete)
+    ):
+        return None
+    if head_bytes > lane.max_header_bytes:
+        raise InvalidRequest(f"the request head is larger than {lane.max_header_bytes} bytes")
+    state = connection.server_state
+    common = _common(connection, _LaneCycle())
+    socket = lane.sockets.open(connection.url, connection.headers, connection.transport, state=state, common=common)
+    connection.connections.discard(connection)
+    state.total_requests += 1
+    return socket
 
 
 def _common(connection: LaneProtocol, cycle: _LaneCycle) -> bytes:

@@ -12,6 +12,7 @@ from narthex.http.pages import MAX_ITEMS
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, one_of, ref
+from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STATUSES, STREAMS
 from narthex.http.system_schemas import SYSTEM
 from narthex.resilience.idempotency import MAX_KEY_CHARACTERS
@@ -330,6 +331,13 @@ CANCEL_STREAM: Final = _control("End the call; what was written stays")
 DELETE_STREAM: Final = _get(
     _json("StreamDeleted"), tag="Streams", summary="Forget a stream that has ended", errors=_STREAM_ERRORS
 )
+CLIENT_SECRETS: Final[Json] = {
+    "tags": ["OpenAI"],
+    "summary": "Make an ephemeral key, which opens `/v1/realtime` and nothing else",
+    "description": "OpenAI's client secrets: https://platform.openai.com/docs/api-reference/realtime-sessions",
+    "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": ref("ClientSecretRequest")}}}},
+    "responses": _answers(_json("ClientSecret"), "The key.", errors=(400, 401, 403, 408, 413, 503)),
+}
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",
@@ -358,7 +366,7 @@ def install(app: FastAPI, keyring: Keyring) -> None:
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     document["components"] = {
-        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING, **STREAMS},
+        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING, **STREAMS, **SOCKETS},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -19,6 +19,8 @@ from narthex.http.entrance import Entrance
 from narthex.http.lane import Lane, LaneProtocol
 from narthex.http.late import LateApp
 from narthex.http.services import Services
+from narthex.http.sockets.door import SocketDoor
+from narthex.http.sockets.places import socket_routes
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ class Server(uvicorn.Server):
         self._drain = drain
         self._late = late
         self._lane = lane
+        self._sockets = lane.sockets.hub
+        self._sockets.clock = lambda: lane.sweeper.now
         self._on_ready = on_ready
         self._on_stop = on_stop
 
@@ -104,6 +108,9 @@ class Server(uvicorn.Server):
         began = time.monotonic()
         self._on_stop()
         await super().shutdown(sockets)
+        # Sockets with calls that did not end in time are told why, too.
+        self._sockets.close_all()
+        await asyncio.sleep(0)
         patience_s = float(self.config.timeout_graceful_shutdown or 0)
         # Answers that go on without a connection.
         await self._drain(0.0 if self.force_exit else max(0.0, began + patience_s - time.monotonic()))
@@ -114,15 +121,7 @@ def make_server(
 ) -> Server:
     """Return a server for these services; `await server.serve([listener])` runs it."""
     late = LateApp(lambda: _routes(services))
-    lane = Lane(
-        engine=services.engine,
-        access=services.access,
-        sweeper=Sweeper(_limits(settings)),
-        heartbeat=services.heartbeat,
-        max_body_bytes=settings.max_body_bytes,
-        max_header_bytes=settings.max_header_bytes,
-        max_connections=settings.max_connections,
-    )
+    lane = _lane(services, settings)
     config = uvicorn.Config(
         Entrance(late, services),
         http=type("Connection", (LaneProtocol,), {"lane": lane}),
@@ -139,6 +138,26 @@ def make_server(
         backlog=4_096,
     )
     return Server(config, lane, late, on_ready=on_ready, on_stop=on_stop, drain=services.registry.drain)
+
+
+def _lane(services: Services, settings: ServerSettings) -> Lane:
+    sockets = SocketDoor(
+        hub=services.sockets,
+        access=services.access,
+        keyring=services.keyring,
+        doorkeeper=services.doorkeeper,
+        routes=socket_routes(services),
+    )
+    return Lane(
+        engine=services.engine,
+        access=services.access,
+        sweeper=Sweeper(_limits(settings)),
+        heartbeat=services.heartbeat,
+        sockets=sockets,
+        max_body_bytes=settings.max_body_bytes,
+        max_header_bytes=settings.max_header_bytes,
+        max_connections=settings.max_connections,
+    )
 
 
 def _routes(services: Services) -> ASGIApp:

@@ -9,8 +9,10 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from narthex import __version__
+from narthex.config.settings import Settings
 from narthex.http.access import Access
 from narthex.http.heartbeat import Heartbeat
+from narthex.http.sockets.hub import SocketHub
 from narthex.pipeline.background import Background
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
@@ -48,6 +50,7 @@ class Services:
     background: Background
     explainer: Explainer
     registry: Registry
+    sockets: SocketHub
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""
@@ -56,11 +59,21 @@ class Services:
     embedded_status: Callable[[], dict[str, object]]
     address: Callable[[], str]
     """The address that the server listens on."""
-    data_dir: Path
-    max_body_bytes: int
+    settings: Settings
+    """As they were at the start."""
     version: str = __version__
 
     async def settle(self) -> None:
         """Wait a moment until other processes know what was changed by hand here; not at all if there are none."""
         if self.shared is not None:
             await self.shared.settle()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder."""
+        return self.settings.data_dir.expanduser()
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body, in bytes."""
+        return self.settings.server.max_body_bytes

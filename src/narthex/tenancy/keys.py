@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import MappingProxyType
+from typing import Final, NewType
 
 from narthex.errors import AuthenticationFailed
 from narthex.types.priorities import Priority
@@ -46,6 +47,15 @@ class Caller:
 LOCAL = Caller(name="local", ceiling=Priority.HIGH)
 """The local user, who needs no key while none is configured."""
 
+KeyMark = NewType("KeyMark", bytes)
+"""Which key somebody presented, without the key: its keyed hash, the same for the life of the process."""
+
+NO_KEY: Final = KeyMark(b"")
+"""The mark of the local user, who presents none."""
+
+_PEPPER: Final = secrets.token_bytes(32)
+"""Made anew in each process, and kept over reloads: a mark then stays that of its key."""
+
 
 class Keyring:
     """The keys that open this server.
@@ -70,12 +80,11 @@ class Keyring:
             priorities: How urgent calls are, and may say they are, by the name of their key.
             ceilings: How fast their streams may be, by the name of their key.
         """
-        self._pepper = secrets.token_bytes(32)
-        self._callers = {self._digest(key.encode()): _caller(name, tenants, priorities, ceilings) for name, key in keys}
+        self._callers = {mark_of(key.encode()): _caller(name, tenants, priorities, ceilings) for name, key in keys}
 
     def adopt(self, other: Keyring) -> None:
         """Hold the other ring's keys instead, at once."""
-        self._pepper, self._callers = other._pepper, other._callers
+        self._callers = other._callers
 
     @property
     def required(self) -> bool:
@@ -96,15 +105,33 @@ class Keyring:
         if not self._callers:
             return LOCAL
         if presented:
-            key = presented[7:] if presented[:7].lower() == b"bearer " else presented
-            caller = self._callers.get(self._digest(key))
+            key = bare(presented)
+            caller = self._callers.get(mark_of(key))
             if caller is not None:
                 return caller
             raise AuthenticationFailed("this API key is not valid here; check it, or ask who runs this server for one")
         raise AuthenticationFailed
 
-    def _digest(self, key: bytes) -> bytes:
-        return blake2b(key, key=self._pepper, digest_size=32).digest()
+    def mark(self, presented: bytes | None) -> KeyMark:
+        """Return the mark of the key that is presented; raises as `identify` does."""
+        self.identify(presented)
+        return mark_of(bare(presented)) if self._callers and presented else NO_KEY
+
+    def holder(self, mark: KeyMark) -> Caller | None:
+        """Return who calls with the key of this mark; None once that key opens nothing any more."""
+        if not self._callers:
+            return LOCAL if mark == NO_KEY else None
+        return self._callers.get(mark)
+
+
+def bare(presented: bytes) -> bytes:
+    """Return the key in the value of an `Authorization` or `x-api-key` header."""
+    return presented[7:] if presented[:7].lower() == b"bearer " else presented
+
+
+def mark_of(key: bytes) -> KeyMark:
+    """Return the mark of a key."""
+    return KeyMark(blake2b(key, key=_PEPPER, digest_size=32).digest())
 
 
 def _caller(

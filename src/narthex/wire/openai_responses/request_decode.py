@@ -66,11 +66,11 @@ def _request(asked: RequestBody, extra: dict[str, object]) -> ChatRequest:
         top_p=asked.top_p,
         logprobs=logprobs,
         top_logprobs=asked.top_logprobs,
-        tools=tuple(_tool(tool, f"tools.{index}") for index, tool in enumerate(asked.tools or ())),
-        tool_choice=_tool_choice(asked.tool_choice),
+        tools=tuple(function_tool(tool, f"tools.{index}") for index, tool in enumerate(asked.tools or ())),
+        tool_choice=tool_choice_of(asked.tool_choice),
         parallel_tool_calls=asked.parallel_tool_calls,
         response_format=_format(asked.text.format if asked.text else None),
-        reasoning=_reasoning(asked.reasoning),
+        reasoning=reasoning_of(asked.reasoning),
         user=asked.user,
         metadata=asked.metadata,
         service_tier=asked.service_tier,
@@ -88,7 +88,13 @@ def _messages(asked: RequestBody) -> tuple[Message, ...]:
     return (Message(role="system", parts=(Text(text=asked.instructions),)), *messages)
 
 
-def _tool(tool: ToolBody, where: str) -> Tool:
+def function_tool(tool: ToolBody, where: str) -> Tool:
+    """Return a function that may be called.
+
+    Raises:
+        InvalidRequest: It has no name.
+        UnsupportedContent: It is one of the provider's own tools.
+    """
     if tool.type != "function":
         raise untranslatable(f"a tool of type {tool.type!r}", f"{where}.type", _REMEDY)
     return Tool(
@@ -99,7 +105,8 @@ def _tool(tool: ToolBody, where: str) -> Tool:
     )
 
 
-def _tool_choice(choice: str | ToolChoiceBody | None) -> ToolChoice | None:
+def tool_choice_of(choice: str | ToolChoiceBody | None) -> ToolChoice | None:
+    """Return whether and which tool must be called; raises as `function_tool` does."""
     if choice is None:
         return None
     if isinstance(choice, str):
@@ -133,7 +140,8 @@ def _format(wished: FormatBody | None) -> ResponseFormat | None:
     )
 
 
-def _reasoning(wished: ReasoningBody | None) -> ReasoningSettings | None:
+def reasoning_of(wished: ReasoningBody | None) -> ReasoningSettings | None:
+    """Return how much the model may think, if that is said."""
     if wished is None or wished.effort is None:
         return None
     return ReasoningSettings(enabled=wished.effort != "none", effort=wished.effort)

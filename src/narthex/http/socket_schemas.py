@@ -1,0 +1,33 @@
+"""The schemas of what is asked over HTTP about sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from narthex.http.schemas import COUNT, OBJECT, TEXT, Json, complete, nullable, one_of, record, said
+
+SOCKETS: Final[Mapping[str, Json]] = {
+    "ClientSecretRequest": complete(
+        {
+            "expires_after": nullable(
+                complete(
+                    {
+                        "anchor": one_of("created_at"),
+                        "seconds": {"type": "integer", "minimum": 10, "maximum": 7_200},
+                    },
+                    ("anchor", "seconds"),
+                )
+            ),
+            "session": said(nullable(OBJECT), "What every session that the key opens begins with."),
+        },
+        ("expires_after", "session"),
+    ),
+    "ClientSecret": complete(
+        {
+            "value": said(TEXT, "The key; it is not shown again."),
+            "expires_at": said(COUNT, "Unix time in seconds, after which it opens nothing."),
+            "session": record({"id": TEXT, "type": one_of("realtime"), "model": TEXT}, ("id", "type", "model")),
+        }
+    ),
+}
