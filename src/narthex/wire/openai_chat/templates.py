@@ -14,7 +14,7 @@ from itertools import repeat
 _SAID = re.compile(rb'"(?:content|reasoning_content|reasoning|arguments|text|obfuscation)": ?"((?:[^"\\]|\\.)*)"')
 _INSIDE = re.compile(rb'(?:[^"\\]|\\.)*')
 _BACKSLASH = 0x5C
-_FIRST_LOOK_BYTES = 1_024
+_FIRST_LOOK_BYTES = 2_048
 _FARTHEST_LOOK_BYTES = 65_536
 _FRAME_END = b"\n\n"
 _without_head = bytes.removeprefix
@@ -63,14 +63,17 @@ class Template:
             end += sum(map(len, frames[:fitting])) + len(_FRAME_END) * fitting
             if not frames or fitting < len(frames):
                 break
-            ahead_bytes = min(ahead_bytes * 8, _FARTHEST_LOOK_BYTES)
+            ahead_bytes = min(ahead_bytes * 4, _FARTHEST_LOOK_BYTES)
         return count, end
 
     def _fitting(self, frames: list[bytes]) -> int:
         """Return how many of the first frames fit."""
-        low, high = 0, len(frames) + 1
-        # All of them, nearly always; otherwise each half is looked over once more at most.
         middle = len(frames)
+        while middle and not (frames[middle - 1].startswith(self.head) and frames[middle - 1].endswith(self._line_end)):
+            # How a stream ends.
+            middle -= 1
+        low, high = 0, middle + 1
+        # All of them, nearly always; otherwise each half is looked over once more at most.
         while high - low > 1:
             if self._all_fit(frames[low:middle]):
                 low = middle
