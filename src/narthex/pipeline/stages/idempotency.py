@@ -32,8 +32,6 @@ _OURS: Final = b"x-narthex-"
 _UNCHANGING: Final = (
     b"x-narthex-timeout",
     b"x-narthex-priority",
-    *(b"x-narthex-max-tokens-per-second", b"x-narthex-max-bytes-per-second"),
-    *(b"x-narthex-min-chunk-bytes", b"x-narthex-flush-ms"),
 )
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
 _OF_DELIVERY: Final = (
