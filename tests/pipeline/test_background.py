@@ -102,7 +102,7 @@ async def test_the_events_are_read_from_any_one_on() -> None:
         assert sequence(reader.take()) == list(range(0 if after is None else after + 1, 11))
     with pytest.raises(CursorAhead):
         house.background.stream(LOCAL, kept, 11)
-    house.registry.forget(owned)
+    house.registry.forget(house.registry.find(LOCAL.owner, response_id))
     with pytest.raises(StreamExpired):
         house.background.stream(LOCAL, kept, None)
 

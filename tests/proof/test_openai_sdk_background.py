@@ -34,11 +34,12 @@ def client(keyed: RunningGateway) -> Iterator[openai.OpenAI]:
 
 def when(client: openai.OpenAI, response_id: str, is_so: Callable[[Response], bool]) -> Response:
     """Ask for a response, as an application does, until it is as it should be."""
+    response = client.responses.retrieve(response_id)
     for _ in range(1_000):
-        response = client.responses.retrieve(response_id)
         if is_so(response):
             return response
         time.sleep(0.01)
+        response = client.responses.retrieve(response_id)
     pytest.fail(f"it stayed {response.status}")
 
 
