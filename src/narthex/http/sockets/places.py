@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from narthex.http.services import Services
 from narthex.http.sockets.contract import SocketRoute, Visit
 from narthex.http.sockets.realtime import SUBPROTOCOL, Realtime
+from narthex.http.sockets.streams import SUBPROTOCOL as STREAMS_SUBPROTOCOL
+from narthex.http.sockets.streams import StreamsTalk
 
 REALTIME_PATH = "/v1/realtime"
+STREAMS_PATH = "/v1/streams/ws"
 
 
 def socket_routes(services: Services) -> Mapping[bytes, SocketRoute]:
@@ -22,4 +25,10 @@ def socket_routes(services: Services) -> Mapping[bytes, SocketRoute]:
             limit_bytes=services.sockets.limits.max_conversation_bytes,
         )
 
-    return {REALTIME_PATH.encode(): SocketRoute(subprotocol=SUBPROTOCOL, ephemeral=True, talk=realtime)}
+    def streams(visit: Visit) -> StreamsTalk:
+        return StreamsTalk(services.engine, services.registry, visit)
+
+    return {
+        REALTIME_PATH.encode(): SocketRoute(subprotocol=SUBPROTOCOL, ephemeral=True, talk=realtime),
+        STREAMS_PATH.encode(): SocketRoute(subprotocol=STREAMS_SUBPROTOCOL, ephemeral=False, talk=streams),
+    }
