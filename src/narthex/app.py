@@ -38,6 +38,8 @@ from narthex.pipeline.generate import Generator
 from narthex.pipeline.hedging import Hedger
 from narthex.pipeline.in_process import InProcess
 from narthex.pipeline.merges import configured_merges
+from narthex.pipeline.playback import Player
+from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.responses import Responses, shelf_limits
@@ -58,6 +60,7 @@ from narthex.policies import (
     limit_policy,
     link_settings,
     maximums,
+    recording_limits,
     shadow_limits,
     socket_limits,
 )
@@ -77,6 +80,7 @@ from narthex.routing.pacing import Spending
 from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
 from narthex.stores.shelves import MemoryShelf
+from narthex.streams.recordings import Recordings
 from narthex.telemetry.lag import LagWatch
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLog
@@ -132,6 +136,7 @@ class Gateway(InProcess):
         self.embedded = _embedded(settings.embedded, data_dir)
         self.pool = ProviderPool(self.embedded, os.environ)
         self._resources.push_async_callback(self.pool.aclose)
+        self.recorder = self._recorder(settings, data_dir / "recordings")
         # First to end: what is cancelled here still needs its provider, and leaves its line in the log.
         self._resources.push_async_callback(self._tasks.aclose)
         self.catalog = await self.pool.catalog(settings)
@@ -155,6 +160,7 @@ class Gateway(InProcess):
         self.simulation = Simulation(settings.streams.simulated_tokens_per_s)
         settlement = Settlement(self.metrics, log, self.spending)
         self.registry = Registry(keep_policy(settings.streams), settlement.live)
+        self.player = Player(self.registry, self.recorder, self._tasks.spawn)
         self._keep_responses(settings)
         self.metrics.sources += [self.registry.lines, self.responses.lines, self._shelf.lines]
         engine = Engine(self._stages(settlement), settlement)
@@ -209,7 +215,7 @@ class Gateway(InProcess):
             shadows=self.shadows,
             cascades=self.cascades,
             simulation=self.simulation,
-            own=Own(self.registry, settlement.live, self._tasks.spawn),
+            own=Own(self.registry, settlement.live, self._tasks.spawn, self.recorder),
             pace=self.pace,
             merge=self._merge(settlement),
         )
@@ -269,6 +275,12 @@ class Gateway(InProcess):
             figures=self.figures if settings.virtual else None,
             hedger=self.hedger.by(settings.hedging),
         )
+
+    def _recorder(self, settings: Settings, folder: Path) -> Recorder:
+        recordings = Recordings(folder, recording_limits(settings.streams))
+        # After the tasks have ended: what they bring until then is recorded.
+        self._resources.push_async_callback(recordings.aclose)
+        return Recorder(recordings)
 
     def _open_log(self, folder: Path) -> RequestLog | None:
         settings = self.settings.log
@@ -330,6 +342,7 @@ class Gateway(InProcess):
     def _reload_streams(self, streams: StreamSettings) -> None:
         self.simulation.tokens_per_s = streams.simulated_tokens_per_s
         self.registry.adopt(keep_policy(streams))
+        self.recorder.recordings.limits = recording_limits(streams)
         self.pace.adopt(streams)
         self.heartbeat.interval_s = streams.keep_alive_comment_s
 
@@ -348,7 +361,7 @@ class Gateway(InProcess):
             shedder=self.shedder,
             router=self.router,
             explainer=self._explainer(),
-            registry=self.registry,
+            player=self.player,
             heartbeat=self.heartbeat,
             pace=self.pace,
             background=self.background,

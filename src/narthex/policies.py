@@ -23,6 +23,7 @@ from narthex.resilience.breakers import BreakerPolicy
 from narthex.resilience.concurrency import LimitPolicy
 from narthex.stores.link import LinkSettings
 from narthex.streams.log import LogBounds
+from narthex.streams.recordings import RecordingLimits
 
 
 def breaker_policy(breakers: BreakerSettings) -> BreakerPolicy:
@@ -103,6 +104,15 @@ def link_settings(settings: RedisSettings) -> LinkSettings | None:
         prefix=settings.prefix,
         connect_timeout_s=settings.connect_timeout_s,
         timeout_s=settings.timeout_s,
+    )
+
+
+def recording_limits(settings: StreamSettings) -> RecordingLimits:
+    """Return how much is recorded of streams."""
+    return RecordingLimits(
+        max_recordings=settings.max_recordings,
+        max_bytes=settings.max_recording_bytes,
+        max_total_bytes=settings.max_recordings_bytes,
     )
 
 

@@ -21,7 +21,9 @@ from narthex.tenancy.keys import Keyring
 from tests.http.doors import Json, house
 
 PUBLIC = {"/health", "/livez", "/readyz", "/docs", "/openapi.json"}
-STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate", "/v1/streams/merge"}
+STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate", "/v1/streams/merge"} | {
+    "/v1/recordings/{name}/replay"
+}
 
 
 async def document_of(data_dir: Path) -> Json:

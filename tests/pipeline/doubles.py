@@ -21,6 +21,7 @@ from narthex.pipeline.contract import Check, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
+from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.recovery import Recovery
 from narthex.pipeline.registry import KeepPolicy, Registry
 from narthex.pipeline.replay import Kept
@@ -51,6 +52,7 @@ from narthex.routing.router import Router
 from narthex.routing.strategies import Surroundings
 from narthex.routing.virtual import VirtualModel
 from narthex.stores.shelves import MemoryShelf
+from narthex.streams.recordings import Recordings
 from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
@@ -148,7 +150,7 @@ class House:
             doorkeeper=self.doorkeeper,
             idempotency=Idempotency(remembering, self.tasks.spawn),
             remember=self._remember(responses),
-            own=Own(self.registry, {}, self.tasks.spawn),
+            own=Own(self.registry, {}, self.tasks.spawn, Recorder(Recordings(Path("recordings")))),
             catalog=self.catalog,
             router=self.router,
             spawn=self.tasks.spawn,

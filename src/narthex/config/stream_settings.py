@@ -48,6 +48,18 @@ class StreamSettings(Section):
     pause_limit_s: Seconds = Field(
         default=120.0, description="How long a stream may be paused before its call is ended, in seconds."
     )
+    max_recordings: int = Field(
+        default=100,
+        ge=0,
+        description="Recordings of one tenant, or of one key alone; the oldest are deleted first. With 0 nothing is "
+        "recorded.",
+    )
+    max_recording_bytes: int = Field(
+        default=16_777_216, ge=65_536, description="Bytes of one recording; it ends there, and says so."
+    )
+    max_recordings_bytes: int = Field(
+        default=1_073_741_824, ge=65_536, description="Bytes of all recordings; the oldest are deleted first."
+    )
     simulated_tokens_per_s: float | None = Field(
         default=None,
         gt=0,

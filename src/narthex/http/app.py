@@ -25,6 +25,7 @@ from narthex.http.routes.merging import merging_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.provider_keys import provider_key_routes
 from narthex.http.routes.realtime import realtime_routes
+from narthex.http.routes.recordings import recording_routes
 from narthex.http.routes.responses import response_routes
 from narthex.http.routes.streams import stream_routes
 from narthex.http.routes.system import system_routes
@@ -37,6 +38,7 @@ _ROUTES: Final = (
     generate_routes,
     merging_routes,
     stream_routes,
+    recording_routes,
     system_routes,
     breaker_routes,
     explaining_routes,

@@ -79,6 +79,12 @@ _KEEPING: Final[tuple[Json, ...]] = (
         "description": "Keeps a streamed answer; says what becomes of the call when nobody reads it any more.",
         "schema": {"enum": ["cancel", "detach"]},
     },
+    {
+        "name": "x-narthex-record",
+        "in": "header",
+        "description": "`on` keeps a streamed answer and records it.",
+        "schema": {"enum": ["on", "off"]},
+    },
 )
 _ERROR_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
@@ -294,6 +300,9 @@ SET_PROVIDER_KEY: Final[Json] = {
 }
 _EVENTS: Final[Json] = {"text/event-stream": {"schema": ref("StreamEvent")}}
 _STREAM_ERRORS: Final = (400, 401, 403, 404, 409, 410)
+_SPEED: Final = _query(
+    "speed", {"type": ["number", "string"]}, "1 for the pace that it had, 2 for twice that; 0 or `max` for at once."
+)
 LIST_STREAMS: Final[Json] = {
     **_get(_json("Streams"), tag="Streams", summary="List one's own streams", errors=(400, 401, 403)),
     "openapi_extra": {
@@ -314,7 +323,7 @@ GET_STREAM: Final[Json] = {
         "With `after`, with `Last-Event-ID`, or where `text/event-stream` is accepted, the events behind that number, "
         "byte by byte as they were written, to the end; otherwise a report."
     ),
-    "openapi_extra": {"parameters": [_query("after", COUNT, "Number of the last event that you have, or 0.")]},
+    "openapi_extra": {"parameters": [_query("after", COUNT, "Number of the last event that you have, or 0."), _SPEED]},
 }
 MERGE_STREAMS: Final[Json] = {
     "tags": ["Streams"],
@@ -338,6 +347,45 @@ CLIENT_SECRETS: Final[Json] = {
     "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": ref("ClientSecretRequest")}}}},
     "responses": _answers(_json("ClientSecret"), "The key.", errors=(400, 401, 403, 408, 413, 503)),
 }
+STREAM_TIMELINE: Final[Json] = {
+    **_get(
+        _json("StreamTimeline"),
+        tag="Streams",
+        summary="Tell how a stream went: its events over time, its pauses and stalls, what was tried",
+        errors=_STREAM_ERRORS,
+    ),
+    "openapi_extra": {
+        "parameters": [
+            _query(
+                "buckets",
+                {"type": "integer", "minimum": 1, "maximum": 1_000},
+                "Spans of time it is cut into; 60 by default.",
+            )
+        ]
+    },
+}
+RECORD_STREAM: Final = _get(
+    _json("Recording"), tag="Streams", summary="Record a kept stream, from its oldest event on", errors=_STREAM_ERRORS
+)
+LIST_RECORDINGS: Final = _get(_json("Recordings"), tag="Streams", summary="List one's own recordings")
+GET_RECORDING: Final = _get(
+    {"application/x-ndjson": {"schema": TEXT}},
+    tag="Streams",
+    summary="Download a recording",
+    errors=(401, 403, 404),
+)
+REPLAY_RECORDING: Final[Json] = {
+    **_get(_EVENTS, tag="Streams", summary="Play a recording as a stream", errors=(400, 401, 403, 404, 410, 429, 503)),
+    "openapi_extra": {
+        "parameters": [
+            _SPEED,
+            _query("after", COUNT, "Number of the event behind which it begins; by default all is played."),
+        ]
+    },
+}
+DELETE_RECORDING: Final = _get(
+    _json("RecordingDeleted"), tag="Streams", summary="Delete a recording", errors=(401, 403, 404)
+)
 DOCUMENT: Final = _get(
     {"application/json": {"schema": {"type": "object"}}},
     tag="System",

@@ -17,6 +17,7 @@ from narthex.pipeline.background import Background
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
+from narthex.pipeline.playback import Player
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
@@ -49,8 +50,8 @@ class Services:
     pace: SetPace
     background: Background
     explainer: Explainer
-    registry: Registry
     sockets: SocketHub
+    player: Player
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""
@@ -62,6 +63,11 @@ class Services:
     settings: Settings
     """As they were at the start."""
     version: str = __version__
+
+    @property
+    def registry(self) -> Registry:
+        """Where streams are found."""
+        return self.player.registry
 
     async def settle(self) -> None:
         """Wait a moment until other processes know what was changed by hand here; not at all if there are none."""

@@ -46,6 +46,7 @@ STREAMS: Final[Mapping[str, Json]] = {
             "last_seq": said(COUNT, "Number of the newest event."),
             "readers": COUNT,
             "on_disconnect": one_of("cancel", "detach"),
+            "replay_of": said(nullable(TEXT), "ID of the recording that is played here."),
             "attempts": said(TEXT, "What was tried; empty if all went well at once."),
             "progress": ref("StreamProgress"),
             "usage": nullable(ref("StreamUsage")),
@@ -86,5 +87,70 @@ STREAMS: Final[Mapping[str, Json]] = {
             "estimated": FLAG,
         }
     ),
+    "StreamTimeline": complete(
+        {
+            "id": TEXT,
+            "object": {"const": "stream.timeline"},
+            "status": one_of(*STATUSES),
+            "first_seq": said(COUNT, "Number of the first event that is told of; those before are no longer held."),
+            "last_seq": COUNT,
+            "duration_ms": said(COUNT, "Until its last event, or now. All times count from when the stream began."),
+            "first_event_ms": nullable(COUNT),
+            "silent_ms": said(nullable(COUNT), "How long nothing has come; null once it has ended."),
+            "bytes": COUNT,
+            "events": COUNT,
+            "tokens": said(COUNT, "Events with content, which nearly are the tokens."),
+            "bucket_ms": said(COUNT, "Length of each span of time."),
+            "buckets": listed(complete({"t_ms": COUNT, "events": COUNT, "bytes": COUNT, "tokens": COUNT})),
+            "gaps": nullable(
+                complete(
+                    {
+                        "mean": NUMBER,
+                        "p50": COUNT,
+                        "p95": COUNT,
+                        "p99": COUNT,
+                        "longest": said(
+                            listed(complete({"after_seq": COUNT, "t_ms": COUNT, "gap_ms": COUNT})),
+                            "The longest first, at most 20.",
+                        ),
+                    }
+                )
+            ),
+            "stalls": said(complete({"count": COUNT, "total_ms": COUNT}), "Gaps of a second and more."),
+            "attempts": listed(
+                complete(
+                    {
+                        "target": TEXT,
+                        "way": said(TEXT, "`first`, `retry`, `fallback`, `hedge`, `prefill` and so on."),
+                        "began_ms": nullable(COUNT),
+                        "ended_ms": nullable(COUNT),
+                        "failure": nullable(TEXT),
+                    }
+                )
+            ),
+            "seams": said(
+                listed(complete({"seq": COUNT, "t_ms": nullable(COUNT), "way": TEXT, "target": TEXT})),
+                "Where what another attempt added begins, in an answer that had broken.",
+            ),
+        }
+    ),
+    "Recordings": complete({"object": {"const": "list"}, "data": listed(ref("Recording"))}),
+    "Recording": complete(
+        {
+            "id": said(TEXT, "Of the stream."),
+            "object": {"const": "recording"},
+            "status": said(one_of("recording", "whole", "truncated"), "`truncated`: it ended before the stream did."),
+            "reason": said(nullable(one_of("too_large", "disk", "stopped")), "Why it did; null if it was cut."),
+            "model": TEXT,
+            "dialect": TEXT,
+            "created_at": COUNT,
+            "recorded_at": COUNT,
+            "first_seq": COUNT,
+            "last_seq": COUNT,
+            "duration_ms": COUNT,
+            "bytes": COUNT,
+        }
+    ),
+    "RecordingDeleted": complete({"id": TEXT, "object": {"const": "recording"}, "deleted": {"const": True}}),
     "StreamDeleted": complete({"id": TEXT, "object": {"const": "stream"}, "deleted": {"const": True}}),
 }

@@ -84,12 +84,14 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     """Class of the failure; None if the attempt succeeded."""
     input_tokens: int = 0
     """Tokens of the prompt, estimated, of an attempt that was let go beside another."""
+    begun_at: float = 0.0
+    """When it began, in seconds of the monotonic clock."""
 
     @classmethod
     def of(cls, target: Target, way: str, begun: float, error: NarthexError | None) -> Tried:
         """Return the attempt that began then, in seconds of the monotonic clock, and ends now."""
         failure = None if error is None else word_of(error)
-        return cls(target.name, way, int((monotonic() - begun) * 1_000_000), failure)
+        return cls(target.name, way, int((monotonic() - begun) * 1_000_000), failure, 0, begun)
 
 
 def word_of(error: NarthexError) -> str:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from narthex.errors import Cancelled, NarthexError, StreamEnded, StreamNotKept
-from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.exchange import Exchange, Tried
 from narthex.streams.log import Log
 from narthex.streams.stream import Stream
 from narthex.types.usage import Usage
@@ -84,6 +84,8 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     readers: int
     on_disconnect: OnDisconnect
+    replay_of: str | None
+    """ID of the recording that is played here."""
     attempts: str
     """What was tried, as in the header `x-narthex-attempts`."""
     progress: Progress
@@ -106,6 +108,7 @@ class _Facts(msgspec.Struct, frozen=True):
     model: str
     target: str | None
     attempts: str
+    tried: tuple[Tried, ...]
     usage: Usage | None
     received_at: float
     first_frame_at: float
@@ -119,6 +122,7 @@ class _Facts(msgspec.Struct, frozen=True):
             exchange.model_asked,
             None if exchange.target is None else exchange.target.name,
             exchange.story,
+            exchange.attempts,
             exchange.usage,
             exchange.received_at,
             exchange.first_frame_at,
@@ -149,6 +153,8 @@ class Owned:
         self.digest = digest_of(exchange)
         self.began = False
         """Whether there is an answer, or the beginning of one."""
+        self.replay_of: str | None = None
+        """ID of the recording that is played, if it is a replay."""
         self.ending: NarthexError | None = None
         """Why its owner ends it, before it has begun."""
         self._exchange: Exchange | None = exchange
@@ -188,6 +194,11 @@ class Owned:
             return "paused"
         return "running" if answer.frames_total else "waiting"
 
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """What was tried, in order; empty if the first attempt succeeded."""
+        return self._told().tried
+
     def report(self) -> StreamReport:
         """Return how it stands."""
         facts, answer, log = self._told(), self.answer, self.log
@@ -204,6 +215,7 @@ class Owned:
             last_seq=0 if log is None else log.last_number,
             readers=int(not self.ended) if log is None else log.readers,
             on_disconnect="detach" if log is not None and log.detached else "cancel",
+            replay_of=self.replay_of,
             attempts=facts.attempts,
             progress=self._progress(facts, answer),
             usage=facts.usage,

@@ -65,13 +65,21 @@ class Registry:
         self._running: dict[str, int] = {}
         self._handles: dict[str, Owned] = {}
 
-    def open(self, exchange: Exchange, *, id: str | None, on_disconnect: OnDisconnect | None) -> Owned:  # noqa: A002 - its name
+    def open(
+        self,
+        exchange: Exchange,
+        *,
+        id: str | None,  # noqa: A002 - its name
+        on_disconnect: OnDisconnect | None,
+        first_number: int = 1,
+    ) -> Owned:
         """Begin to keep the answer to a call.
 
         Args:
             exchange: The call.
             id: The caller's own choice; by default the ID of the request.
             on_disconnect: What becomes of the call when nobody reads any more; by default what the policy says.
+            first_number: Of its first event.
 
         Raises:
             StreamExists: The ID stands for another stream of the same owner.
@@ -87,7 +95,7 @@ class Registry:
             # It failed before there was anything to read: its caller tries again.
             self._drop(key)
         self._check_room(owner)
-        log = Log(exchange.dialect, self.policy.bounds, weigh=self._weigh)
+        log = Log(exchange.dialect, self.policy.bounds, weigh=self._weigh, first_number=first_number)
         log.detached = (on_disconnect or self.policy.on_disconnect) == "detach"
         owned = Owned(exchange, id=key[1], owner=owner, log=log)
         self._kept[key] = owned

@@ -22,7 +22,7 @@ from narthex.pipeline.splicing import Way as Manner
 from narthex.providers.catalog import Target
 from narthex.resilience.decisions import failure_of
 from narthex.resilience.recovery import Way
-from narthex.streams.stream import Stream
+from narthex.streams.stream import SeamMark, Stream
 from narthex.types.dialects import Operation
 from narthex.types.events import (
     Ended,
@@ -166,6 +166,7 @@ class _Continuation:
         self._has_usage = False
         self._told: dict[str, object] = {}
         self._seam = Seam("", "restart")
+        self._joined = False
         self.way: Manner = "restart"
 
     async def follow(self, target: Target, way: Manner, why: NarthexError) -> None:
@@ -187,7 +188,7 @@ class _Continuation:
         exchange, said = self.exchange, self.transcript.text
         self.way = way
         self._target, self._begun = target, time.monotonic()
-        self._seam = Seam(said, way)
+        self._seam, self._joined = Seam(said, way), False
         self._told = {"rescued": way, "model": target.name, "after": getattr(why, "failure", why.code)}
         request = exchange.chat_request()
         if way != "restart":
@@ -241,6 +242,10 @@ class _Continuation:
             self._delivered += 1
             self._stream.events_total += 1
         frame = event if self._encode is None else self._encode(event)
+        if frame and not self._joined:
+            self._joined = True
+            mark = SeamMark(self._stream.frames_total, self.way, self._target.name)
+            self._stream.seam_marks = (*self._stream.seam_marks, mark)
         if last:
             self._stream.close(last=frame or None)
         elif frame:

@@ -162,7 +162,7 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
     if exchange.replays is not None:
         return msgspec.structs.replace(line, replayed=True)
-    attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)) for one in exchange.attempts)
+    attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)[:5]) for one in exchange.attempts)
     instead_of = exchange.instead_of
     return msgspec.structs.replace(
         line,

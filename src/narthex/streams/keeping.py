@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from narthex.errors import Cancelled, InternalError, NarthexError
 from narthex.streams.log import Log
-from narthex.streams.stream import Stream
+from narthex.streams.stream import SeamMark, Stream
 from narthex.types.events import Event
 
 RETRY_MS: Final = 3_000
@@ -100,9 +100,17 @@ class Keeping:
             self._end(source.error)
 
     def _write(self, frames: list[bytes | Event]) -> None:
-        encode = self._encode
-        for frame in frames:
+        encode, marks = self._encode, self._source.seam_marks
+        first = self._reader.position - len(frames)
+        for place, frame in enumerate(frames, first):
+            if marks:
+                self._mark(marks, place)
             self._tell(cast("bytes", frame) if encode is None else encode(cast("Event", frame)))
+
+    def _mark(self, marks: tuple[SeamMark, ...], place: int) -> None:
+        """Take over that the answer goes on here after a break."""
+        log = self._log
+        log.seams += tuple((log.last_number + 1, mark) for mark in marks if mark.frame == place)
 
     def _end(self, error: NarthexError | None) -> None:
         log = self._log

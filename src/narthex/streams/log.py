@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final, cast
 
 from narthex.errors import CursorAhead, EventsForgotten, NarthexError
-from narthex.streams.stream import FRAME_BYTES, HIGH_WATER_BYTES, LOW_WATER_BYTES, Frame, Reader, Stream
+from narthex.streams.stream import FRAME_BYTES, HIGH_WATER_BYTES, LOW_WATER_BYTES, Frame, Reader, SeamMark, Stream
 from narthex.types.dialects import Dialect
 
 _FORGET_TO: Final = 7 / 8
@@ -51,6 +51,13 @@ class Log(Stream):
     stop: Callable[[NarthexError], object] | None = None
     """Ends the call that produces the answer, and the log with this error; None before it has begun, and at the end."""
 
+    on_event: Callable[[int, int, bytes], object] | None = None
+    """Told of each event: its number, its milliseconds and itself. It is no reader, neither holds nor is held."""
+    seams: tuple[tuple[int, SeamMark], ...] = ()
+    """Numbers of the first events of what another attempt added after the answer had broken, and what that was."""
+    stands_still: bool = False
+    """Whether a pause of delivery stops the producer at once, and not only when much waits."""
+
     _looked_at = 0
     _halted_at = 0
 
@@ -61,6 +68,7 @@ class Log(Stream):
         *,
         weigh: Callable[[int], object] = lambda _bytes: None,
         clock: Callable[[], float] = monotonic,
+        first_number: int = 1,
     ) -> None:
         """Open a log.
 
@@ -69,6 +77,7 @@ class Log(Stream):
             bounds: What may be held.
             weigh: Told how many bytes of memory are taken up more, or fewer.
             clock: Says the seconds.
+            first_number: Of its first event; above 1 if those before are known to be forgotten.
         """
         super().__init__(dialect)
         self.bounds = bounds or LogBounds()
@@ -76,6 +85,7 @@ class Log(Stream):
         self._clock = clock
         self.opened_at = clock()
         """When it was opened, in seconds of its clock."""
+        self._first = self.frames_total = first_number - 1
         self._ends = array("Q")
         self._times_ms = array("I")
 
@@ -103,6 +113,11 @@ class Log(Stream):
     def times_ms(self) -> array[int]:
         """When each event came that is held, in milliseconds since the log was opened."""
         return self._times_ms
+
+    def time_of(self, number: int) -> int | None:
+        """Return when an event came, in milliseconds since the log was opened; None if it is not held."""
+        place = number - self.first_number
+        return self._times_ms[place] if 0 <= place < len(self._times_ms) else None
 
     def reader(self, wake: Callable[[], None] | None = None, *, after: int = 0) -> LogReader:
         """Return a new reader behind the event with the number `after`; see `Stream.reader`.
@@ -156,6 +171,9 @@ class Log(Stream):
         """Give readers nothing from now on; the producer goes on until as much waits as may."""
         self._halted_at = self.bytes_total
         super().pause_delivery()
+        if self.stands_still and not self._paused:
+            self._paused = True
+            self._pause()
 
     def resume_delivery(self) -> None:
         """Give readers what has come meanwhile, and what comes."""
@@ -177,7 +195,10 @@ class Log(Stream):
         assert isinstance(frame, bytes), "a log holds events that are written"
         super()._add(frame)
         self._ends.append(self.bytes_total)
-        self._times_ms.append(int((self._clock() - self.opened_at) * 1_000))
+        time_ms = int((self._clock() - self.opened_at) * 1_000)
+        self._times_ms.append(time_ms)
+        if self.on_event is not None:
+            self.on_event(self.frames_total, time_ms, frame)
         self._weigh(FRAME_BYTES + len(frame))
         if self._unread > self.bounds.max_bytes:
             self._forget()

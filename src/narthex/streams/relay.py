@@ -37,6 +37,7 @@ class _Relay:
             return
         frames = self._reader.take()
         last = frames.pop() if source.closed and frames else None
+        stream.seam_marks = source.seam_marks
         for frame in frames:
             stream.append(frame)
         stream.events_total = source.events_total

@@ -31,6 +31,18 @@ EVENT_BYTES = 96
 
 _encode = msgspec.json.Encoder().encode
 
+
+class SeamMark(msgspec.Struct, frozen=True):
+    """Where what another attempt added begins, in an answer that had broken."""
+
+    frame: int
+    """How many frames came before."""
+    way: str
+    """How the attempt was asked: `prefill`, `told` or `restart`."""
+    target: str
+    """`provider/model` that was asked."""
+
+
 Frame = bytes | Event
 """Whole frames of the stream's dialect, one or several; or one event of the inner vocabulary."""
 
@@ -65,6 +77,9 @@ class Stream:
     """Whether an error that ends it is among its frames already."""
     halted: bool = False
     """Whether delivery is paused: readers are given nothing, and do not see the end."""
+
+    seam_marks: tuple[SeamMark, ...] = ()
+    """Where an answer that had broken was gone on with."""
 
     _first = 0
     """Number of the oldest frame held."""

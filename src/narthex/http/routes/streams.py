@@ -17,6 +17,7 @@ from narthex.http.stream_schemas import STATUSES
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.stages.own import cursor
+from narthex.streams.tempo import Tempo, in_tempo, speed_of
 
 MAX_LISTED: Final = 1_000
 _LISTED: Final = 100
@@ -38,10 +39,10 @@ def stream_routes(services: Services) -> APIRouter:
     @router.get("/v1/streams/{name}", **openapi.GET_STREAM)  # type: ignore[arg-type]  # as above
     async def stream(request: Request, name: str) -> Response:
         owned = registry.find(_owner(request), name)
-        after = _after(request, name)
+        after = after_of(request, name)
         if after is None:
             return _json(owned.report())
-        return follow(services, request, owned, after)
+        return _events(services, request, owned, after)
 
     @router.delete("/v1/streams/{name}", **openapi.DELETE_STREAM)  # type: ignore[arg-type]  # as above
     async def delete(request: Request, name: str) -> Response:
@@ -90,12 +91,26 @@ def follow(services: Services, request: Request, owned: Owned, after: int) -> Re
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
+def _events(services: Services, request: Request, owned: Owned, after: int) -> Response:
+    """Return the events of a stream behind the one with this number, in the time that they took if that is wanted."""
+    said = request.query_params.get("speed")
+    if said is None:
+        return follow(services, request, owned, after)
+    speed, log = speed_of(said), owned.log
+    if log is None:
+        raise StreamNotKept
+    reader = log.reader(after=after)
+    headers = {"x-narthex-stream-id": owned.id, **STREAM_HEADERS}
+    tempo = Tempo(speed, from_ms=log.time_of(after) or 0)
+    return StreamingResponse(in_tempo(log, reader, tempo), media_type="text/event-stream", headers=headers)
+
+
 def _owner(request: Request) -> str:
     owner: str = request.scope["narthex.caller"].owner
     return owner
 
 
-def _after(request: Request, name: str) -> int | None:
+def after_of(request: Request, name: str) -> int | None:
     """Return behind which event is read; None if a report is wanted.
 
     Raises:

@@ -171,7 +171,7 @@ class _Climb:
             made[place] = msgspec.structs.replace(made[place], failure=why)
         elif not made and target is not None and (self._climbed or why):
             duration_us = int((monotonic() - self._begun) * 1_000_000)
-            made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why)]
+            made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why, 0, self._begun)]
         exchange.attempts = (*before, *made)
 
     # -- from one member to the next -------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final, cast
 
 from narthex.errors import Cancelled, InternalError, InvalidRequest, NarthexError, StreamExists, StreamNotKept
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.owned import OnDisconnect, Owned, digest_of
+from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.replay import Kept
 from narthex.pipeline.writing import error_frames, writers
@@ -23,6 +24,7 @@ from narthex.types.dialects import Dialect
 
 _ID: Final = b"x-narthex-stream-id"
 _ON_DISCONNECT: Final = b"x-narthex-on-disconnect"
+_RECORD: Final = b"x-narthex-record"
 _LAST: Final = b"last-event-id"
 _WORDS: Final = frozenset({"cancel", "detach"})
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -33,11 +35,12 @@ _NATIVE: Final = Dialect.NATIVE
 class Own:
     """Keep the answers that are to be kept; list the others for as long as they run."""
 
-    def __init__(self, registry: Registry, live: dict[str, Exchange], spawn: Spawn) -> None:
-        """Take where streams are found, the calls whose answers are not kept, and what keeps tasks."""
+    def __init__(self, registry: Registry, live: dict[str, Exchange], spawn: Spawn, recorder: Recorder) -> None:
+        """Take where streams are found, the calls whose answers are not kept, what keeps tasks, and what records."""
         self._registry = registry
         self._live = live
         self._spawn = spawn
+        self._recorder = recorder
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Set `exchange.answer` to a log that is kept, or to one that was begun before; or call on."""
@@ -46,7 +49,7 @@ class Own:
         headers = exchange.headers
         if _LAST in headers:
             return self._resume(exchange)
-        if self._registry.policy.always or _ID in headers or _ON_DISCONNECT in headers:
+        if self._registry.policy.always or _ID in headers or _ON_DISCONNECT in headers or _recorded(headers):
             return self._keep(exchange, call_next)
         self._live[exchange.id] = exchange
         return call_next(exchange)
@@ -55,8 +58,14 @@ class Own:
 
     async def _keep(self, exchange: Exchange, call_next: Next) -> None:
         """Have the work done in a task of its own, and give its log to the caller."""
+        is_recorded = _recorded(exchange.headers)
+        if is_recorded:
+            # Before anything is begun: where nothing is recorded, nobody is told that it was.
+            self._recorder.recordings.check()
         owned = self._registry.open(exchange, id=_own_id(exchange), on_disconnect=_on_disconnect(exchange))
         assert owned.log is not None
+        if is_recorded:
+            self._recorder.record(owned)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Heard of by nobody, if the caller has left.
         done.add_done_callback(lambda future: future.cancelled() or future.exception())
@@ -173,6 +182,23 @@ def _own_id(exchange: Exchange) -> str | None:
             param="x-narthex-stream-id",
         )
     return name
+
+
+def _recorded(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the answer is to be recorded.
+
+    Raises:
+        InvalidRequest: That is neither `on` nor `off`.
+    """
+    said = headers.get(_RECORD)
+    if said is None:
+        return False
+    word = said.decode("latin-1").strip().lower()
+    if word not in {"on", "off"}:
+        raise InvalidRequest(
+            f"header x-narthex-record: {word[:50]!r} is neither `on` nor `off`", param="x-narthex-record"
+        )
+    return word == "on"
 
 
 def _on_disconnect(exchange: Exchange) -> OnDisconnect | None:
