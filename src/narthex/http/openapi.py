@@ -182,6 +182,7 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         tag="OpenAI",
         summary="Turn texts into vectors",
         description="OpenAI's embeddings: https://platform.openai.com/docs/api-reference/embeddings",
+        keeping=(),
     ),
     "/v1/messages": _post(
         "MessagesRequest",
@@ -196,6 +197,7 @@ MODEL_ROUTES: Final[Mapping[str, Json]] = {
         tag="Anthropic",
         summary="Count the input tokens of a conversation",
         description="Anthropic's token count: https://docs.anthropic.com/en/api/messages-count-tokens",
+        keeping=(),
     ),
 }
 
@@ -247,6 +249,7 @@ GENERATE: Final[Json] = _post(
     description=(
         "XML and JSON answers are well-formed: as the model wrote them, or repaired and marked `repaired`, or an error."
     ),
+    keeping=(),
 )
 LIST_MODELS: Final = _get(_json("ModelList"), tag="OpenAI", summary="List the models, in OpenAI's or Anthropic's shape")
 GET_MODEL: Final = _get(_json("Model"), tag="OpenAI", summary="Show one model", errors=(400, 401, 403, 404))

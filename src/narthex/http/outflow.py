@@ -127,7 +127,7 @@ class Outflow:
             if encode is not None:
                 data = b"".join([encode(cast("Event", frame)) for frame in frames])
             else:
-                data = cast("bytes", frames[0]) if len(frames) == 1 else b"".join(cast("list[bytes]", frames))
+                data = frames[0] if len(frames) == 1 else b"".join(frames)  # type: ignore[assignment,arg-type]  # bytes
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the end, not to the producer
             self.leave()
             self.ended.set_exception(error)

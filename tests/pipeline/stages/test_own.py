@@ -96,3 +96,12 @@ def test_a_cursor_names_a_stream_and_an_event() -> None:
     for wrong in (b"", b"12", b"stream-1:", b":12", b"stream-1:-1", b"stream-1:1e3", b"a b:1", b"s:" + b"9" * 16):
         with pytest.raises(InvalidRequest):
             cursor(wrong)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_makes_no_sense_is_refused_whatever_is_asked(tmp_path: Path, stream: bool) -> None:
+    """A misspelt word is told where it would have no effect, too."""
+    async with Gateway(settings_for(tmp_path, providers={"demo": DEMO})) as gateway:
+        for headers in ({"x_narthex_stream_id": "short"}, {"x_narthex_on_disconnect": "shrug"}):
+            with pytest.raises(InvalidRequest):
+                await gateway.engine.handle(call(stream=stream, **headers))

@@ -44,9 +44,12 @@ class Own:
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Set `exchange.answer` to a log that is kept, or to one that was begun before; or call on."""
-        if not exchange.streaming or exchange.dialect is _NATIVE:
-            return call_next(exchange)
         headers = exchange.headers
+        if not exchange.streaming or exchange.dialect is _NATIVE:
+            if _ID in headers or _ON_DISCONNECT in headers:
+                # Of no effect here, but what makes no sense is refused everywhere.
+                _own_id(exchange), _on_disconnect(exchange)
+            return call_next(exchange)
         if _LAST in headers:
             return self._resume(exchange)
         if self._registry.policy.always or _ID in headers or _ON_DISCONNECT in headers or _recorded(headers):
