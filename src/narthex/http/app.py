@@ -37,6 +37,7 @@ _ROUTES: Final = (
     listing_routes,
     generate_routes,
     merging_routes,
+    realtime_routes,
     stream_routes,
     recording_routes,
     system_routes,
@@ -45,7 +46,6 @@ _ROUTES: Final = (
     limit_routes,
     provider_key_routes,
     response_routes,
-    realtime_routes,
 )
 """Every route but those of the documents, which are about the others."""
 

@@ -59,8 +59,9 @@ def test_only_a_key_makes_keys_and_only_so_many(gateway: RunningGateway) -> None
     assert (status, "max_ephemeral_keys" in str(told)) == (503, True)
 
 
-def test_a_plain_request_is_told_to_upgrade(gateway: RunningGateway) -> None:
+@pytest.mark.parametrize("path", ["/v1/realtime", "/v1/streams/ws"])
+def test_a_plain_request_is_told_to_upgrade(gateway: RunningGateway, path: str) -> None:
     """Where a socket is opened, a GET is answered 426."""
     with RawClient(gateway.port) as client:
-        client.send(f"GET /v1/realtime HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n".encode())
+        client.send(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n".encode())
         assert client.response()[0] == 426

@@ -13,7 +13,7 @@ from narthex.errors import InvalidRequest
 from narthex.http import openapi
 from narthex.http.routes.model_calls import read_body
 from narthex.http.services import Services
-from narthex.http.sockets.places import REALTIME_PATH
+from narthex.http.sockets.places import REALTIME_PATH, STREAMS_PATH
 from narthex.http.sockets.realtime import first_session, new_id
 from narthex.wire.openai_chat.request_decoding import UNREADABLE, invalid_body
 
@@ -48,6 +48,7 @@ def realtime_routes(services: Services) -> APIRouter:
         told = {"value": key, "expires_at": expires_at, "session": session.shown(new_id("sess"), expires_at=0)}
         return Response(msgspec.json.encode(told), media_type="application/json")
 
+    @router.get(STREAMS_PATH, include_in_schema=False)
     @router.get(REALTIME_PATH, include_in_schema=False)
     async def realtime() -> Response:
         raise upgrade_required()
