@@ -15,31 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from narthex.app import DASHBOARD_DIST
 from narthex.config.settings import Settings
 from tests.dashboard.conftest import OpenPage, serious_violations
+from tests.dashboard.driving import ANSWERS_WITHIN_MS, PHONE, SCRIPT, ask, await_answer, last_answer, prompt_field
 from tests.gateways import KEY, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 STARTS_WITHIN_S = 30
-ANSWERS_WITHIN_MS = 60_000
-PHONE = {"width": 390, "height": 844}
-
-MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script> ![x](https://evil.example/x.png) **bold**"
-MARKDOWN = "# Title\n\n`code`, [link](https://example.org)\n\n```python\nx = 1  # one\n```"
-SCRIPT = {
-    "kind": "scripted",
-    "script": {
-        "models": ["calm", "quick"],
-        "directives": True,
-        "tokens_per_second": 120,
-        "reply_tokens": 60,
-        "replies": [{"when": "markup", "reply": MARKUP}, {"when": "markdown", "reply": MARKDOWN}],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,27 +71,6 @@ def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data_dir = tmp_path_factory.mktemp("data")
     with running(data_dir, providers={"stage": SCRIPT}, default_model="stage/calm") as gateway:
         yield gateway.url
-
-
-def prompt_field(page: Page) -> Locator:
-    """Return where prompts are written."""
-    return page.get_by_role("textbox", name="Prompt", exact=True)
-
-
-def ask(page: Page, prompt: str) -> None:
-    """Write a prompt and send it by keyboard."""
-    prompt_field(page).fill(prompt)
-    page.keyboard.press("Control+Enter")
-
-
-def last_answer(page: Page) -> str:
-    """Return the text of the newest answer as it stands."""
-    return page.get_by_role("article", name="Answer").last.inner_text()
-
-
-def await_answer(page: Page) -> None:
-    """Wait for the newest answer to be over."""
-    expect(page.get_by_role("button", name="Ask again")).to_be_visible(timeout=ANSWERS_WITHIN_MS)
 
 
 def figures(page: Page) -> dict[str, str]:
@@ -247,8 +212,7 @@ def test_a_conversation_outlives_a_reload_and_the_other_page(scripted_url: str, 
     await_answer(page)
     before = last_answer(page)
     page.reload()
-    expect(page.get_by_role("article", name="Answer")).to_have_count(1)
-    assert last_answer(page) == before
+    expect(page.get_by_role("article", name="Answer")).to_have_text(before, use_inner_text=True)
 
 
 def test_markup_in_an_answer_is_shown_and_not_obeyed(scripted_url: str, open_page: OpenPage) -> None:

@@ -17,7 +17,13 @@ function NotFound() {
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
-const playground = createRoute({ getParentRoute: () => root, path: "/", component: PlaygroundPage });
+const playground = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  validateSearch: ({ stream }: Record<string, unknown>): { stream?: string } =>
+    typeof stream === "string" && /^[A-Za-z0-9_-]{8,128}$/.test(stream) ? { stream } : {},
+  component: PlaygroundPage,
+});
 
 const overview = createRoute({
   getParentRoute: () => root,

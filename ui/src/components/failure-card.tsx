@@ -18,8 +18,8 @@ export function FailureCard({ facts, title, actions }: FailureCardProps) {
       <div className="flex items-start gap-3">
         <CircleAlert className="mt-0.5 size-4 shrink-0 text-bad-text" aria-hidden="true" />
         <div className="min-w-0 flex-1">
-          <p className="font-medium text-ink">{title ?? facts.message}</p>
-          {title && <p className="mt-0.5 text-body text-ink-2">{facts.message}</p>}
+          <p className="font-medium text-ink">{title ?? withCode(facts.message)}</p>
+          {title && <p className="mt-0.5 text-body text-ink-2">{withCode(facts.message)}</p>}
           {remedy && <p className="mt-1 text-body text-ink-2">{withCode(remedy)}</p>}
           <div className="mt-2.5 flex flex-wrap items-center gap-x-2 gap-y-1 text-small text-ink-2">
             <dl className="flex min-w-0 flex-wrap gap-x-4 gap-y-1">

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type ChatEvent, type ChatRequest, eventsOf, streamChat } from "./chat";
+import { answerOf, type ChatEvent, type ChatRequest, streams } from "./chat";
 import { apiKey, signInWanted } from "./credentials";
 import { Failure } from "./failures";
 
@@ -16,16 +16,22 @@ const FINISH = chunk({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }]
 const USAGE = chunk({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 1 } });
 const DONE = "data: [DONE]\n\n";
 
+const EVENTS = { "content-type": "text/event-stream" };
+
 function answerWith(body: BodyInit | null, init: ResponseInit = {}) {
-  const fetch = vi.fn(async (_url: string, _init: RequestInit) => new Response(body, init));
+  const fetch = vi.fn(
+    async (_url: string, _init: RequestInit) =>
+      new Response(body, { ...init, headers: { ...EVENTS, ...(init.headers as Record<string, string>) } }),
+  );
   vi.stubGlobal("fetch", fetch);
   return fetch;
 }
 
 async function collect(): Promise<{ events: ChatEvent[]; error: unknown }> {
   const events: ChatEvent[] = [];
+  const stream = streams.start("/v1/chat/completions", { ...REQUEST });
   try {
-    for await (const event of streamChat(REQUEST, new AbortController().signal)) events.push(event);
+    for await (const event of answerOf(stream)) events.push(event);
   } catch (error) {
     return { events, error };
   }
@@ -50,9 +56,9 @@ describe("streamChat", () => {
         kind: "opened",
         opening: { requestId: "req_1", model: undefined, dropped: ["seed", "top_k"], usageEstimated: true },
       },
-      { kind: "text", text: "Hi" },
-      { kind: "finished", reason: "stop" },
-      { kind: "usage", usage: { input: 5, output: 1 } },
+      { kind: "text", choice: 0, text: "Hi" },
+      { kind: "finished", choice: 0, reason: "stop" },
+      { kind: "usage", inputTokens: 5, outputTokens: 1 },
     ]);
   });
 
@@ -81,7 +87,7 @@ describe("streamChat", () => {
   it("reports an error that the server sends midway with its own code", async () => {
     answerWith(TEXT + chunk({ error: { message: "It stalled.", code: "provider_timeout", request_id: "req_3" } }));
     const { events, error } = await collect();
-    expect(events.at(-1)).toEqual({ kind: "text", text: "Hi" });
+    expect(events.at(-1)).toEqual({ kind: "text", choice: 0, text: "Hi" });
     expect((error as Failure).facts).toMatchObject({ code: "provider_timeout", requestId: "req_3" });
   });
 
@@ -110,28 +116,9 @@ describe("streamChat", () => {
     await collect();
     expect(fetch.mock.calls[0]?.[1].headers).toMatchObject({ authorization: "Bearer sk-test" });
   });
-});
 
-describe("eventsOf", () => {
-  it("skips a chunk that is not JSON", () => {
-    expect(eventsOf("{half")).toEqual([]);
-    expect(eventsOf("7")).toEqual([]);
-  });
-
-  it("reads reasoning, refusals and fragments of tool calls", () => {
-    const delta = {
-      reasoning_content: "Hm.",
-      refusal: "I would rather not.",
-      tool_calls: [{ index: 1, function: { name: "weather", arguments: '{"ci' } }],
-    };
-    expect(eventsOf(JSON.stringify({ choices: [{ index: 0, delta }] }))).toEqual([
-      { kind: "reasoning", text: "Hm." },
-      { kind: "refusal", text: "I would rather not." },
-      { kind: "tool", index: 1, name: "weather", arguments: '{"ci' },
-    ]);
-  });
-
-  it("shows the first of several answers only", () => {
-    expect(eventsOf(JSON.stringify({ choices: [{ index: 1, delta: { content: "other" } }] }))).toEqual([]);
+  it("shows the first of several answers only", async () => {
+    answerWith(chunk({ choices: [{ index: 1, delta: { content: "other" } }] }) + TEXT + FINISH + DONE);
+    expect((await collect()).events.filter((event) => event.kind === "text")).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
-import { authHeaders } from "./credentials";
-import { Failure, failureFrom, failureOf, unreachable } from "./failures";
-import { readEvents } from "./sse";
+import { type ChatDelta, type StreamController, StreamError, Streams, webStorageCache } from "@narthex/client";
+import { authHeaders, signInWanted } from "./credentials";
+import { Failure } from "./failures";
 
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
@@ -34,138 +34,57 @@ export interface ChatOpening {
   usageEstimated: boolean;
 }
 
-export type ChatEvent =
-  | { kind: "opened"; opening: ChatOpening }
-  | { kind: "text"; text: string }
-  | { kind: "reasoning"; text: string }
-  | { kind: "refusal"; text: string }
-  | { kind: "tool"; index: number; name: string; arguments: string }
-  | { kind: "finished"; reason: string }
-  | { kind: "usage"; usage: ChatUsage };
+export type ChatEvent = { kind: "opened"; opening: ChatOpening } | ChatDelta;
+
+/** The answers that this tab asked for. Their events are kept in the tab's session only, as the conversation is. */
+export const streams = new Streams({
+  headers: authHeaders,
+  cache: webStorageCache({ storage: () => window.sessionStorage, maxBytes: 2_097_152 }),
+});
 
 /**
- * Asks for an answer and yields it as it comes.
+ * Yields an answer as it comes.
  *
  * Returns normally only when the answer is whole: a finish reason was given and the stream was closed by `[DONE]`.
  *
  * @throws Failure when the server refuses, cannot be reached, reports an error midway, or cuts the stream (`stream_cut`).
  */
-export async function* streamChat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatEvent> {
-  const response = await post(request, signal);
-  const opening = openingOf(response);
-  yield { kind: "opened", opening };
-  yield* readAnswer(response, opening.requestId, signal);
+export async function* answerOf(stream: StreamController): AsyncGenerator<ChatEvent> {
+  let finished = false;
+  try {
+    for await (const event of eventsOf(stream)) {
+      finished ||= event.kind === "finished";
+      yield event;
+    }
+  } catch (error) {
+    throw failureBy(error);
+  }
+  if (!finished) throw new Failure({ ...UNFINISHED, requestId: stream.headers?.get("x-request-id") ?? undefined });
 }
 
-async function post(request: ChatRequest, signal: AbortSignal): Promise<Response> {
-  const response = await fetch("/v1/chat/completions", {
-    method: "POST",
-    headers: { "content-type": "application/json", ...authHeaders() },
-    body: JSON.stringify(request),
-    signal,
-  }).catch((error: unknown) => {
-    throw signal.aborted ? error : unreachable();
-  });
-  if (!response.ok) throw await failureOf(response);
-  return response;
+async function* eventsOf(stream: StreamController): AsyncGenerator<ChatEvent> {
+  let opened = false;
+  for await (const delta of stream.deltas()) {
+    if (!opened && stream.headers) yield { kind: "opened", opening: openingOf(stream.headers) };
+    opened = true;
+    // The playground shows the first of several answers.
+    if (!("choice" in delta) || delta.choice === 0) yield delta;
+  }
 }
 
-function openingOf({ headers }: Response): ChatOpening {
+function failureBy(error: unknown): unknown {
+  if (!(error instanceof StreamError)) return error;
+  if (error.status === 401) signInWanted.set(true);
+  return new Failure(error.facts);
+}
+
+const UNFINISHED = { code: "stream_cut", message: "The stream was closed without a finish reason." };
+
+function openingOf(headers: Headers): ChatOpening {
   return {
     requestId: headers.get("x-request-id") ?? undefined,
     model: headers.get("x-narthex-model") ?? undefined,
     dropped: (headers.get("x-narthex-dropped") ?? "").split(/[\s,]+/).filter(Boolean),
     usageEstimated: headers.get("x-narthex-usage") === "estimated",
   };
-}
-
-async function* readAnswer(
-  response: Response,
-  requestId: string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<ChatEvent> {
-  let finished = false;
-  for await (const data of framesOf(response, requestId, signal)) {
-    if (data.trim() === "[DONE]") {
-      if (finished) return;
-      throw cut(requestId, "The stream was closed without a finish reason.");
-    }
-    for (const event of eventsOf(data, requestId)) {
-      finished ||= event.kind === "finished";
-      yield event;
-    }
-  }
-  throw cut(requestId, "The stream ended before the answer was complete.");
-}
-
-/** Yields what each frame carries; a connection that breaks is a cut, unless it was we who left. */
-async function* framesOf(
-  response: Response,
-  requestId: string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<string> {
-  try {
-    for await (const { data } of readEvents(response.body ?? new ReadableStream())) yield data;
-  } catch (error) {
-    throw signal.aborted ? error : cut(requestId, "The connection broke before the answer was complete.");
-  }
-}
-
-function cut(requestId: string | undefined, message: string): Failure {
-  return new Failure({ code: "stream_cut", message, requestId });
-}
-
-interface Chunk {
-  choices?: { index?: number; delta?: Delta | null; finish_reason?: string | null }[];
-  usage?: { prompt_tokens?: number; completion_tokens?: number } | null;
-}
-
-interface Delta {
-  content?: string | null;
-  refusal?: string | null;
-  reasoning_content?: string | null;
-  reasoning?: string | null;
-  tool_calls?: { index?: number; function?: { name?: string; arguments?: string } }[] | null;
-}
-
-/** Reads one chunk; one that is not JSON is skipped, one that carries an error is thrown. */
-export function eventsOf(data: string, requestId?: string): ChatEvent[] {
-  const chunk = parsedChunk(data);
-  if (!chunk) return [];
-  const failure = failureFrom(chunk, { requestId });
-  if (failure) throw failure;
-  const events = (chunk.choices ?? []).filter((choice) => (choice.index ?? 0) === 0).flatMap(eventsOfChoice);
-  if (chunk.usage) {
-    const { prompt_tokens: input = 0, completion_tokens: output = 0 } = chunk.usage;
-    events.push({ kind: "usage", usage: { input, output } });
-  }
-  return events;
-}
-
-function parsedChunk(data: string): Chunk | undefined {
-  try {
-    const chunk: unknown = JSON.parse(data);
-    return typeof chunk === "object" && chunk !== null ? (chunk as Chunk) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function eventsOfChoice({ delta, finish_reason: reason }: NonNullable<Chunk["choices"]>[number]): ChatEvent[] {
-  const events = delta ? eventsOfDelta(delta) : [];
-  if (reason) events.push({ kind: "finished", reason });
-  return events;
-}
-
-function eventsOfDelta(delta: Delta): ChatEvent[] {
-  const events: ChatEvent[] = [];
-  const reasoning = delta.reasoning_content ?? delta.reasoning;
-  if (reasoning) events.push({ kind: "reasoning", text: reasoning });
-  if (delta.content) events.push({ kind: "text", text: delta.content });
-  if (delta.refusal) events.push({ kind: "refusal", text: delta.refusal });
-  for (const call of delta.tool_calls ?? []) {
-    const { name = "", arguments: text = "" } = call.function ?? {};
-    events.push({ kind: "tool", index: call.index ?? 0, name, arguments: text });
-  }
-  return events;
 }

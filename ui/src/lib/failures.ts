@@ -84,6 +84,11 @@ const REMEDIES: Record<string, string> = {
   provider_truncated_answer: "Send it again.",
   provider_malformed_answer: "Check that the provider's address speaks the API that its `kind` names.",
   stream_cut: "Send it again.",
+  stream_lost: "What was written is still on the server for a while: read on.",
+  stream_not_found: "It was forgotten, belongs to another key, or was lost when the server stopped. Ask again.",
+  stream_expired: "Answers are kept for `streams.keep_s` seconds after their end. Ask again.",
+  events_forgotten: "The server keeps `streams.max_bytes` of an answer. Ask again, for less.",
+  paused_too_long: "A pause may last `streams.pause_limit_s` seconds. Ask again.",
 };
 
 /** Returns what a reader can do about a failure, if anything is known. */

@@ -7,6 +7,8 @@ import { LogoMark } from "@/components/logo";
 import { useCopy } from "@/lib/clipboard";
 import { formatCount, formatDuration } from "@/lib/format";
 import { type AnswerTurn, isRunning, tokensPerSecond } from "./conversation";
+import { LiveLine } from "./live";
+import { session } from "./session";
 import { Waiting } from "./waiting";
 
 export const loadMarkdown = () => import("@/components/markdown-view");
@@ -36,6 +38,7 @@ export const Answer = memo(function Answer({ answer, onRegenerate }: AnswerProps
         {answer.refusal && <p className="mt-2 text-read text-ink-2">{answer.refusal}</p>}
         {answer.state === "waiting" && <Waiting model={answer.model} />}
         {answer.failure && <Failed answer={answer} onRegenerate={onRegenerate} />}
+        {isRunning(answer) && <LiveLine answer={answer} />}
         {!isRunning(answer) && <Footer answer={answer} onRegenerate={onRegenerate} />}
       </div>
     </article>
@@ -73,13 +76,28 @@ function Reasoning({ text, open }: { text: string; open: boolean }) {
   );
 }
 
+/** Failures of the connection, behind which the answer may be whole. */
+const READ_ON = new Set(["stream_lost", "server_unreachable", "invalid_api_key"]);
+
 function Failed({ answer, onRegenerate }: AnswerProps) {
   if (!answer.failure) return null;
-  const actions = onRegenerate && (
-    <Button size="s" onClick={onRegenerate}>
-      <RotateCcw className="size-3.5" aria-hidden="true" />
-      Try again
-    </Button>
+  const { id, streamId, failure } = answer;
+  const readOn = streamId !== undefined && READ_ON.has(failure.code);
+  const actions = (readOn || onRegenerate) && (
+    <>
+      {readOn && (
+        <Button size="s" onClick={() => void session.readOn(id)}>
+          <ChevronRight className="size-3.5" aria-hidden="true" />
+          Read on
+        </Button>
+      )}
+      {onRegenerate && (
+        <Button size="s" onClick={onRegenerate}>
+          <RotateCcw className="size-3.5" aria-hidden="true" />
+          Try again
+        </Button>
+      )}
+    </>
   );
   const title = answer.state === "broken" ? "This answer is not whole" : undefined;
   return (
@@ -168,7 +186,8 @@ export function figuresOf(answer: AnswerTurn): Figure[] {
   const figures: Figure[] = [];
   const counted = (count: number) => `${usageEstimated ? "≈ " : ""}${formatCount(count)}`;
   const speed = tokensPerSecond(answer);
-  if (answer.state === "stopped") figures.push({ name: "Stopped", value: "by you" });
+  if (answer.state === "stopped")
+    figures.push({ name: "Stopped", value: answer.stoppedElsewhere ? "elsewhere" : "by you" });
   if (firstTokenMs !== undefined) figures.push({ name: "First token", value: formatDuration(firstTokenMs) });
   if (speed !== undefined) figures.push({ name: "Speed", value: `${speed.toFixed(speed < 100 ? 1 : 0)} tok/s` });
   if (usage) {

@@ -4,6 +4,7 @@ import { Button } from "@/components/button";
 import { Keys, modHeld } from "@/components/keys";
 import { useStore } from "@/lib/external-store";
 import { isRunning } from "./conversation";
+import { PauseButton } from "./live";
 import { session } from "./session";
 
 const COMPOSER_ID = "prompt";
@@ -53,10 +54,13 @@ export function Composer({ model }: { model: string }) {
           )}
         </span>
         {running ? (
-          <Button look="danger" size="s" onClick={session.stop} className="h-8 rounded-m px-3">
-            <Square className="size-3 fill-current" aria-hidden="true" />
-            Stop
-          </Button>
+          <span className="flex gap-2">
+            <PauseButton />
+            <Button look="danger" size="s" onClick={session.stop} className="h-8 rounded-m px-3">
+              <Square className="size-3 fill-current" aria-hidden="true" />
+              Stop
+            </Button>
+          </span>
         ) : (
           <Button type="submit" look="primary" size="s" disabled={draft.trim() === "" || !model} className="h-8 px-3">
             Send

@@ -42,7 +42,7 @@ export function ConversationView({ name, model }: ConversationViewProps) {
                 <Answer
                   key={turn.id}
                   answer={turn}
-                  onRegenerate={turn === last && !isRunning(turn) ? regenerate : undefined}
+                  onRegenerate={turn === last && !isRunning(turn) && isAnswered(turns) ? regenerate : undefined}
                 />
               ),
             )}
@@ -72,6 +72,11 @@ export function ConversationView({ name, model }: ConversationViewProps) {
       </p>
     </div>
   );
+}
+
+/** Whether the last answer follows a prompt: one opened by a link does not, and cannot be asked for again. */
+function isAnswered(turns: Turn[]): boolean {
+  return turns.at(-2)?.role === "user";
 }
 
 /** Follows the growing answer, unless the reader has scrolled up. */

@@ -1,3 +1,4 @@
+import type { StreamReport, StreamState } from "@narthex/client";
 import type { ChatMessage, ChatRequest, ChatUsage } from "@/lib/chat";
 import type { FailureFacts } from "@/lib/failures";
 
@@ -42,7 +43,21 @@ export interface AnswerTurn {
   /** From the request sent to the last token seen, in milliseconds. */
   lastTokenMs?: number | undefined;
   failure?: FailureFacts | undefined;
+  /** Under which the server keeps it: another tab can read it, and this one after a reload. */
+  streamId?: string | undefined;
+  /** Whether it was stopped by somebody else who reads it. */
+  stoppedElsewhere?: boolean | undefined;
 }
+
+/** How the running answer stands. */
+export interface Live {
+  turnId: string | undefined;
+  state: StreamState;
+  /** What the server tells of it, if it keeps it. */
+  report: StreamReport | undefined;
+}
+
+export const NOT_LIVE: Live = { turnId: undefined, state: "connecting", report: undefined };
 
 export type Turn = UserTurn | AnswerTurn;
 
@@ -159,11 +174,18 @@ export function restore(stored: string | null): Playground {
       ...NEW_PLAYGROUND,
       ...playground,
       tuning: { ...UNTUNED, ...playground.tuning },
-      turns: playground.turns.map(interrupted),
+      turns: playground.turns.map((turn, at, all) =>
+        at === all.length - 1 && isKept(turn) ? turn : interrupted(turn),
+      ),
     };
   } catch {
     return NEW_PLAYGROUND;
   }
+}
+
+/** Whether an answer may be read on: the server keeps it. */
+function isKept(turn: Turn): boolean {
+  return isRunning(turn) && turn.streamId !== undefined;
 }
 
 /** An answer that was being written when the page went away is not whole. */

@@ -1,3 +1,4 @@
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Code, SlidersHorizontal, SquarePen } from "lucide-react";
 import { lazy, useCallback, useEffect, useState } from "react";
 import { Button, IconButton } from "@/components/button";
@@ -29,6 +30,7 @@ export function PlaygroundPage() {
     void loadMarkdown();
     if (matchMedia("(hover: hover)").matches) focusComposer();
   }, []);
+  useLinkedStream();
   return (
     <div className="flex h-full">
       <div className="flex min-w-0 flex-1 flex-col">
@@ -63,8 +65,17 @@ export function PlaygroundPage() {
   );
 }
 
+/** Opens the answer that the address names. */
+function useLinkedStream(): void {
+  const { stream } = useSearch({ from: "/" });
+  useEffect(() => {
+    if (stream !== undefined) void session.open(stream);
+  }, [stream]);
+}
+
 function Tools({ panel }: { panel: Panel }) {
   const empty = useStore(session.store).turns.length === 0;
+  const navigate = useNavigate();
   return (
     <div className="flex items-center gap-1">
       <Button look="ghost" size="s" onClick={() => codeOpen.set(true)} className="h-8">
@@ -76,6 +87,8 @@ function Tools({ panel }: { panel: Panel }) {
         disabled={empty}
         onClick={() => {
           session.clear();
+          // The address may name an answer of the conversation that is over.
+          void navigate({ to: "/", search: {}, replace: true });
           focusComposer();
         }}
       >

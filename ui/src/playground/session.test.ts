@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BrowserStorage } from "@/lib/browser-storage";
+import { chatLines, FakeGateway, refusal } from "../../client/src/testing/gateway";
 import { type AnswerTurn, requestFor, restore, schemaProblem, tokensPerSecond, UNTUNED } from "./conversation";
 import { PlaygroundSession } from "./session";
 
@@ -16,15 +17,21 @@ class Wire {
   readonly requests: Record<string, unknown>[] = [];
   private controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  fetch = async (_url: string, init: RequestInit): Promise<Response> => {
+  fetch = async (url: string, init: RequestInit): Promise<Response> => {
+    if (url.startsWith("/v1/streams")) return refusal(404, "stream_not_found");
     this.requests.push(JSON.parse(String(init.body)));
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.controller = controller;
         init.signal?.addEventListener("abort", () => controller.error(new DOMException("aborted", "AbortError")));
       },
+      cancel: () => {
+        this.controller = undefined;
+      },
     });
-    return new Response(body, { headers: { "x-request-id": "req_9", "x-narthex-model": "local/smollm2" } });
+    return new Response(body, {
+      headers: { "content-type": "text/event-stream", "x-request-id": "req_9", "x-narthex-model": "local/smollm2" },
+    });
   };
 
   push = async (data: string): Promise<void> => {
@@ -33,7 +40,10 @@ class Wire {
     await new Promise((resolve) => setTimeout(resolve));
   };
 
-  close = (): void => this.controller?.close();
+  close = (): void => {
+    this.controller?.close();
+    this.controller = undefined;
+  };
 }
 
 let wire: Wire;
@@ -126,19 +136,108 @@ describe("PlaygroundSession", () => {
     await session.send("   ", "m");
     const first = session.send("One", "m");
     await session.send("Two", "m");
-    expect(wire.requests).toHaveLength(1);
+    await vi.waitFor(() => expect(wire.requests).toHaveLength(1));
     session.stop();
     await first;
   });
 
-  it("keeps the conversation for this tab, and marks an answer the page left as broken", async () => {
+  it("keeps the conversation for this tab, and says so when its answer is to be had no more", async () => {
     const sent = session.send("Hello", "m");
     await wire.push(text("Half"));
     session.keep();
     const next = new PlaygroundSession(new BrowserStorage(() => window.sessionStorage));
-    expect(next.store.get().turns.at(-1)).toMatchObject({ state: "broken", text: "Half" });
+    expect(next.store.get().turns.at(-1)).toMatchObject({ state: "writing", text: "Half" });
+    await vi.waitFor(() => expect(next.store.get().turns.at(-1)).toMatchObject({ state: "broken", text: "Half" }));
+    expect(next.store.get().turns.at(-1)).toMatchObject({ failure: { code: "stream_not_found" } });
     session.stop();
     await sent;
+  });
+});
+
+describe("an answer that the server keeps", () => {
+  const LINES = chatLines("One", " two", " three");
+  let gateway: FakeGateway;
+
+  beforeEach(() => {
+    gateway = new FakeGateway();
+    vi.stubGlobal("fetch", gateway.fetch);
+  });
+
+  const another = () => new PlaygroundSession(new BrowserStorage(() => window.sessionStorage), () => clock);
+  const shown = (of: PlaygroundSession) => of.store.get().turns.at(-1) as AnswerTurn;
+  const reading = (count: number) => vi.waitFor(() => expect(gateway.readers.size).toBe(count));
+
+  it("goes on after a reload, and is the same as without", async () => {
+    void session.send("Hello", "m");
+    await reading(1);
+    gateway.write(LINES.slice(0, 2));
+    await vi.waitFor(() => expect(shown(session).text).toBe("One two"));
+    session.keep();
+    const next = another();
+    expect(shown(next)).toMatchObject({ state: "writing", text: "One two" });
+    await reading(2);
+    gateway.write(LINES.slice(2), true);
+    await vi.waitFor(() => expect(shown(next)).toMatchObject({ state: "done", text: "One two three" }));
+    expect(shown(next)).toMatchObject({ finishReason: "stop", usage: { input: 3, output: 3 } });
+    expect(gateway.asked.filter(({ path }) => path === "/v1/chat/completions")).toHaveLength(1);
+  });
+
+  it("is opened by its ID in a tab that knows nothing of it", async () => {
+    gateway.id = "stream-77";
+    gateway.write(LINES, true);
+    await session.open("stream-77");
+    expect(session.store.get().turns).toHaveLength(1);
+    expect(last()).toMatchObject({ state: "done", text: "One two three", streamId: "stream-77" });
+    await session.open("stream-77");
+    expect(session.store.get().turns).toHaveLength(1);
+  });
+
+  it("is stopped for all who read it", async () => {
+    void session.send("Hello", "m");
+    await reading(1);
+    gateway.write(LINES.slice(0, 1));
+    session.keep();
+    const next = another();
+    await reading(2);
+    next.stop();
+    await vi.waitFor(() => expect(gateway.status).toBe("cancelled"));
+    await vi.waitFor(() => expect(shown(session)).toMatchObject({ state: "stopped", stoppedElsewhere: true }));
+    expect(shown(next).state).toBe("stopped");
+    expect(shown(next).stoppedElsewhere).toBeUndefined();
+  });
+
+  it("is paused and resumed", async () => {
+    void session.send("Hello", "m");
+    await reading(1);
+    await session.pauseOrResume();
+    expect(session.live.get().state).toBe("paused");
+    await session.pauseOrResume();
+    expect(session.live.get().state).toBe("streaming");
+    session.stop();
+  });
+
+  it("says so when the server could not be told to stop", async () => {
+    void session.send("Hello", "m");
+    await reading(1);
+    gateway.fate = () => "refused";
+    session.stop();
+    await vi.waitFor(() => expect(last()).toMatchObject({ state: "stopped", failure: { code: "stop_failed" } }));
+  });
+
+  it("can be read on after its connection was lost", async () => {
+    void session.send("Hello", "m");
+    await reading(1);
+    gateway.write(LINES.slice(0, 1));
+    gateway.fate = () => ({ answer: refusal(401, "invalid_api_key") });
+    for (const reader of gateway.readers) reader.error(new TypeError("network error"));
+    gateway.readers.clear();
+    await vi.waitFor(() => expect(last()).toMatchObject({ state: "broken", text: "One" }));
+    gateway.fate = () => undefined;
+    void session.readOn(last().id);
+    await reading(1);
+    gateway.write(LINES.slice(1), true);
+    await vi.waitFor(() => expect(last()).toMatchObject({ state: "done", text: "One two three" }));
+    expect(last().failure).toBeUndefined();
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { EventReader, readEvents, type ServerEvent } from "./sse";
+import { EventReader, type ServerEvent } from "./sse.js";
+import { seeded } from "./testing/random.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -49,30 +50,36 @@ describe("EventReader", () => {
     expect(readAll(Array.from(STREAM, (byte) => Uint8Array.of(byte)))).toEqual(EVENTS);
   });
 
+  it("reads how long the server asks to wait, and nothing else for it", () => {
+    const reader = new EventReader();
+    reader.feed(bytes("retry: 2500\nretry: soon\nretry: -1\n"));
+    expect(reader.retryMs).toBe(2_500);
+  });
+
+  it("reads any stream the same, however it is split", () => {
+    const random = seeded(7);
+    const parts = [
+      "data: ä\n",
+      "data:\n",
+      "\r\n",
+      "\n",
+      "\r",
+      "id: s:4\n",
+      "event: x\r",
+      ": 🏛️\n",
+      "retry: 9\r\n",
+      "data",
+    ];
+    for (let round = 0; round < 100; round += 1) {
+      const stream = bytes(Array.from({ length: 14 }, () => parts[Math.floor(random() * parts.length)]).join(""));
+      const whole = readAll([stream]);
+      for (let at = 1; at < stream.length; at += 1) {
+        expect(readAll([stream.slice(0, at), stream.slice(at)]), `round ${round}, split at ${at}`).toEqual(whole);
+      }
+    }
+  });
+
   it("keeps back an event whose blank line has not come", () => {
     expect(readAll([bytes("data: half\n")])).toEqual([]);
-  });
-});
-
-describe("readEvents", () => {
-  it("yields what a body holds and lets the body go when the caller leaves", async () => {
-    let cancelled = false;
-    const body = new ReadableStream<Uint8Array>({
-      start: (controller) => controller.enqueue(STREAM),
-      cancel: () => {
-        cancelled = true;
-      },
-    });
-    for await (const event of readEvents(body)) {
-      expect(event).toEqual(EVENTS[0]);
-      break;
-    }
-    expect(cancelled).toBe(true);
-  });
-
-  it("ends when the body ends", async () => {
-    const seen: ServerEvent[] = [];
-    for await (const event of readEvents(new Response(STREAM).body as ReadableStream<Uint8Array>)) seen.push(event);
-    expect(seen).toEqual(EVENTS);
   });
 });

@@ -3,6 +3,7 @@ export interface ServerEvent {
   /** `message` unless the server named it. */
   name: string;
   data: string;
+  /** The last ID that the stream has told, as browsers count it; empty before the first. */
   id: string;
 }
 
@@ -12,6 +13,8 @@ export interface ServerEvent {
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export class EventReader {
+  /** How long the server asks readers to wait before they come back, in milliseconds, if it did. */
+  retryMs: number | undefined;
   private readonly decoder = new TextDecoder("utf-8");
   private pending = "";
   private name = "";
@@ -44,6 +47,7 @@ export class EventReader {
     if (field === "data") this.data.push(value);
     else if (field === "event") this.name = value;
     else if (field === "id" && !value.includes("\0")) this.id = value;
+    else if (field === "retry" && /^[0-9]{1,9}$/.test(value)) this.retryMs = Number(value);
     return undefined;
   }
 
@@ -53,20 +57,5 @@ export class EventReader {
     this.name = "";
     this.data = [];
     return empty ? undefined : event;
-  }
-}
-
-/** Yields the events of a response body until it ends; releases the body when the caller stops early. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
-  const reader = body.getReader();
-  const events = new EventReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield* events.feed(value);
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
   }
 }
