@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from narthex.client import Client
+from narthex.errors import StreamExpired
 from narthex.testing import ScriptedUpstream
+from narthex.testing.acts import streamed, whole
 from tests.client.answers import generated, generation_frames
 
 
@@ -56,3 +58,20 @@ def test_types_follow_the_call(gateway: ScriptedUpstream) -> None:
         pieces: list[str] = [event.text for event in client.generate("x", stream=True)]
     assert (whole, pieces) == ("Blue, mostly.", ["a", ""])
     assert client.url == gateway.url
+
+
+def test_any_route_is_called_whole_or_piece_by_piece(gateway: ScriptedUpstream) -> None:
+    """An error is raised as what it is; whoever leaves a stream leaves its connection."""
+    gateway.play(whole(b'{"a":1}'))
+    gateway.play(streamed([b"one", b"two"]))
+    gateway.play(whole(b'{"error":{"message":"gone","code":"stream_expired"}}', status=410))
+    gateway.play(streamed([b"one"] * 50, delay_s=0.05))
+    with Client(gateway.url) as client:
+        assert client.call("POST", "/v1/streams/a/pause") == b'{"a":1}'
+        assert b"".join(client.pieces("/v1/streams/a?after=0")) == b"onetwo"
+        with pytest.raises(StreamExpired, match="gone"):
+            next(client.pieces("/v1/streams/a?after=0"))
+        pieces = client.pieces("/v1/streams/a?after=0")
+        next(pieces)
+        pieces.close()
+    gateway.wait_for(lambda: gateway.abandoned == 1)

@@ -1,6 +1,6 @@
 """The command line: one file per command, each loaded only when it is called.
 
-serve, run, models, explain, config, doctor, mock, faults, version, completion     the commands
+serve, run, models, stream, explain, config, doctor, mock, faults, version, completion  the commands
 group        finds them, and turns errors into one line and an exit code
 exits        the exit codes
 door         the one way from here to a server, near or in this process
@@ -39,6 +39,7 @@ COMMANDS = {
     "serve": "Start the server.",
     "run": "Ask a model; the answer streams to the terminal.",
     "models": "List the models, or install the embedded ones.",
+    "stream": "See, replay, pause and record streamed answers.",
     "explain": "Tell where a call would go, and why.",
     "config": "Check, show and start the configuration.",
     "doctor": "Say what is wrong with this set-up, and how to mend it.",

@@ -281,6 +281,22 @@ class Client:
         """Return whether the gateway runs; needs no key."""
         return self._whole(calls.HEALTH, calls.read_health)
 
+    def call(self, method: str, path: str) -> bytes:
+        """Call any route of the gateway; return the body of its answer."""
+        body = None if method == "GET" else b""
+        return self._whole(HttpRequest(method=method, path=path, body=body), lambda _head, answer: answer)
+
+    def pieces(self, path: str) -> Generator[bytes, None, None]:
+        """Read any route of the gateway piece by piece, as it comes."""
+        exchange = _Exchange(self._pool, HttpRequest(method="GET", path=path))
+        try:
+            if exchange.head.status != 200:
+                calls.check(exchange.head, exchange.body())
+            while (piece := exchange.next_piece()) is not None:
+                yield piece
+        finally:
+            exchange.close()
+
     def _whole(self, request: HttpRequest, read: Read[T]) -> T:
         exchange = _Exchange(self._pool, request)
         body = exchange.body()
