@@ -137,12 +137,13 @@ def test_interleaved_each_is_a_choice(house: House, *, ordinary: bool) -> None:
     assert raw.headers["x-narthex-sources"] == "one/m, two/n"
     assert raw.headers["x-narthex-merge"] == "interleave"
     said, order = {0: "", 1: ""}, []
+    usage = None
     for chunk in raw.parse():
         for choice in chunk.choices:
             said[choice.index] += choice.delta.content or ""
             order.append(choice.index)
             assert (chunk.model_extra or {})["narthex"]["source"] == ("one/m", "two/n")[choice.index]
-        usage = chunk.usage
+        usage = chunk.usage or usage
     assert said == {0: FIRST, 1: SECOND}
     assert order != sorted(order)
     assert usage is not None

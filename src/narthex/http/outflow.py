@@ -127,7 +127,8 @@ class Outflow:
             if encode is not None:
                 data = b"".join([encode(cast("Event", frame)) for frame in frames])
             else:
-                data = frames[0] if len(frames) == 1 else b"".join(frames)  # type: ignore[assignment,arg-type]  # bytes
+                written: list[bytes] = frames  # type: ignore[assignment]  # which is what no encoder says
+                data = written[0] if len(written) == 1 else b"".join(written)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the end, not to the producer
             self.leave()
             self.ended.set_exception(error)

@@ -8,7 +8,7 @@ only when every source has ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from narthex.errors import NarthexError
 from narthex.types.events import Ended, Event, Finished, is_content
@@ -58,10 +58,13 @@ class Joining(Protocol):
 class Interleaving:
     """Everything goes on as it arrives."""
 
-    winner: Final[int | None] = None
-
     def __init__(self, sources: int) -> None:
         self._open = set(range(sources))
+
+    @property
+    def winner(self) -> int | None:
+        """Nobody: all are wanted."""
+        return None
 
     @property
     def over(self) -> bool:
@@ -123,14 +126,17 @@ class Racing:
 class Queueing:
     """One source after the other, in their order; what comes before its turn is held."""
 
-    winner: Final[int | None] = None
-
     def __init__(self, sources: int) -> None:
         self._sources = sources
         self.turn = 0
         """Whose turn it is; the number of sources when all have had theirs."""
         self._held: dict[int, list[Step]] = {}
         self._ended: set[int] = set()
+
+    @property
+    def winner(self) -> int | None:
+        """Nobody: all are wanted."""
+        return None
 
     @property
     def over(self) -> bool:

@@ -139,7 +139,7 @@ def test_cut_anywhere_and_read_on_nothing_is_missing_or_twice(
 ) -> None:
     """Cut at any byte, by any door, passed through or translated: what came and what comes are the one answer."""
     upstream.play(streamed(FRAMES if target == "up/m" else anthropic_frames(WORDS)))
-    body = {**ASKED, "model": target}
+    body: dict[str, object] = {**ASKED, "model": target}
     if path == "/v1/responses":
         body = {"model": target, "input": "Hi", "stream": True}
     whole = ask(gateway, body, path=path, x_narthex_stream_id="answer-1").content

@@ -35,7 +35,7 @@ _UNCHANGING: Final = (
 )
 """How those of our own headers begin that are about the way of the call, and leave the answer as it is."""
 _OF_DELIVERY: Final = (
-    *(b"x-narthex-stream-id", b"x-narthex-on-disconnect"),
+    *(b"x-narthex-stream-id", b"x-narthex-on-disconnect", b"x-narthex-record"),
     *(b"x-narthex-max-tokens-per-second", b"x-narthex-max-bytes-per-second"),
     *(b"x-narthex-min-chunk-bytes", b"x-narthex-flush-ms"),
 )

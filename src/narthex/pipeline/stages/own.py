@@ -48,7 +48,8 @@ class Own:
         if not exchange.streaming or exchange.dialect is _NATIVE:
             if _ID in headers or _ON_DISCONNECT in headers:
                 # Of no effect here, but what makes no sense is refused everywhere.
-                _own_id(exchange), _on_disconnect(exchange)
+                _own_id(exchange)
+                _on_disconnect(exchange)
             return call_next(exchange)
         if _LAST in headers:
             return self._resume(exchange)
