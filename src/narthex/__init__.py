@@ -2,6 +2,7 @@
 
     Gateway              the whole gateway inside this process
     Client, AsyncClient  talk to a gateway that runs elsewhere
+    StreamController     an answer that such a gateway keeps; AsyncStreamController
     RegisteredAnswer     given by a gateway in place of an error; a function may make it of a FailedCall
     errors               what can go wrong
     types                messages, requests, answers and events
@@ -17,17 +18,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from narthex import errors, types
     from narthex.app import Gateway
-    from narthex.client import AsyncClient, Client
+    from narthex.client import AsyncClient, AsyncStreamController, Client, StreamController
     from narthex.pipeline.answers import FailedCall, RegisteredAnswer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
+    "AsyncStreamController",
     "Client",
     "FailedCall",
     "Gateway",
     "RegisteredAnswer",
+    "StreamController",
     "__version__",
     "errors",
     "types",
@@ -35,10 +38,12 @@ __all__ = [
 
 _HOMES = {
     "AsyncClient": "narthex.client",
+    "AsyncStreamController": "narthex.client",
     "Client": "narthex.client",
     "FailedCall": "narthex.pipeline.answers",
     "Gateway": "narthex.app",
     "RegisteredAnswer": "narthex.pipeline.answers",
+    "StreamController": "narthex.client",
 }
 _MODULES = frozenset({"errors", "types"})
 

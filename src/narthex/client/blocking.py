@@ -9,6 +9,7 @@ from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
 from narthex.client import calls
 from narthex.client.calls import Read
+from narthex.client.controllers import Streams
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import Head, HttpRequest, ResponseReader
 from narthex.client.readers import ChatReader, EventReader, GenerationReader, Progress
@@ -107,6 +108,24 @@ class _Exchange:
             connection.close()
 
 
+class _Asking:
+    """Asks one gateway."""
+
+    def __init__(self, pool: SocketPool) -> None:
+        self._pool = pool
+
+    def open(self, request: HttpRequest) -> _Exchange:
+        """Ask for an answer as it comes, or for a refusal."""
+        return _Exchange(self._pool, request)
+
+    def whole(self, request: HttpRequest, read: Read[T]) -> T:
+        """Ask for a value."""
+        exchange = self.open(request)
+        body = exchange.body()
+        calls.check(exchange.head, body)
+        return read(exchange.head, body)
+
+
 class EventStream(Generic[T]):
     """A streamed answer: iterate over it, or leave it and with it the answer.
 
@@ -195,6 +214,8 @@ class Client:
             ConfigError: The address or an option cannot be used.
         """
         self._pool = SocketPool(endpoint_for(url, **options))
+        self.streams = Streams(_Asking(self._pool))
+        """Answers that the gateway keeps: read on after a lost connection, paused, resumed, cancelled."""
 
     @property
     def url(self) -> str:
@@ -298,10 +319,7 @@ class Client:
             exchange.close()
 
     def _whole(self, request: HttpRequest, read: Read[T]) -> T:
-        exchange = _Exchange(self._pool, request)
-        body = exchange.body()
-        calls.check(exchange.head, body)
-        return read(exchange.head, body)
+        return _Asking(self._pool).whole(request, read)
 
     def _stream(self, request: HttpRequest, reader: Callable[[Head], EventReader[T]]) -> EventStream[T]:
         exchange = _Exchange(self._pool, request)

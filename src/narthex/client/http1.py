@@ -18,10 +18,12 @@ class HttpRequest:
     method: str
     path: str
     body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside those of every request; names in lower case."""
 
     def encode(self, endpoint: Endpoint) -> bytes:
         """Write it for this gateway."""
-        fields = {"host": endpoint.authority, **endpoint.headers}
+        fields = {"host": endpoint.authority, **endpoint.headers, **self.headers}
         if self.body is not None:
             fields["content-type"] = "application/json"
             fields["content-length"] = str(len(self.body))

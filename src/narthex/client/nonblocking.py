@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
 from narthex.client import calls
+from narthex.client.async_controllers import AsyncStreams
 from narthex.client.calls import Read
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import Head, HttpRequest, ResponseReader
@@ -116,6 +117,24 @@ class _Exchange:
             connection.close()
 
 
+class _Asking:
+    """Asks one gateway."""
+
+    def __init__(self, pool: StreamPool) -> None:
+        self._pool = pool
+
+    async def open(self, request: HttpRequest) -> _Exchange:
+        """Ask for an answer as it comes, or for a refusal."""
+        return await _Exchange.begin(self._pool, request)
+
+    async def whole(self, request: HttpRequest, read: Read[T]) -> T:
+        """Ask for a value."""
+        exchange = await self.open(request)
+        body = await exchange.body()
+        calls.check(exchange.head, body)
+        return read(exchange.head, body)
+
+
 class AsyncEventStream(Generic[T]):
     """A streamed answer: iterate over it, or leave it and with it the answer.
 
@@ -207,6 +226,8 @@ class AsyncClient:
             ConfigError: The address or an option cannot be used.
         """
         self._pool = StreamPool(endpoint_for(url, **options))
+        self.streams = AsyncStreams(_Asking(self._pool))
+        """Answers that the gateway keeps: read on after a lost connection, paused, resumed, cancelled."""
 
     @property
     def url(self) -> str:
@@ -298,10 +319,7 @@ class AsyncClient:
         return await self._whole(calls.HEALTH, calls.read_health)
 
     async def _whole(self, request: HttpRequest, read: Read[T]) -> T:
-        exchange = await _Exchange.begin(self._pool, request)
-        body = await exchange.body()
-        calls.check(exchange.head, body)
-        return read(exchange.head, body)
+        return await _Asking(self._pool).whole(request, read)
 
     async def _stream(self, request: HttpRequest, reader: Callable[[Head], EventReader[T]]) -> AsyncEventStream[T]:
         exchange = await _Exchange.begin(self._pool, request)

@@ -13,9 +13,10 @@ from narthex.client.failures import describe, read_error
 from narthex.client.http1 import Head
 from narthex.client.values import Generation, GenerationEvent
 from narthex.errors import BrokenAnswer, ClientError, NarthexError
+from narthex.types.dialects import Dialect
 from narthex.types.events import Ended, Event, Failed
 from narthex.wire.contract import BrokenStream
-from narthex.wire.openai_chat import OPENAI_CHAT
+from narthex.wire.registry import CHAT_WIRES
 from narthex.wire.sse import SseEvent, SseParser
 
 T = TypeVar("T")
@@ -98,12 +99,12 @@ class GenerationReader:
 
 
 class ChatReader:
-    """Reads the stream of `POST /v1/chat/completions`."""
+    """Reads the stream of `POST /v1/chat/completions`, or of another dialect of chat."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, dialect: Dialect = Dialect.OPENAI_CHAT) -> None:
         self.complete = False
         self._head = head
-        self._parser = OPENAI_CHAT.parser()
+        self._parser = CHAT_WIRES[dialect].parser()
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Yield the events that `data` completes."""

@@ -1,0 +1,279 @@
+"""Kept streams for programs without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import sleep
+from types import TracebackType
+from typing import Literal, Protocol, Self, Unpack
+from uuid import uuid4
+
+from narthex.client import calls, reports
+from narthex.client.calls import Read, T
+from narthex.client.failures import read_error
+from narthex.client.following import Following, Reconnect, StreamFrame
+from narthex.client.http1 import Head, HttpRequest
+from narthex.client.readers import ChatReader
+from narthex.client.reports import OnDisconnect, StreamReport, StreamStatus
+from narthex.client.values import ChatOptions, Messages
+from narthex.errors import BrokenAnswer, ClientError
+from narthex.types.dialects import Dialect
+from narthex.types.events import Event
+
+
+class Answer(Protocol):
+    """An answer as it comes."""
+
+    @property
+    def head(self) -> Head:
+        """Status and headers."""
+        ...
+
+    def next_piece(self) -> bytes | None:
+        """Return more of the body, or None at its end."""
+        ...
+
+    def body(self) -> bytes:
+        """Return the whole body."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Asking(Protocol):
+    """How a gateway is asked."""
+
+    def open(self, request: HttpRequest) -> Answer:
+        """Ask for an answer as it comes, or for a refusal."""
+        ...
+
+    def whole(self, request: HttpRequest, read: Read[T]) -> T:
+        """Ask for a value."""
+        ...
+
+
+class StreamController:
+    """One streamed answer that the gateway keeps: its events, over as many connections as it takes, and its handle.
+
+    Iterating yields the events of the answer, each once and in order, and ends when it is whole; an answer that failed,
+    was cancelled or was lost raises. `frames()` yields the bytes instead. An answer is read once: what was handed out
+    comes again by `Streams.attach()`.
+    """
+
+    def __init__(self, asking: Asking, following: Following, dialect: Dialect | None) -> None:
+        """Use `Streams.start()` or `Streams.attach()`."""
+        self._asking = asking
+        self._following = following
+        self._dialect = dialect
+        self._answer: Answer | None = None
+        self._head = Head(200)
+
+    @property
+    def id(self) -> str:
+        """The stream's ID."""
+        return self._following.id
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the last event read."""
+        return self._following.last
+
+    def connect(self) -> None:
+        """Connect, and send the call if that is still to be done.
+
+        Raises:
+            NarthexError: The gateway refuses, or cannot be reached.
+        """
+        following = self._following
+        while self._answer is None and not following.over:
+            if delay_s := following.delay_s():
+                sleep(delay_s)
+            self._connect_once()
+
+    def _connect_once(self) -> None:
+        following = self._following
+        try:
+            answer = self._asking.open(following.request())
+            if answer.head.status != 200:
+                following.refused(read_error(answer.head, answer.body()))
+                return
+        except ClientError as error:
+            following.lost(error)
+            return
+        following.opened(answer.head)
+        self._answer, self._head = answer, answer.head
+
+    def frames(self) -> Iterator[StreamFrame]:
+        """Yield the events as they came, byte by byte; the last one may tell an error.
+
+        Raises:
+            StreamExpired, EventsForgotten, StreamNotFound: The rest is no more.
+            ClientError: The connection was lost, and could not be had again.
+        """
+        try:
+            while not self._following.over:
+                self.connect()
+                yield from self._read_on()
+        finally:
+            self.close()
+
+    def _read_on(self) -> list[StreamFrame]:
+        following, answer = self._following, self._answer
+        if answer is None:
+            return []
+        try:
+            piece = answer.next_piece()
+            if piece is not None:
+                return following.add(piece)
+        except ClientError as error:
+            self._drop()
+            following.lost(error)
+            return []
+        self._answer = None
+        if not following.ended():
+            following.settle(self.progress())
+        return []
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events of the answer.
+
+        Raises:
+            NarthexError: It failed, was cancelled, or was lost; what came before was yielded.
+        """
+        reader = ChatReader(self._head, self._spoken())
+        for frame in self.frames():
+            yield from reader.feed(frame.data)
+        yield from reader.close()
+
+    def _spoken(self) -> Dialect:
+        if self._dialect is None:
+            self._dialect = dialect_of(self.progress())
+        return self._dialect
+
+    def pause(self) -> StreamReport:
+        """Stop delivery to all readers; the gateway ends a call that is paused for too long."""
+        return self._control("pause")
+
+    def resume(self) -> StreamReport:
+        """Go on after a pause."""
+        return self._control("resume")
+
+    def cancel(self) -> StreamReport:
+        """End the call to the provider, for all readers; what was written stays.
+
+        Raises:
+            StreamEnded: There is nothing left to end.
+        """
+        return self._control("cancel")
+
+    def _control(self, verb: Literal["pause", "resume", "cancel"]) -> StreamReport:
+        return self._asking.whole(reports.control_request(self.id, verb), reports.read_report)
+
+    def progress(self) -> StreamReport:
+        """Return how the stream stands on the gateway, and how far it is."""
+        return self._asking.whole(reports.report_request(self.id), reports.read_report)
+
+    def close(self) -> None:
+        """Read no further; the call goes on or ends, as was chosen when it was begun."""
+        self._following.leave()
+        self._drop()
+
+    def _drop(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Read no further."""
+        self.close()
+
+
+class Streams:
+    """The streams that a gateway keeps for whoever has this key."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    def start(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        name: str | None = None,
+        on_disconnect: OnDisconnect = "detach",
+        reconnect: Reconnect | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> StreamController:
+        """Continue a conversation, and keep the answer.
+
+        Args:
+            messages: Oldest first; a text is one message of the user.
+            model: `provider/model` or an alias; by default the gateway's default model.
+            name: ID of the stream, 8 to 64 letters, digits, `_` or `-`; by default a new one.
+            on_disconnect: What becomes of the call when nobody reads any more; a connection that is lost ends it with
+                `cancel`.
+            reconnect: How a lost connection is sought again.
+            options: See `ChatOptions`.
+        """
+        call, stream = kept_chat(messages, model=model, name=name, on_disconnect=on_disconnect, **options)
+        return self._open(Following(stream, call, reconnect=reconnect), Dialect.OPENAI_CHAT)
+
+    def attach(self, name: str, *, after: int = 0, reconnect: Reconnect | None = None) -> StreamController:
+        """Read a stream that was begun before, here or elsewhere, behind the event with the number `after`."""
+        return self._open(Following(name, None, after=after, reconnect=reconnect), None)
+
+    def _open(self, following: Following, dialect: Dialect | None) -> StreamController:
+        controller = StreamController(self._asking, following, dialect)
+        controller.connect()
+        return controller
+
+    def list(self, *, status: StreamStatus | None = None, limit: int | None = None) -> tuple[StreamReport, ...]:
+        """Return how one's own streams stand, the newest first."""
+        return self._asking.whole(reports.list_request(status, limit), reports.read_reports)
+
+    def progress(self, name: str) -> StreamReport:
+        """Return how a stream stands."""
+        return self._asking.whole(reports.report_request(name), reports.read_report)
+
+    def delete(self, name: str) -> None:
+        """Forget a stream that has ended.
+
+        Raises:
+            StreamRunning: It has not.
+        """
+        self._asking.whole(reports.delete_request(name), lambda _head, _body: None)
+
+
+def kept_chat(
+    messages: Messages,
+    *,
+    model: str | None,
+    name: str | None,
+    on_disconnect: OnDisconnect,
+    **options: Unpack[ChatOptions],
+) -> tuple[HttpRequest, str]:
+    """Ask for an answer that is kept; return the request and the ID of its stream."""
+    stream = name or uuid4().hex
+    request = calls.chat_request(messages, model=model, stream=True, **options)
+    headers = {"x-narthex-stream-id": stream, "x-narthex-on-disconnect": on_disconnect}
+    return HttpRequest(method=request.method, path=request.path, body=request.body, headers=headers), stream
+
+
+def dialect_of(report: StreamReport) -> Dialect:
+    """Return what a stream speaks.
+
+    Raises:
+        BrokenAnswer: Nothing that is known here.
+    """
+    try:
+        return Dialect(report.dialect)
+    except ValueError as error:
+        raise BrokenAnswer(f"the stream speaks {report.dialect!r}: read its `frames()`") from error
