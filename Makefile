@@ -71,7 +71,7 @@ lock: $(STAMPS)/dev ## pin what requirements/*.in ask for (UPGRADE=1 takes the n
 	@for name in runtime redis build bench; do $(LOCK) requirements/$$name.in -c requirements/dev.lock -o requirements/$$name.lock; done
 
 clean: ## remove what was built and cached; the environment and the models stay
-	@rm -rf dist site src/narthex/dashboard/dist $(STAMPS)/dashboard .coverage* .hypothesis
+	@rm -rf dist site src/narthex/dashboard/dist ui/client/dist $(STAMPS)/dashboard .coverage* .hypothesis
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find src tests scripts bench docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

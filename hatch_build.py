@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = Path("ui")
 BUILT = Path("src/narthex/dashboard/dist/index.html")
-_NOT_SOURCES = frozenset({"node_modules", ".vite"})
+_NOT_SOURCES = frozenset({"node_modules", "dist", ".vite"})
 
 
 class DashboardBuild(BuildHookInterface[BuilderConfig]):
