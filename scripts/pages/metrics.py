@@ -14,9 +14,11 @@ from narthex.http.sockets.hub import SocketHub
 from narthex.pipeline.answers import RegisteredAnswers
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.gateway import TaskKeeper
+from narthex.pipeline.registry import KeepPolicy, Registry
 from narthex.pipeline.responses import Responses, shelf_limits
 from narthex.pipeline.shadows import REASONS, Dropped
 from narthex.pipeline.shared_state import SharedState
+from narthex.pipeline.shared_streams import SharedStreams
 from narthex.policies import socket_limits
 from narthex.providers.key_books import key_lines
 from narthex.resilience.boards import BreakerBoard
@@ -103,11 +105,18 @@ def documented() -> list[tuple[str, str, str, str]]:
     key = KeyReport(key=KeyId("key-1"), state=KeyState.USABLE)
     metrics.sources.append(lambda: key_lines({"groq": [key]}))
     metrics.sources.append(_sockets().lines)
-    metrics.sources.append(SharedState(LinkSettings(url="redis://127.0.0.1"), board).lines)
+    metrics.sources.append(_shared(board).lines)
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
     return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found]
+
+
+def _shared(board: BreakerBoard) -> SharedState:
+    redis = LinkSettings(url="redis://127.0.0.1")
+    shared = SharedState(redis, board)
+    shared.streams = SharedStreams(redis, Registry(KeepPolicy(), {}))
+    return shared
 
 
 def _sockets() -> SocketHub:

@@ -121,8 +121,12 @@ class Gateway(InProcess):
 
     async def __aenter__(self) -> Self:
         """Build everything, in order; where that fails, nothing of it stays open."""
+        # Last to end: the ends of all calls are still to be copied.
+        last = await self._resources.enter_async_context(contextlib.AsyncExitStack())
         try:
             await self._build(self.settings)
+            if self.shared is not None:
+                last.push_async_callback((await self.shared.share(self.registry)).aclose)
         except BaseException:
             await self._resources.aclose()
             raise

@@ -43,6 +43,9 @@
     ├── Overloaded                  503  this server or a model takes no more calls, or the server is stopping
     ├── DeadlineExceeded            504  the time the caller allowed is over
     ├── PausedTooLong               504  a stream was paused for longer than may be
+    ├── ProducerLost                502  the process that wrote a stream died
+    ├── StreamUnreachable           503  streams of other processes cannot be found just now
+    ├── NodeSilent                  504  the process that writes a stream does not answer
     ├── Cancelled                   499  the caller left
     ├── InternalError               500  a fault of ours
     └── ClientError                      seen from a client of a gateway; never sent by one
@@ -466,6 +469,29 @@ class PausedTooLong(NarthexError):
     """The stream was paused for longer than `streams.pause_limit_s` allows, and its call was ended."""
 
     code = "paused_too_long"
+    status = 504
+    type = "timeout_error"
+
+
+class ProducerLost(NarthexError):
+    """The process that wrote this answer died before its end: what was written is all there is of it."""
+
+    code = "producer_lost"
+    status = 502
+
+
+class StreamUnreachable(NarthexError):
+    """This process does not have this stream, and Redis cannot be asked for those of others; try again in a moment."""
+
+    code = "stream_unreachable"
+    status = 503
+    type = "overloaded_error"
+
+
+class NodeSilent(NarthexError):
+    """The process that writes this stream did not answer in time; look at the stream before you try again."""
+
+    code = "node_silent"
     status = 504
     type = "timeout_error"
 

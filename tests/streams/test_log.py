@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import CursorAhead, EventsForgotten, InternalError
-from narthex.streams.log import Log, LogBounds, ReaderDropped
+from narthex.streams.log import Log, LogBounds, ReaderDropped, events_behind
 from narthex.streams.stream import FRAME_BYTES, HIGH_WATER_BYTES
 from narthex.types.dialects import Dialect
 
@@ -178,3 +178,41 @@ def test_the_time_of_each_event_is_kept() -> None:
         now[0] = seconds
         log.append(b"x")
     assert list(log.times_ms) == pytest.approx([100, 350], abs=1)
+
+
+async def test_a_watcher_is_told_and_is_no_reader() -> None:
+    """It hears of each event that is given out and of the end, and neither holds the log nor is counted."""
+    log = Log(CHAT)
+    heard: list[int] = []
+
+    def wake() -> None:
+        heard.append(log.last_number)
+
+    log.watch(wake)
+    log.append(b"1")
+    log.pause_delivery()
+    log.append(b"2")
+    log.resume_delivery()
+    assert (heard, log.readers) == ([1, 2], 0)
+    log.close()
+    assert heard == [1, 2, 2]
+    other = Log(CHAT)
+    other.watch(wake)()
+    other.append(b"1")
+    assert len(heard) == 3
+
+
+def test_events_are_given_from_the_oldest_that_is_held() -> None:
+    """Behind a number, up to a size, with the number of the first; a log may begin behind any number."""
+    log = Log(CHAT, LogBounds(max_bytes=90), first_number=6)
+    assert (log.first_number, log.last_number, events_behind(log, 0, 100)) == (6, 5, (6, []))
+    for number in range(6, 20):
+        log.append(b"%010d" % number)
+    first, events = events_behind(log, 0, 1_000)
+    assert (first, events[0], events[-1]) == (log.first_number, b"%010d" % first, b"%010d" % 19)
+    assert events_behind(log, 17, 1_000) == (18, [b"%010d" % 18, b"%010d" % 19])
+    assert events_behind(log, 17, 1) == (18, [b"%010d" % 18])
+    with pytest.raises(EventsForgotten):
+        log.check(5)
+    reader = log.reader(after=18)
+    assert reader.take() == [b"%010d" % 19]

@@ -302,7 +302,7 @@ SET_PROVIDER_KEY: Final[Json] = {
     "responses": _answers(_json("ProviderKey"), "How it stands now.", errors=(400, 401, 403, 404)),
 }
 _EVENTS: Final[Json] = {"text/event-stream": {"schema": ref("StreamEvent")}}
-_STREAM_ERRORS: Final = (400, 401, 403, 404, 409, 410)
+_STREAM_ERRORS: Final = (400, 401, 403, 404, 409, 410, 503, 504)
 _SPEED: Final = _query(
     "speed", {"type": ["number", "string"]}, "1 for the pace that it had, 2 for twice that; 0 or `max` for at once."
 )

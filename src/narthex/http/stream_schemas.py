@@ -36,6 +36,7 @@ STREAMS: Final[Mapping[str, Json]] = {
         {
             "id": TEXT,
             "object": {"const": "stream"},
+            "node": said(nullable(TEXT), "The process that writes it; null where none share what they keep."),
             "status": one_of(*STATUSES),
             "kept": said(FLAG, "Whether its events can be read again."),
             "model": said(TEXT, "As asked for."),

@@ -58,6 +58,17 @@ SYSTEM: Final[Mapping[str, Json]] = {
             "for_s": said(NUMBER, "For how long it has stood so."),
             "detail": said(nullable(TEXT), "What is wrong."),
             "losses": said(COUNT, "How often the connection was lost."),
+            "streams": said(ref("SharedStreams"), "How kept answers are shared."),
+        }
+    ),
+    "SharedStreams": complete(
+        {
+            "node": said(TEXT, "Name of this process among all."),
+            "status": one_of("connecting", "up", "down"),
+            "behind_streams": said(COUNT, "Streams that are not wholly copied yet."),
+            "behind_events": said(COUNT, "Events that are not copied yet."),
+            "copied_events": COUNT,
+            "followed": said(COUNT, "Streams of other processes that are read here."),
         }
     ),
     "ProviderStatus": complete(

@@ -69,6 +69,8 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     object: Literal["stream"] = "stream"
+    node: str | None = None
+    """The process that writes it, where several share what they keep."""
     status: Status
     kept: bool
     """Whether its events can be read again."""
@@ -142,10 +144,22 @@ class Owned:
         log: Where it is kept; None if it is not.
     """
 
-    def __init__(self, exchange: Exchange, *, id: str, owner: str, log: Log | None) -> None:  # noqa: A002 - its name
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        id: str,  # noqa: A002 - its name
+        owner: str,
+        log: Log | None,
+        node: str | None = None,
+    ) -> None:
         self.id = id
         self.owner = owner
         self.log = log
+        self.node = node
+        """The process that writes it, where several share what they keep."""
+        self.dialect = exchange.dialect
+        self.request_id = exchange.id
         self.created_at = int(time.time())
         """Unix time in seconds."""
         self.begun_at = exchange.received_at
@@ -199,12 +213,18 @@ class Owned:
         """What was tried, in order; empty if the first attempt succeeded."""
         return self._told().tried
 
+    @property
+    def ended_for_s(self) -> float:
+        """Seconds since its end."""
+        return monotonic() - self._ended_at if self._ended_at else 0.0
+
     def report(self) -> StreamReport:
         """Return how it stands."""
         facts, answer, log = self._told(), self.answer, self.log
         error = None if answer is None else answer.error
         return StreamReport(
             id=self.id,
+            node=self.node,
             status=self.status,
             kept=log is not None,
             model=facts.model,

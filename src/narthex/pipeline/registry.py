@@ -13,7 +13,8 @@ from typing import Final
 
 from narthex.errors import Overloaded, RateLimited, StreamExists, StreamExpired, StreamNotFound, StreamRunning
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.owned import OnDisconnect, Owned
+from narthex.pipeline.handles import Elsewhere, Handle, OwnHandle
+from narthex.pipeline.owned import OnDisconnect, Owned, StreamReport, digest_of
 from narthex.streams.log import Log, LogBounds
 from narthex.streams.stream import Stream
 
@@ -47,7 +48,10 @@ class Registry:
     Attributes:
         policy: What is kept.
         held_bytes: Memory that all kept answers take up.
+        elsewhere: The streams of other processes; None where none are shared.
     """
+
+    elsewhere: Elsewhere | None = None
 
     def __init__(self, policy: KeepPolicy, live: Mapping[str, Exchange]) -> None:
         """Begin without any.
@@ -95,14 +99,30 @@ class Registry:
             # It failed before there was anything to read: its caller tries again.
             self._drop(key)
         self._check_room(owner)
-        log = Log(exchange.dialect, self.policy.bounds, weigh=self._weigh, first_number=first_number)
+        log = Log(exchange.dialect, self.policy.bounds, weigh=self.weigh, first_number=first_number)
         log.detached = (on_disconnect or self.policy.on_disconnect) == "detach"
-        owned = Owned(exchange, id=key[1], owner=owner, log=log)
+        owned = Owned(exchange, id=key[1], owner=owner, log=log, node=self._node)
         self._kept[key] = owned
         self._running[owner] = self._running.get(owner, 0) + 1
         self._expired.pop(key, None)
         log.on_close(lambda _log: self._closed(key))
+        if self.elsewhere is not None:
+            self.elsewhere.opened(owned)
         return owned
+
+    async def claim(self, exchange: Exchange, *, id: str, on_disconnect: OnDisconnect | None) -> Owned:  # noqa: A002 - its name
+        """Do as `open`, for an ID that another process may have taken: see there."""
+        assert exchange.caller is not None
+        owner, elsewhere = exchange.caller.owner, self.elsewhere
+        if elsewhere is None or (owner, id) in self._kept:
+            return self.open(exchange, id=id, on_disconnect=on_disconnect)
+        await elsewhere.claim(owner, id, digest=digest_of(exchange), dialect=exchange.dialect, request=exchange.id)
+        try:
+            return self.open(exchange, id=id, on_disconnect=on_disconnect)
+        except BaseException:
+            if (owner, id) not in self._kept:
+                elsewhere.forgotten(owner, id)
+            raise
 
     def find(self, owner: str, id: str) -> Owned:  # noqa: A002 - its name
         """Return a stream of this owner.
@@ -120,6 +140,48 @@ class Registry:
         if (owner, id) in self._expired:
             raise StreamExpired
         raise StreamNotFound
+
+    async def look_up(self, owner: str, id: str) -> Handle:  # noqa: A002 - its name
+        """Return a stream of this owner, whichever process writes it.
+
+        Raises:
+            StreamNotFound: There is none, or it is another's.
+            StreamExpired: It was kept, and is no more.
+            StreamUnreachable: It is not here, and others cannot be asked.
+        """
+        try:
+            owned = self.find(owner, id)
+        except StreamNotFound:
+            if self.elsewhere is None:
+                raise
+            return await self.elsewhere.find(owner, id)
+        return self.handle(owned)
+
+    def handle(self, owned: Owned) -> Handle:
+        """Return the handle of a stream of this process."""
+        return OwnHandle(owned, pause_limit_s=self.policy.pause_limit_s, told=self.touched)
+
+    async def listing(self, owner: str) -> list[StreamReport]:
+        """Return how the streams of an owner stand, the newest first, of all processes that can be asked."""
+        found = {one.id: one.report() for one in self.of(owner)}
+        if self.elsewhere is not None:
+            for report in await self.elsewhere.reports(owner):
+                found.setdefault(report.id, report)
+        return sorted(found.values(), key=lambda report: report.created_at, reverse=True)
+
+    async def delete(self, owner: str, id: str) -> None:  # noqa: A002 - its name
+        """Hold a stream that has ended no longer, whichever process wrote it.
+
+        Raises:
+            StreamRunning: It has not ended.
+            NarthexError: It cannot be found: see `look_up`.
+        """
+        try:
+            self.forget(self.find(owner, id))
+        except StreamNotFound:
+            if self.elsewhere is None:
+                raise
+            await self.elsewhere.forget(owner, id)
 
     def of(self, owner: str) -> list[Owned]:
         """Return the streams of an owner, the newest first."""
@@ -193,7 +255,7 @@ class Registry:
         if known is not None:
             return known
         assert exchange.caller is not None
-        owned = Owned(exchange, id=exchange.id, owner=exchange.caller.owner, log=None)
+        owned = Owned(exchange, id=exchange.id, owner=exchange.caller.owner, log=None, node=self._node)
         if exchange.answer is not None and not exchange.answer.closed:
             self._handles[exchange.id] = owned
             exchange.answer.on_close(lambda _stream: self._let_go(exchange.id))
@@ -202,7 +264,17 @@ class Registry:
     def _let_go(self, id: str) -> None:  # noqa: A002 - its name
         self._handles.pop(id, None)
 
-    def _weigh(self, more: int) -> None:
+    @property
+    def _node(self) -> str | None:
+        return None if self.elsewhere is None else self.elsewhere.node
+
+    def touched(self, owned: Owned) -> None:
+        """Tell other processes at once how a stream of this one stands."""
+        if self.elsewhere is not None:
+            self.elsewhere.touched(owned)
+
+    def weigh(self, more: int) -> None:
+        """Take note of memory that is taken up, or no longer; what ended first makes room."""
         self.held_bytes += more
         while self.held_bytes > self.policy.max_total_bytes and self._ended:
             self._drop(next(iter(self._ended)))
@@ -221,6 +293,8 @@ class Registry:
         if owned is None or owned.log is None:
             return
         self.held_bytes -= owned.log.held_bytes
+        if self.elsewhere is not None:
+            self.elsewhere.forgotten(*key)
         self._expired[key] = None
         if len(self._expired) > _REMEMBERED:
             del self._expired[next(iter(self._expired))]

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from narthex.pipeline.contract import Spawn
+from narthex.pipeline.registry import Registry
+from narthex.pipeline.shared_streams import SharedStreams
 from narthex.pipeline.sharing import Sharing
 from narthex.providers.contract import Provider
 from narthex.resilience.boards import BreakerBoard
@@ -19,7 +21,13 @@ SETTLE_S: Final = 0.5
 
 
 class SharedState:
-    """The breakers and provider keys of several processes, as one."""
+    """The breakers and provider keys of several processes, as one.
+
+    Attributes:
+        streams: Their kept answers; None before they are shared.
+    """
+
+    streams: SharedStreams | None = None
 
     def __init__(self, settings: LinkSettings, board: BreakerBoard) -> None:
         self._link = RedisLink(settings)
@@ -37,6 +45,13 @@ class SharedState:
         except TimeoutError:
             return
 
+    async def share(self, registry: Registry) -> SharedStreams:
+        """Share kept answers as well; whoever asks for it ends it."""
+        self.streams = registry.elsewhere = streams = SharedStreams(self._link.settings, registry)
+        # Where Redis is not there, that is known by now.
+        await streams.start(wait_s=self._longest_s if self._link.up else 0)
+        return streams
+
     def follow(self, providers: Iterable[Provider]) -> None:
         """Share the keys of these providers from now on, and of no others."""
         self._sharing.follow(providers)
@@ -53,3 +68,5 @@ class SharedState:
         """Yield what is to be known of it in Prometheus's text format."""
         yield from self._link.lines()
         yield from self._sharing.lines()
+        if self.streams is not None:
+            yield from self.streams.lines()

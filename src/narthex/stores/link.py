@@ -72,6 +72,8 @@ class RedisLink:
         self,
         settings: LinkSettings,
         *,
+        what: str = "redis",
+        as_text: bool = True,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -80,11 +82,15 @@ class RedisLink:
 
         Args:
             settings: Where the server is.
+            what: Begins what is told of it in the log.
+            as_text: Whether answers are read as text, and not as bytes.
             clock: Says the seconds.
             chance: Where jitter comes from.
             sleep: Waits before the next try.
         """
         self.settings = settings
+        self._what = what
+        self._as_text = as_text
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
         self._sleep = sleep
@@ -114,7 +120,7 @@ class RedisLink:
     def connected(self) -> None:
         """Take note that all is well."""
         if self._state == "down":
-            logger.info("redis: %s is back after %.1f s", self.settings.address, self._clock() - self._since_s)
+            logger.info("%s: %s is back after %.1f s", self._what, self.settings.address, self._clock() - self._since_s)
         self._tries = 0
         self._become("up", None)
 
@@ -135,10 +141,14 @@ class RedisLink:
             except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
                 self._lost(error)
             except Exception as error:  # the edge of this task: a fault of ours must not end it for good
-                logger.exception("redis: the session broke")
+                logger.exception("%s: the session broke", self._what)
                 self._lost(error)
             finally:
                 ended()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A session whose group broke in the same turn tells of that, and not of its cancellation.
+                raise asyncio.CancelledError
             await self._sleep(self._pause_s())
 
     def lines(self) -> Iterator[str]:
@@ -161,7 +171,7 @@ class RedisLink:
         settings = self.settings
         client: Redis = Client.from_url(
             settings.url,
-            decode_responses=True,
+            decode_responses=self._as_text,
             socket_connect_timeout=settings.connect_timeout_s,
             socket_timeout=settings.timeout_s,
             client_name="narthex",
@@ -175,7 +185,8 @@ class RedisLink:
         if self._state != "down":
             self._losses += self._state == "up"
             logger.warning(
-                "redis: %s: %s; this process keeps to itself what it learns until the server is there",
+                "%s: %s: %s; this process keeps to itself what it learns until the server is there",
+                self._what,
                 self.settings.address,
                 detail,
             )

@@ -33,15 +33,19 @@ def split_events(frames: bytes) -> list[bytes]:
     return events
 
 
+def numbered(name: bytes, number: int, event: bytes) -> bytes:
+    """Return an event with its number under the stream's name."""
+    retry = b"retry: %d\n" % RETRY_MS if number == 1 else b""
+    return b"%bid: %b:%d\n%b" % (retry, name, number, event)
+
+
 def write_events(log: Log, name: bytes, frames: bytes) -> None:
     """Append the events in whole frames to a log, each with its number under the stream's name."""
     for event in split_events(frames):
         if b"\nid" in event or event.startswith(b"id"):
             # A provider's own: the last one in an event would count.
             event = _ID_LINE.sub(b"", event)  # noqa: PLW2901 - the same event
-        number = log.last_number + 1
-        retry = b"retry: %d\n" % RETRY_MS if number == 1 else b""
-        log.append(b"%bid: %b:%d\n%b" % (retry, name, number, event))
+        log.append(numbered(name, log.last_number + 1, event))
 
 
 class Keeping:

@@ -133,6 +133,19 @@ class Log(Stream):
         self._readers.append(reader)
         return reader
 
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` with every event that readers are given, and at the end; whoever watches is no reader.
+
+        Returns:
+            What ends that.
+        """
+        self._wakes.append(wake)
+
+        def end() -> None:
+            self._wakes = [other for other in self._wakes if other is not wake]
+
+        return end
+
     def check(self, after: int) -> None:
         """Make sure that what comes behind this event can be read.
 
@@ -254,6 +267,26 @@ class Log(Stream):
     def _release(self) -> None:
         """Forget nothing: others may come."""
         self._perhaps_go_on()
+
+
+def events_behind(log: Log, after: int, limit_bytes: int) -> tuple[int, list[bytes]]:
+    """Return the number of the oldest event that is held behind `after`, and the events from it on, up to a size.
+
+    Args:
+        log: Whose events.
+        after: Number of an event, held or not.
+        limit_bytes: At which no further event is added.
+    """
+    start = max(0, after - log._first)
+    found: list[bytes] = []
+    size = 0
+    for index in range(start, len(log._frames)):
+        if size >= limit_bytes:
+            break
+        event = cast("bytes", log._frames[index])
+        size += len(event)
+        found.append(event)
+    return log._first + start + 1, found
 
 
 class LogReader(Reader):

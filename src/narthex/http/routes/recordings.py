@@ -58,11 +58,11 @@ def _add_replay(router: APIRouter, services: Services) -> None:
             begun = registry.find(caller.owner, last.partition(":")[0])
             if begun.replay_of != name:
                 raise InvalidRequest("`Last-Event-ID` is of no replay of this recording", param="last-event-id")
-            return follow(services, request, begun, after_of(request, begun.id) or 0)
+            return await follow(services, request, registry.handle(begun), after_of(request, begun.id) or 0)
         after = None if request.query_params.get("after") is None else after_of(request, name)
         owned = await services.player.play(caller, name, speed=speed, after=after)
         assert owned.log is not None
-        return follow(services, request, owned, owned.log.first_number - 1)
+        return await follow(services, request, registry.handle(owned), owned.log.first_number - 1)
 
 
 def _add_watching(router: APIRouter, services: Services) -> None:

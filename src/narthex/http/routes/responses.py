@@ -37,7 +37,8 @@ def response_routes(services: Services) -> APIRouter:
         caller, wants_stream, after = request.scope["narthex.caller"], _stream(request), _starting_after(request)
         kept = await responses.get(caller, response_id)
         if wants_stream:
-            return follow(services, request, *services.background.stream(caller, kept, after))
+            owned, behind = services.background.stream(caller, kept, after)
+            return await follow(services, request, services.registry.handle(owned), behind)
         return Response(bytes(kept.response), media_type="application/json")
 
     @router.delete("/v1/responses/{response_id}", **openapi.DELETE_RESPONSE)  # type: ignore[arg-type]  # as above

@@ -8,13 +8,13 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from narthex.errors import InvalidRequest, PausedTooLong, StreamNotKept
+from narthex.errors import InvalidRequest
 from narthex.http import openapi
 from narthex.http.pull import pull_log
 from narthex.http.routes.model_calls import STREAM_HEADERS
 from narthex.http.services import Services
 from narthex.http.stream_schemas import STATUSES
-from narthex.pipeline.owned import Owned
+from narthex.pipeline.handles import Handle
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.stages.own import cursor
 from narthex.streams.tempo import Tempo, in_tempo, speed_of
@@ -32,21 +32,20 @@ def stream_routes(services: Services) -> APIRouter:
     @router.get("/v1/streams", **openapi.LIST_STREAMS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def streams(request: Request) -> Response:
         limit, status = _limit(request), _status(request)
-        found = [one for one in registry.of(_owner(request)) if status is None or one.status == status]
-        data = [one.report() for one in found[:limit]]
-        return _json({"object": "list", "data": data, "has_more": len(found) > limit})
+        found = [one for one in await registry.listing(_owner(request)) if status is None or one.status == status]
+        return _json({"object": "list", "data": found[:limit], "has_more": len(found) > limit})
 
     @router.get("/v1/streams/{name}", **openapi.GET_STREAM)  # type: ignore[arg-type]  # as above
     async def stream(request: Request, name: str) -> Response:
-        owned = registry.find(_owner(request), name)
+        handle = await registry.look_up(_owner(request), name)
         after = after_of(request, name)
         if after is None:
-            return _json(owned.report())
-        return _events(services, request, owned, after)
+            return _json(await handle.tell("report"))
+        return await _events(services, request, handle, after)
 
     @router.delete("/v1/streams/{name}", **openapi.DELETE_STREAM)  # type: ignore[arg-type]  # as above
     async def delete(request: Request, name: str) -> Response:
-        registry.forget(registry.find(_owner(request), name))
+        await registry.delete(_owner(request), name)
         return _json({"id": name, "object": "stream", "deleted": True})
 
     _add_controls(router, registry)
@@ -56,24 +55,18 @@ def stream_routes(services: Services) -> APIRouter:
 def _add_controls(router: APIRouter, registry: Registry) -> None:
     @router.post("/v1/streams/{name}/pause", **openapi.PAUSE_STREAM)  # type: ignore[arg-type]  # as above
     async def pause(request: Request, name: str) -> Response:
-        owned = registry.find(_owner(request), name)
-        owned.pause(registry.policy.pause_limit_s, PausedTooLong())
-        return _json(owned.report())
+        return _json(await (await registry.look_up(_owner(request), name)).tell("pause"))
 
     @router.post("/v1/streams/{name}/resume", **openapi.RESUME_STREAM)  # type: ignore[arg-type]  # as above
     async def resume(request: Request, name: str) -> Response:
-        owned = registry.find(_owner(request), name)
-        owned.resume()
-        return _json(owned.report())
+        return _json(await (await registry.look_up(_owner(request), name)).tell("resume"))
 
     @router.post("/v1/streams/{name}/cancel", **openapi.CANCEL_STREAM)  # type: ignore[arg-type]  # as above
     async def cancel(request: Request, name: str) -> Response:
-        owned = registry.find(_owner(request), name)
-        owned.cancel()
-        return _json(owned.report())
+        return _json(await (await registry.look_up(_owner(request), name)).tell("cancel"))
 
 
-def follow(services: Services, request: Request, owned: Owned, after: int) -> Response:
+async def follow(services: Services, request: Request, handle: Handle, after: int) -> Response:
     """Return the events of a stream behind the one with this number, to its end, at the pace that is asked for.
 
     Raises:
@@ -82,25 +75,21 @@ def follow(services: Services, request: Request, owned: Owned, after: int) -> Re
         EventsForgotten: The next event is no longer held.
         InvalidRequest: A header about the pace says nothing that can be.
     """
-    log = owned.log
-    if log is None:
-        raise StreamNotKept
-    headers = {"x-narthex-stream-id": owned.id, **STREAM_HEADERS}
+    headers = {"x-narthex-stream-id": handle.id, **STREAM_HEADERS}
     pace = services.pace.pace_of(dict(request.scope["headers"]), request.scope["narthex.caller"])
+    log = await handle.read(after)
     events = pull_log(log, pace, after=after).pieces(services.heartbeat)
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-def _events(services: Services, request: Request, owned: Owned, after: int) -> Response:
+async def _events(services: Services, request: Request, handle: Handle, after: int) -> Response:
     """Return the events of a stream behind the one with this number, in the time that they took if that is wanted."""
     said = request.query_params.get("speed")
     if said is None:
-        return follow(services, request, owned, after)
-    speed, log = speed_of(said), owned.log
-    if log is None:
-        raise StreamNotKept
+        return await follow(services, request, handle, after)
+    speed, log = speed_of(said), await handle.read(after)
     reader = log.reader(after=after)
-    headers = {"x-narthex-stream-id": owned.id, **STREAM_HEADERS}
+    headers = {"x-narthex-stream-id": handle.id, **STREAM_HEADERS}
     tempo = Tempo(speed, from_ms=log.time_of(after) or 0)
     return StreamingResponse(in_tempo(log, reader, tempo), media_type="text/event-stream", headers=headers)
 

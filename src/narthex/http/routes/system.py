@@ -16,6 +16,7 @@ from narthex.http import openapi
 from narthex.http.probes import probe
 from narthex.http.routes.provider_keys import told
 from narthex.http.services import Services
+from narthex.pipeline.shared_streams import SharedStreamsStatus
 from narthex.providers.contract import KeyHolding, Provider
 
 
@@ -77,7 +78,7 @@ def _status(services: Services) -> dict[str, object]:
 
 
 def _redis(services: Services) -> dict[str, object] | None:
-    if services.shared is None:
+    if services.shared is None or services.shared.streams is None:
         return None
     status = services.shared.status()
     return {
@@ -86,6 +87,18 @@ def _redis(services: Services) -> dict[str, object] | None:
         "for_s": round(status.for_s, 3),
         "detail": status.detail,
         "losses": status.losses,
+        "streams": _shared_streams(services.shared.streams.status()),
+    }
+
+
+def _shared_streams(status: SharedStreamsStatus) -> dict[str, object]:
+    return {
+        "node": status.node,
+        "status": status.state,
+        "behind_streams": status.behind_streams,
+        "behind_events": status.behind_events,
+        "copied_events": status.copied_events,
+        "followed": status.followed,
     }
 
 

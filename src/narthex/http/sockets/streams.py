@@ -7,11 +7,13 @@ from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from narthex.errors import InvalidRequest, NarthexError, PausedTooLong, StreamNotKept
+from narthex.errors import InvalidRequest, NarthexError, PausedTooLong, StreamNotFound, StreamNotKept
 from narthex.http.sockets.contract import Line, Visit
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import Engine
+from narthex.pipeline.handles import Word
+from narthex.pipeline.owned import Owned
 from narthex.pipeline.registry import Registry
 from narthex.streams.log import Log, LogReader, ReaderDropped
 from narthex.types.dialects import Operation
@@ -91,18 +93,24 @@ class StreamsTalk:
             case "start":
                 self._start(said)
             case "attach":
-                log = self._registry.find(self._owner, said.stream).log
-                if log is None:
-                    raise StreamNotKept
                 self._check_free(said.stream)
-                self._follow(said.stream, log, said.after)
+                owned = self._own(said)
+                if owned is not None:
+                    self._attach(owned, said)
             case "detach":
                 self._detach(said.stream)
             case _:
                 self._control(said)
 
+    def _attach(self, owned: Owned, said: Message) -> None:
+        if owned.log is None:
+            raise StreamNotKept
+        self._follow(said.stream, owned.log, said.after)
+
     def _control(self, said: Message) -> None:
-        owned = self._registry.find(self._owner, said.stream)
+        owned = self._own(said)
+        if owned is None:
+            return
         match said.type:
             case "pause":
                 owned.pause(self._registry.policy.pause_limit_s, PausedTooLong())
@@ -110,7 +118,37 @@ class StreamsTalk:
                 owned.resume()
             case _:
                 owned.cancel()
+        self._registry.touched(owned)
         self._send({"type": "state", "stream": said.stream, "state": owned.report()})
+
+    def _own(self, said: Message) -> Owned | None:
+        """Return a stream of this process; None if it is looked for at the others, which takes a while."""
+        try:
+            return self._registry.find(self._owner, said.stream)
+        except StreamNotFound:
+            if self._registry.elsewhere is None:
+                raise
+        assert self._line is not None
+        name = said.stream if said.type == "attach" else f"{said.type} {said.stream}"
+        if name not in self._starting:
+            self._starting[name] = self._line.spawn(self._far(name, said))
+        return None
+
+    async def _far(self, name: str, said: Message) -> None:
+        """Do with a stream of another process what a message says."""
+        assert self._line is not None
+        try:
+            handle = await self._registry.look_up(self._owner, said.stream)
+            if said.type == "attach":
+                self._follow(said.stream, await handle.read(said.after), said.after)
+            else:
+                report = await handle.tell(cast("Word", said.type))
+                self._send({"type": "state", "stream": said.stream, "state": report})
+        except NarthexError as error:
+            self._refuse(said.stream, error)
+        finally:
+            del self._starting[name]
+            self._line.rest()
 
     def _start(self, said: Message) -> None:
         surface = SURFACES.get(said.path.encode())

@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Mapping
 from typing import Final, cast
 
-from narthex.errors import Cancelled, InternalError, InvalidRequest, NarthexError, StreamExists, StreamNotKept
+from narthex.errors import Cancelled, InternalError, InvalidRequest, NarthexError, StreamExists
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.owned import OnDisconnect, Owned, digest_of
@@ -66,7 +66,7 @@ class Own:
         if is_recorded:
             # Before anything is begun: where nothing is recorded, nobody is told that it was.
             self._recorder.recordings.check()
-        owned = self._registry.open(exchange, id=_own_id(exchange), on_disconnect=_on_disconnect(exchange))
+        owned = await self._opened(exchange)
         assert owned.log is not None
         if is_recorded:
             self._recorder.record(owned)
@@ -85,26 +85,29 @@ class Own:
                 owned.abandon()
             raise
 
+    async def _opened(self, exchange: Exchange) -> Owned:
+        name, on_disconnect = _own_id(exchange), _on_disconnect(exchange)
+        if name is None or self._registry.elsewhere is None:
+            return self._registry.open(exchange, id=name, on_disconnect=on_disconnect)
+        return await self._registry.claim(exchange, id=name, on_disconnect=on_disconnect)
+
     # -- one that was begun before ---------------------------------------------------------------------------------
 
     async def _resume(self, exchange: Exchange) -> None:
         """Give the caller the rest of a log."""
         assert exchange.caller is not None
         name, after = cursor(exchange.headers[_LAST])
-        owned = self._registry.find(exchange.caller.owner, name)
-        log = owned.log
-        if log is None:
-            raise StreamNotKept
-        if owned.digest != digest_of(exchange):
+        handle = await self._registry.look_up(exchange.caller.owner, name)
+        log = await handle.read(after)
+        if handle.digest != digest_of(exchange):
             raise StreamExists(
                 "`Last-Event-ID` names the answer to another request: send that request again unchanged, read on at "
                 f"`GET /v1/streams/{name}?after={after}`, or leave the header out to ask anew",
                 param="last-event-id",
             )
-        log.check(after)
         exchange.resumed, exchange.after, exchange.answer = True, after, log
         exchange.replays = Kept.read_on(log)
-        _tell(exchange, owned)
+        _tell(exchange, handle.id)
 
 
 def cursor(said: bytes) -> tuple[str, int]:
@@ -148,7 +151,7 @@ def _write(owned: Owned, exchange: Exchange) -> None:
     encode, last_words = writers(exchange, source)
     exchange.answer = log
     owned.began = True
-    _tell(exchange, owned)
+    _tell(exchange, owned.id)
     Keeping(source, log, name=owned.id, encode=encode, last_words=last_words)
 
 
@@ -171,8 +174,8 @@ def _unbegun(owned: Owned, exchange: Exchange, done: asyncio.Future[None]) -> No
         _fail(owned, exchange, owned.ending or Cancelled(), done)
 
 
-def _tell(exchange: Exchange, owned: Owned) -> None:
-    exchange.told = (*exchange.told, ("x-narthex-stream-id", owned.id))
+def _tell(exchange: Exchange, name: str) -> None:
+    exchange.told = (*exchange.told, ("x-narthex-stream-id", name))
 
 
 def _own_id(exchange: Exchange) -> str | None:
