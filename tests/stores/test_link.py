@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from narthex.stores.link import FIRST_PAUSE_S, LONGEST_PAUSE_S, LinkSettings, RedisLink, StoreUnavailable
+from narthex.stores.link import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    LinkSettings,
+    RedisLink,
+    StoreUnavailable,
+    raise_if_cancelled,
+)
 from narthex.testing.clock import FakeClock
 
 SECRET_URL = "redis://user:hunter2@127.0.0.1:1/0"
@@ -146,3 +154,20 @@ async def test_it_is_in_the_metrics() -> None:
 
     await bench.run(good, sessions=2)
     assert {"narthex_redis_up 0", "narthex_redis_losses_total 2"} <= set(bench.link.lines())
+
+
+async def test_a_cancellation_that_was_kept_back_holds() -> None:
+    """Whoever was cancelled ends, although what it called said nothing of it."""
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        raise_if_cancelled()
+        raise AssertionError("it went on")
+
+    raise_if_cancelled()
+    task = asyncio.ensure_future(deaf())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from narthex.pipeline.owned import Owned
+from narthex.stores.link import raise_if_cancelled
 from narthex.stores.redis_streams import ENDED, FOREIGN, Addition, StreamStore
 from narthex.stores.stream_records import Names, StreamKey
 from narthex.streams.log import Log, events_behind
@@ -186,6 +187,7 @@ class Copying:
     async def run(self, store: StreamStore) -> None:
         """Copy what there is, and what comes, until cancelled or the store fails."""
         while True:
+            raise_if_cancelled()
             await self._work.wait()
             await self._sleep(LINGER_S)
             await self.flush(store)

@@ -35,7 +35,7 @@ from narthex.pipeline.mirroring import Mirroring, beyond, decode_report, last_wo
 from narthex.pipeline.node_calls import Asked, NodeCalls
 from narthex.pipeline.owned import Owned, StreamReport, Told
 from narthex.pipeline.registry import Registry
-from narthex.stores.link import LinkSettings, RedisLink, StoreUnavailable
+from narthex.stores.link import LinkSettings, RedisLink, StoreUnavailable, raise_if_cancelled
 from narthex.stores.redis_streams import StreamStore
 from narthex.stores.stream_records import Names, StreamFacts, StreamKey
 from narthex.streams.log import Log
@@ -164,6 +164,7 @@ class SharedStreams:
 
     async def _beat(self, store: StreamStore) -> None:
         while True:
+            raise_if_cancelled()
             await self._sleep(BEAT_S)
             await store.nodes.beat(self.node, _ms(LIFE_S))
 
@@ -171,6 +172,7 @@ class SharedStreams:
         """Take in what is new of the streams that are followed, and what others say."""
         block_ms = max(1, min(1_000, int(self._timeout_s * 500)))
         while True:
+            raise_if_cancelled()
             inbox = (self.node, self._seen)
             messages, news = await store.news(inbox, self.mirrors.wanted(), block_ms)
             for key, entries in news:
@@ -182,6 +184,7 @@ class SharedStreams:
     async def _nudge(self, store: StreamStore) -> None:
         """Have it listened anew when there is more to follow."""
         while True:
+            raise_if_cancelled()
             await self._nudged.wait()
             self._nudged.clear()
             await store.nodes.send(self.node, b"")
@@ -190,6 +193,7 @@ class SharedStreams:
         """End the streams of processes that died, those first that are read here."""
         swept_at = monotonic()
         while True:
+            raise_if_cancelled()
             await self._sleep(WATCH_S)
             self.mirrors.tidy()
             followed = self.mirrors.by_node()

@@ -65,6 +65,16 @@ class LinkStatus:
     """How often it was lost."""
 
 
+def raise_if_cancelled() -> None:
+    """End this task if it was cancelled, and something that it called kept that to itself.
+
+    The client does, where an answer comes in the same turn.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class RedisLink:
     """Keeps one session with the server open, for as long as `run` runs."""
 
@@ -145,10 +155,8 @@ class RedisLink:
                 self._lost(error)
             finally:
                 ended()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # A session whose group broke in the same turn tells of that, and not of its cancellation.
-                raise asyncio.CancelledError
+            # A session whose group broke in the same turn tells of that, and not of its cancellation.
+            raise_if_cancelled()
             await self._sleep(self._pause_s())
 
     def lines(self) -> Iterator[str]:
