@@ -52,8 +52,7 @@ def gateway(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[RunningGatew
         "up": {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"]},
         "ant": {"kind": "anthropic", "base_url": upstream.url, "models": ["n"]},
     }
-    streams = {"pause_limit_s": 0.3, "keep_s": 60}
-    with running(tmp_path, keys=keys, providers=providers, streams=streams) as one:
+    with running(tmp_path, keys=keys, providers=providers) as one:
         yield one
 
 
@@ -225,15 +224,18 @@ def test_pause_and_resume(gateway: RunningGateway, upstream: ScriptedUpstream) -
     connection.close()
 
 
-def test_a_pause_has_its_limit(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
+def test_a_pause_has_its_limit(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     """Past it the call is ended, and the report and the stream say why."""
     upstream.play(cut_after(streamed(FRAMES), sends=11, by=Stall()))
-    connection, _ = begin(gateway, "answer-1")
-    call(gateway, "POST", "/v1/streams/answer-1/pause")
-    wait_for(lambda: report(gateway, "answer-1")["status"] == "failed")
-    assert cast("dict[str, str]", report(gateway, "answer-1")["error"])["code"] == "paused_too_long"
-    upstream.wait_for(lambda: upstream.abandoned == 1)
-    connection.close()
+    keys = [{"name": "test", "key": KEY}]
+    providers = {"up": {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"]}}
+    with running(tmp_path, keys=keys, providers=providers, streams={"pause_limit_s": 0.2}) as gateway:
+        connection, _ = begin(gateway, "answer-1")
+        call(gateway, "POST", "/v1/streams/answer-1/pause")
+        wait_for(lambda: report(gateway, "answer-1")["status"] == "failed")
+        assert cast("dict[str, str]", report(gateway, "answer-1")["error"])["code"] == "paused_too_long"
+        upstream.wait_for(lambda: upstream.abandoned == 1)
+        connection.close()
 
 
 def test_streams_that_are_not_kept_have_a_handle_too(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
