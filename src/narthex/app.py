@@ -181,7 +181,8 @@ class Gateway(InProcess):
         return shared
 
     def _keep_responses(self, settings: Settings) -> None:
-        self._shelf = MemoryShelf(shelf_limits(settings.responses), time.monotonic)
+        limits, shared = shelf_limits(settings.responses), self.shared
+        self._shelf = MemoryShelf(limits, time.monotonic) if shared is None else shared.shelf(limits)
         self.responses = Responses(
             self._shelf, settings.responses, self._tasks.spawn, max_input_bytes=settings.server.max_body_bytes
         )

@@ -21,6 +21,7 @@ from narthex.errors import (
     StreamExpired,
 )
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.handles import OwnHandle
 from narthex.streams.log import Log, LogBounds
 from narthex.streams.stream import Frame
 from narthex.tenancy.keys import LOCAL, Caller
@@ -96,15 +97,15 @@ async def test_the_events_are_read_from_any_one_on() -> None:
     await ended(house, response_id)
     kept = await house.responses.get(LOCAL, response_id)
     for after in [None, *range(11)]:
-        owned, number = house.background.stream(LOCAL, kept, after)
-        assert owned.log is not None
-        reader = owned.log.reader(after=number)
+        handle, number = await house.background.stream(LOCAL, kept, after)
+        assert isinstance(handle, OwnHandle)
+        reader = (await handle.read(number)).reader(after=number)
         assert sequence(reader.take()) == list(range(0 if after is None else after + 1, 11))
     with pytest.raises(CursorAhead):
-        house.background.stream(LOCAL, kept, 11)
+        await house.background.stream(LOCAL, kept, 11)
     house.registry.forget(house.registry.find(LOCAL.owner, response_id))
     with pytest.raises(StreamExpired):
-        house.background.stream(LOCAL, kept, None)
+        await house.background.stream(LOCAL, kept, None)
 
 
 @pytest.mark.parametrize("pieces", [0, 3])
@@ -162,7 +163,7 @@ async def test_a_call_that_is_refused_at_the_door_is_a_failed_response() -> None
     response_id = await begun(house)
     assert (await ended(house, response_id))["status"] == "failed"
     with pytest.raises(StreamExpired):
-        house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), None)
+        await house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), None)
 
 
 async def test_what_is_wrong_is_told_at_once() -> None:
@@ -190,9 +191,9 @@ async def test_a_streamed_one_goes_on_without_its_reader() -> None:
     await tap.give(*frames[3:], None)
     response_id = f"resp_{call.id.removeprefix('req_')}"
     assert (await ended(house, response_id))["status"] == "completed"
-    owned, number = house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), seen[-1])
-    assert owned.log is not None
-    rest = sequence(owned.log.reader(after=number).take())
+    handle, number = await house.background.stream(LOCAL, await house.responses.get(LOCAL, response_id), seen[-1])
+    assert isinstance(handle, OwnHandle)
+    rest = sequence((await handle.read(number)).reader(after=number).take())
     assert [*seen, *rest] == list(range(len(seen) + len(rest)))
 
 
@@ -202,7 +203,7 @@ async def test_only_one_in_the_background_is_streamed_or_cancelled() -> None:
     body = (await house.engine.handle(ask(background=False))).body
     kept = await house.responses.get(LOCAL, json.loads(body)["id"])
     with pytest.raises(InvalidRequest, match="background"):
-        house.background.stream(LOCAL, kept, None)
+        await house.background.stream(LOCAL, kept, None)
     with pytest.raises(InvalidRequest, match="background"):
         await house.background.cancel(LOCAL, kept.id)
 
@@ -237,16 +238,16 @@ async def test_forgotten_events_are_not_given_as_others() -> None:
     response_id = await begun(house)
     await ended(house, response_id)
     kept = await house.responses.get(LOCAL, response_id)
-    owned, _ = house.background.stream(LOCAL, kept, None)
-    assert owned.log is not None
-    frames = [cast("bytes", frame) for frame in owned.log.held]
+    handle, _ = await house.background.stream(LOCAL, kept, None)
+    assert isinstance(handle, OwnHandle)
+    frames = [cast("bytes", frame) for frame in (await handle.read(0)).held]
     short = Log(Dialect.OPENAI_RESPONSES, LogBounds(max_bytes=sum(map(len, frames[-3:]))))
-    owned.log = short
+    handle.owned.log = short
     with pytest.raises(CursorAhead):
-        house.background.stream(LOCAL, kept, 0)
+        await house.background.stream(LOCAL, kept, 0)
     short.append(b": nothing is said here\n\n")
     for frame in frames:
         short.append(frame)
-    assert house.background.stream(LOCAL, kept, 9)[1] == 11
+    assert (await house.background.stream(LOCAL, kept, 9))[1] == 11
     with pytest.raises(EventsForgotten):
-        house.background.stream(LOCAL, kept, 0)
+        await house.background.stream(LOCAL, kept, 0)

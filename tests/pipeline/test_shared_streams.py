@@ -147,7 +147,7 @@ async def ended_by_another(mine: SharedStreams, theirs: SharedStreams, monkeypat
     assert mine._store is not None
     monkeypatch.setattr(mine._store.nodes, "beat", silent)
     await mine._store.nodes.leave(mine.node)
-    await theirs.sweep(theirs._store)
+    await theirs._sweep(theirs._store)
 
 
 async def test_a_living_one_that_was_ended_goes_on_for_its_own(

@@ -1,16 +1,25 @@
-"""What every shelf promises its owners, held against the one in memory."""
+"""What every shelf promises its owners, held against the one in memory and the one in Redis."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from narthex.stores.link import LinkSettings
+from narthex.stores.redis_shelf import RedisShelf
 from narthex.stores.shelves import ENTRY_BYTES, MemoryShelf, Shelf, ShelfLimits
 from narthex.testing.clock import FakeClock
+from tests.stores.servers import running_redis
 
 DAY_S = 86_400.0
+KINDS: Final = ("memory", "redis")
 
 
 def shelf(*, things: int = 100, owned: int = 100, keep_s: float = DAY_S, clock: FakeClock | None = None) -> MemoryShelf:
@@ -18,6 +27,38 @@ def shelf(*, things: int = 100, owned: int = 100, keep_s: float = DAY_S, clock: 
     size = ENTRY_BYTES + 12
     limits = ShelfLimits(max_bytes=things * size, owner_bytes=owned * size, keep_s=keep_s)
     return MemoryShelf(limits, clock or FakeClock())
+
+
+@asynccontextmanager
+async def opened(kind: str, folder: Path, *, owned: int = 100) -> AsyncIterator[Shelf]:
+    """Give a shelf of one kind, with as much room."""
+    if kind == "memory":
+        yield shelf(owned=owned)
+        return
+    size = ENTRY_BYTES + 12
+    limits = ShelfLimits(max_bytes=100 * size, owner_bytes=owned * size, keep_s=DAY_S)
+    with running_redis(folder) as server:
+        kept = RedisShelf(LinkSettings(url=server.url), limits)
+        running = asyncio.ensure_future(kept.run())
+        await kept.ready(5)
+        try:
+            yield Written(kept)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+class Written:
+    """A shelf in Redis as it is once all is written."""
+
+    def __init__(self, kept: RedisShelf) -> None:
+        self._kept = kept
+        self.get, self.renew, self.delete = kept.get, kept.renew, kept.delete
+
+    async def put(self, owner: str, name: str, value: bytes) -> None:
+        """See `Shelf`."""
+        await self._kept.put(owner, name, value)
+        await self._kept.flush()
 
 
 async def put(kept: Shelf, owner: str, *names: str) -> None:
@@ -31,16 +72,17 @@ async def names_of(kept: Shelf, owner: str, names: str = "abcdef") -> str:
     return "".join([name for name in names if await kept.get(owner, name) is not None])
 
 
-async def test_what_is_put_is_got_by_its_owner_alone() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_put_is_got_by_its_owner_alone(kind: str, tmp_path: Path) -> None:
     """Nobody else sees it, deletes it or puts something in its place."""
-    kept = shelf()
-    await kept.put("o", "a", b"mine")
-    await kept.put("p", "a", b"theirs")
-    assert (await kept.get("o", "a"), await kept.get("p", "a"), await kept.get("q", "a")) == (b"mine", b"theirs", None)
-    assert await kept.delete("q", "a") is False
-    assert await kept.delete("p", "a") is True
-    assert await kept.delete("p", "a") is False
-    assert await kept.get("o", "a") == b"mine"
+    async with opened(kind, tmp_path) as kept:
+        await kept.put("o", "a", b"mine")
+        await kept.put("p", "a", b"theirs")
+        assert [await kept.get(owner, "a") for owner in "opq"] == [b"mine", b"theirs", None]
+        assert await kept.delete("q", "a") is False
+        assert await kept.delete("p", "a") is True
+        assert await kept.delete("p", "a") is False
+        assert await kept.get("o", "a") == b"mine"
 
 
 async def test_a_thing_is_replaced() -> None:
@@ -52,12 +94,13 @@ async def test_a_thing_is_replaced() -> None:
     assert (len(kept), kept.bytes) == (1, ENTRY_BYTES + 3)
 
 
-async def test_an_owner_makes_room_for_itself() -> None:
-    """What an owner put first goes first, and nothing of another's."""
-    kept = shelf(owned=2)
-    await put(kept, "p", "a")
-    await put(kept, "o", "a", "b", "c")
-    assert (await names_of(kept, "o"), await names_of(kept, "p"), kept.dropped) == ("bc", "a", 1)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_owner_makes_room_for_itself(kind: str, tmp_path: Path) -> None:
+    """What an owner put first goes first, and nothing of another's; what is replaced takes up no room twice."""
+    async with opened(kind, tmp_path, owned=2) as kept:
+        await put(kept, "p", "a")
+        await put(kept, "o", "a", "b", "c", "c", "c")
+        assert (await names_of(kept, "o"), await names_of(kept, "p")) == ("bc", "a")
 
 
 async def test_everybody_makes_room_for_all() -> None:
@@ -68,12 +111,13 @@ async def test_everybody_makes_room_for_all() -> None:
     assert (await names_of(kept, "o"), await names_of(kept, "p")) == ("abc", "")
 
 
-async def test_what_is_too_large_is_not_kept() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_too_large_is_not_kept(kind: str, tmp_path: Path) -> None:
     """It takes nothing else's place, but what it was to replace is gone."""
-    kept = shelf(owned=2)
-    await put(kept, "o", "a", "b")
-    await kept.put("o", "b", b"x" * 5_000)
-    assert (await names_of(kept, "o"), kept.dropped) == ("a", 1)
+    async with opened(kind, tmp_path, owned=2) as kept:
+        await put(kept, "o", "a", "b")
+        await kept.put("o", "b", b"x" * 5_000)
+        assert await names_of(kept, "o") == "a"
 
 
 async def test_things_have_their_time() -> None:
@@ -92,13 +136,14 @@ async def test_things_have_their_time() -> None:
     assert (await names_of(kept, "o"), kept.dropped) == ("", 0)
 
 
-async def test_what_is_renewed_is_young() -> None:
-    """Room is made of what was neither put nor renewed lately."""
-    kept = shelf(owned=2)
-    await put(kept, "o", "a", "b")
-    await kept.renew("o", ["a"])
-    await put(kept, "o", "c")
-    assert await names_of(kept, "o") == "ac"
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_renewed_is_young(kind: str, tmp_path: Path) -> None:
+    """Room is made of what was neither put nor renewed lately; what is gone stays gone."""
+    async with opened(kind, tmp_path, owned=2) as kept:
+        await put(kept, "o", "a", "b")
+        await kept.renew("o", ["a", "x"])
+        await put(kept, "o", "c")
+        assert await names_of(kept, "o", "abcx") == "ac"
 
 
 async def test_limits_change() -> None:

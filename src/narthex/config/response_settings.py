@@ -14,7 +14,7 @@ LongSeconds = Annotated[float, Field(gt=0, le=31_536_000)]
 
 
 class ResponseSettings(Section):
-    """Which answers of `POST /v1/responses` are kept, in this process, and for how long."""
+    """Which answers of `POST /v1/responses` are kept, here or in Redis, and for how long."""
 
     store: bool = Field(
         default=True, description="Whether a response is kept whose request does not say; `store` in it wins."

@@ -22,12 +22,15 @@ from narthex.errors import (
     StreamEnded,
     StreamExpired,
     StreamNotFound,
+    StreamNotKept,
 )
+from narthex.pipeline.carriers import LOOK_S, Carriers
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange, Keeping
+from narthex.pipeline.handles import Handle, OwnHandle
 from narthex.pipeline.inbound import response_id_of
 from narthex.pipeline.outbound import with_member
-from narthex.pipeline.owned import Owned, Status
+from narthex.pipeline.owned import Status
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.responses import Responses
 from narthex.streams.log import Log
@@ -60,6 +63,7 @@ class Background:
         self.responses = responses
         self._registry = registry
         self._spawn = spawn
+        self._carriers = responses.carriers = Carriers(registry)
 
     async def begin(self, exchange: Exchange, keeping: Keeping) -> None:
         """Answer a call with a response that is queued, and have the work done by another.
@@ -76,7 +80,7 @@ class Background:
         body = with_member(exchange.body, "stream", True)
         work = Exchange(Dialect.OPENAI_RESPONSES, body, headers, caller=exchange.caller)
         queued = self._queued(work, exchange, keeping)
-        self._announce(work, queued)
+        await self._announce(work, queued)
         exchange.answer = Stream.of(bytes(queued.response), Dialect.OPENAI_RESPONSES)
         # All that is used up is on the bill of the other.
         exchange.usage = Usage()
@@ -87,7 +91,7 @@ class Background:
     async def follow(self, exchange: Exchange, keeping: Keeping, call_next: Next) -> None:
         """Call on for a streamed response in the background; one without an answer is kept as what became of it."""
         assert exchange.caller is not None
-        self._announce(exchange, self._queued(exchange, exchange, keeping))
+        await self._announce(exchange, self._queued(exchange, exchange, keeping))
         try:
             await call_next(exchange)
         except BaseException as error:
@@ -108,15 +112,21 @@ class Background:
                 param="response_id",
             )
         ended = self.responses.ended(caller, response_id)
-        if ended is None:
+        if ended is None and kept.ended:
             return kept
-        # One without a stream, or at its end, only has to be written down yet.
-        with contextlib.suppress(StreamEnded, StreamNotFound):
-            self._registry.find(caller.owner, response_id).cancel()
+        if ended is None:
+            await self._carriers.cancel(caller.owner, response_id)
+            return await self.responses.get(caller, response_id)
+        while not ended.is_set():
+            # One without a stream has not begun, or only has to be written down yet.
+            with contextlib.suppress(StreamNotFound):
+                await self._cancel(caller, response_id)
+                break
+            await asyncio.sleep(LOOK_S)
         await ended.wait()
         return await self.responses.get(caller, response_id)
 
-    def stream(self, caller: Caller, kept: KeptResponse, starting_after: int | None) -> tuple[Owned, int]:
+    async def stream(self, caller: Caller, kept: KeptResponse, starting_after: int | None) -> tuple[Handle, int]:
         """Return the stream of a response, and the number of the event behind which it is read.
 
         Args:
@@ -129,6 +139,7 @@ class Background:
             StreamExpired: Its events are not held any more.
             CursorAhead: There is no such event yet.
             EventsForgotten: The next event is no longer held.
+            StreamUnreachable: Another process carries it on, and cannot be asked just now.
         """
         if not kept.background:
             raise InvalidRequest(
@@ -137,12 +148,16 @@ class Background:
                 param="stream",
             )
         try:
-            owned = self._registry.find(caller.owner, kept.id)
-        except (StreamNotFound, StreamExpired):
-            owned = None
-        if owned is None or owned.log is None:
-            raise StreamExpired("the events of this response are not held any more; ask for it without `stream`")
-        return owned, 0 if starting_after is None else _number_of(owned.log, starting_after)
+            handle = await self._registry.look_up(caller.owner, kept.id)
+            return handle, 0 if starting_after is None else await _behind(handle, starting_after)
+        except (StreamNotFound, StreamExpired, StreamNotKept):
+            raise StreamExpired(
+                "the events of this response are not held any more; ask for it without `stream`"
+            ) from None
+
+    async def _cancel(self, caller: Caller, response_id: str) -> None:
+        with contextlib.suppress(StreamEnded):
+            self._registry.find(caller.owner, response_id).cancel()
 
     async def _carry(self, work: Exchange) -> None:
         try:
@@ -157,7 +172,7 @@ class Background:
         assert exchange.caller is not None
         await self.responses.fail(exchange.caller, response_id_of(exchange), told)
 
-    def _announce(self, exchange: Exchange, queued: KeptResponse) -> None:
+    async def _announce(self, exchange: Exchange, queued: KeptResponse) -> None:
         assert exchange.caller is not None
         owner = exchange.caller.owner
 
@@ -167,13 +182,35 @@ class Background:
             except RequestError:
                 return "queued"
 
-        self.responses.announce(exchange.caller, queued, status)
+        await self.responses.announce(exchange.caller, queued, status)
 
     def _queued(self, work: Exchange, asked: Exchange, keeping: Keeping) -> KeptResponse:
         body = response(
             response_id_of(work), asked.model_asked, int(time.time()), asked.chat_request(), status="queued"
         )
         return keep(_encode(body), asked.body, previous=keeping.previous_response_id)
+
+
+async def _behind(handle: Handle, sequence: int) -> int:
+    """Return the number of the event with this `sequence_number`, which is waited for if others wrote it."""
+    if isinstance(handle, OwnHandle):
+        if handle.owned.log is None:
+            raise StreamNotKept
+        return _number_of(handle.owned.log, sequence)
+    number = sequence + 1
+    while True:
+        try:
+            log = await handle.read(number)
+        except CursorAhead as error:
+            raise CursorAhead(f"event {sequence} is not there yet", param="starting_after") from error
+        if log.first_number == number + 1:
+            # All that is there comes behind it: also the last words of a process that died before it copied it.
+            return number
+        try:
+            return _number_of(log, sequence)
+        except CursorAhead:
+            # There are more events than have numbers of their own.
+            number = log.last_number + 1
 
 
 def _number_of(log: Log, sequence: int) -> int:

@@ -177,6 +177,14 @@ class Elsewhere(Protocol):
         """
         ...
 
+    async def is_dead(self, node: str) -> bool:
+        """Tell whether it is known of a process that it is no more.
+
+        Raises:
+            StreamUnreachable: Nobody can say.
+        """
+        ...
+
     async def reports(self, owner: str) -> list[StreamReport]:
         """Return how the streams of an owner stood when that was last told, as far as they can be found."""
         ...

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from narthex.config.response_settings import ResponseSettings
-from narthex.errors import InvalidRequest, NarthexError, PreviousResponseNotFound, ResponseNotFound
+from narthex.errors import InternalError, InvalidRequest, NarthexError, PreviousResponseNotFound, ResponseNotFound
+from narthex.pipeline.carriers import Carriers
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import response_id_of
@@ -54,7 +55,10 @@ class Responses:
 
     Attributes:
         settings: Which are, and how large they may be.
+        carriers: The other processes that carry responses on.
     """
+
+    carriers: Carriers | None = None
 
     def __init__(self, shelf: Shelf, settings: ResponseSettings, spawn: Spawn, *, max_input_bytes: int) -> None:
         """Keep responses on a shelf.
@@ -104,7 +108,7 @@ class Responses:
     def _write_down(self, exchange: Exchange, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
         assert exchange.caller is not None
         key = (exchange.caller.owner, response_id_of(exchange))
-        self._write(key, self._keep(key[0], transcript, asked, previous_id))
+        self._write(key, self._keep(key, transcript, asked, previous_id))
 
     def _write(self, key: _Key, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = self._spawn(work)
@@ -121,10 +125,10 @@ class Responses:
         if running is not None:
             running.ended.set()
 
-    async def _keep(self, owner: str, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
+    async def _keep(self, key: _Key, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
         size = transcript.bytes + len(asked)
         if transcript.is_too_large or size > self.settings.response_bytes:
-            self._refused += 1
+            await self._refuse(key)
             return
         try:
             if size >= LARGE_BYTES:
@@ -132,15 +136,23 @@ class Responses:
             else:
                 data = _record(transcript, asked, previous_id)
             if data is not None:
-                await self._shelf.put(owner, *data)
+                await self._shelf.put(key[0], *data)
                 self._stored += 1
         except (msgspec.MsgspecError, NarthexError) as error:
-            self._refused += 1
             logger.warning("the response to request %s is not kept: %s", transcript.exchange.id, error)
+            await self._refuse(key)
+
+    async def _refuse(self, key: _Key) -> None:
+        """Take note of a response that is not kept; nobody is to wait for one that others were told of."""
+        self._refused += 1
+        running = self._running.get(key)
+        if running is not None and running.kept.node:
+            error = InternalError("this response is larger than `responses.response_bytes` allows, or cannot be kept")
+            await self._put(key, running.kept.failed(error))
 
     # -- in the background -----------------------------------------------------------------------------------------
 
-    def announce(self, caller: Caller, queued: KeptResponse, status: Callable[[], str]) -> None:
+    async def announce(self, caller: Caller, queued: KeptResponse, status: Callable[[], str]) -> None:
         """Have a response found before it has ended.
 
         Args:
@@ -148,10 +160,17 @@ class Responses:
             queued: The response, as it stands before it has begun.
             status: Tells how it stands by now.
         """
-        self._running.setdefault((caller.owner, queued.id), _Running(queued, status))
+        key = (caller.owner, queued.id)
+        if key in self._running:
+            return
+        node = None if self.carriers is None else self.carriers.node
+        queued = msgspec.structs.replace(queued, node=node or "")
+        self._running[key] = _Running(queued, status)
+        if node is not None:
+            await self._put(key, queued)
 
     def ended(self, caller: Caller, response_id: str) -> asyncio.Event | None:
-        """Return what is set when a response has ended and is written down; None if it has."""
+        """Return what is set when a response has ended and is written down; None if this process carries it not on."""
         running = self._running.get((caller.owner, response_id))
         return None if running is None else running.ended
 
@@ -189,7 +208,7 @@ class Responses:
             ResponseNotFound: None of this ID is kept for this caller.
         """
         kept = await self.get(caller, response_id)
-        if self.ended(caller, response_id) is not None:
+        if self.ended(caller, response_id) is not None or not kept.ended:
             raise InvalidRequest(
                 f"the response {response_id[:100]!r} is {kept.status}: cancel it first", param="response_id"
             )
@@ -250,14 +269,19 @@ class Responses:
         return chain
 
     async def _find(self, owner: str, response_id: str) -> KeptResponse | None:
+        if owner in self._writing:
+            await asyncio.wait(self._writing[owner])
+        running = self._running.get((owner, response_id))
+        if running is not None:
+            return running.kept.standing(running.status())
         data = await self._shelf.get(owner, response_id)
         if data is None and owner in self._writing:
             await asyncio.wait(self._writing[owner])
             data = await self._shelf.get(owner, response_id)
-        if data is not None:
-            return decode_kept(data)
-        running = self._running.get((owner, response_id))
-        return None if running is None else running.kept.standing(running.status())
+        kept = None if data is None else decode_kept(data)
+        if kept is None or kept.ended or self.carriers is None:
+            return kept
+        return await self.carriers.standing(owner, kept, lambda: self._shelf.get(owner, response_id))
 
 
 def _record(transcript: Transcript, asked: bytes, previous_id: str | None) -> tuple[str, bytes] | None:

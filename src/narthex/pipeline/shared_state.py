@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Self
 
 from narthex.pipeline.contract import Spawn
+from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.shared_streams import SharedStreams
 from narthex.pipeline.sharing import Sharing
@@ -15,6 +16,8 @@ from narthex.providers.contract import Provider
 from narthex.resilience.boards import BreakerBoard
 from narthex.stores.link import LinkSettings, LinkStatus, RedisLink
 from narthex.stores.redis_notes import RedisNotes
+from narthex.stores.redis_shelf import RedisShelf
+from narthex.stores.shelves import ShelfLimits
 
 SETTLE_S: Final = 0.5
 """How long a change by hand waits at most to be told to others."""
@@ -28,11 +31,13 @@ class SharedState:
     """
 
     streams: SharedStreams | None = None
+    _shelf: RedisShelf | None = None
 
     def __init__(self, settings: LinkSettings, board: BreakerBoard) -> None:
         self._link = RedisLink(settings)
         self._sharing = Sharing(board, writer=secrets.token_hex(8), pepper=settings.prefix)
         self._notes = RedisNotes(self._link, self._sharing.replica)
+        self._tasks = TaskKeeper()
         self._longest_s = settings.connect_timeout_s + settings.timeout_s
 
     async def start(self, spawn: Spawn, providers: Iterable[Provider]) -> None:
@@ -45,12 +50,30 @@ class SharedState:
         except TimeoutError:
             return
 
-    async def share(self, registry: Registry) -> SharedStreams:
-        """Share kept answers as well; whoever asks for it ends it."""
+    async def share(self, registry: Registry) -> Self:
+        """Share kept answers as well, until `aclose`."""
         self.streams = registry.elsewhere = streams = SharedStreams(self._link.settings, registry)
         # Where Redis is not there, that is known by now.
-        await streams.start(wait_s=self._longest_s if self._link.up else 0)
-        return streams
+        longest_s = self._longest_s if self._link.up else 0
+        await streams.start(wait_s=longest_s)
+        if self._shelf is not None:
+            self._tasks.spawn(self._shelf.run())
+            await self._shelf.ready(longest_s)
+        return self
+
+    def shelf(self, limits: ShelfLimits) -> RedisShelf:
+        """Return where responses lie for all; what is put there is written once `share` was called."""
+        self._shelf = RedisShelf(self._link.settings, limits)
+        return self._shelf
+
+    async def aclose(self) -> None:
+        """Write what is left for the others, and say farewell."""
+        if self._shelf is not None:
+            # Before this process is known to be gone: then what it carried on is held for lost.
+            await self._shelf.flush()
+        if self.streams is not None:
+            await self.streams.aclose()
+        await self._tasks.aclose()
 
     def follow(self, providers: Iterable[Provider]) -> None:
         """Share the keys of these providers from now on, and of no others."""

@@ -204,9 +204,9 @@ class SharedStreams:
                     await self._lose(store, key)
             if monotonic() - swept_at >= SWEEP_S:
                 swept_at = monotonic()
-                await self.sweep(store)
+                await self._sweep(store)
 
-    async def sweep(self, store: StreamStore) -> None:
+    async def _sweep(self, store: StreamStore) -> None:
         """End what processes that died have left open."""
         nodes = [node for node in await store.nodes.all() if node != self.node]
         for node in await store.nodes.dead(nodes) if nodes else []:
@@ -314,6 +314,10 @@ class SharedStreams:
         except StreamUnreachable:
             return []
         return [decode_report(facts.report) for _, facts in listed if facts.report]
+
+    async def is_dead(self, node: str) -> bool:
+        """See `Elsewhere`."""
+        return self._may_judge and bool(await self._asked(self._there().nodes.dead([node])))
 
     async def log(self, key: StreamKey) -> Log:
         """Return the log of a stream of another process, as it is followed here."""

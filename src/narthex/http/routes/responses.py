@@ -37,8 +37,8 @@ def response_routes(services: Services) -> APIRouter:
         caller, wants_stream, after = request.scope["narthex.caller"], _stream(request), _starting_after(request)
         kept = await responses.get(caller, response_id)
         if wants_stream:
-            owned, behind = services.background.stream(caller, kept, after)
-            return await follow(services, request, services.registry.handle(owned), behind)
+            handle, behind = await services.background.stream(caller, kept, after)
+            return await follow(services, request, handle, behind)
         return Response(bytes(kept.response), media_type="application/json")
 
     @router.delete("/v1/responses/{response_id}", **openapi.DELETE_RESPONSE)  # type: ignore[arg-type]  # as above

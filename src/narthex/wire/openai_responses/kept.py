@@ -22,6 +22,7 @@ RawJson = dict[str, msgspec.Raw]
 _PREFIXES: Final = {"message": "msg", "reasoning": "rs", "function_call": "fc", "function_call_output": "fco"}
 _COMPLETED: Final = msgspec.Raw(b'"completed"')
 _MESSAGE: Final = msgspec.Raw(b'"message"')
+_UNDER_WAY: Final = frozenset({"queued", "in_progress"})
 _NOT_SENT: Final = frozenset({"id", "status"})
 _NOT_FOR_PROVIDERS: Final = frozenset({"background", "previous_response_id", "conversation"})
 
@@ -37,6 +38,13 @@ class KeptResponse(msgspec.Struct, kw_only=True):
     """The items that were asked with it; not those of responses before."""
     previous: str | None = None
     """The ID of the response that it goes on from."""
+    node: str = ""
+    """The process that carries it on, if others may ask for it meanwhile."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has."""
+        return self.status not in _UNDER_WAY
 
     @property
     def background(self) -> bool:
