@@ -36,7 +36,9 @@ def _promise(number: int) -> Awaitable[int]:
 
 
 @pytest.mark.parametrize(
-    "function", [_double, _double_later, _Doubler(), _promise, functools.partial(_double_later)], ids=str
+    "function",
+    [_double, _double_later, _Doubler(), _promise, functools.partial(_double_later)],
+    ids=["plain", "coroutine", "callable object", "promise", "partial"],
 )
 async def test_every_kind_of_function_is_run(function: computing.Function[int, int]) -> None:
     """Plain functions, coroutines, objects with either, and functions that return what is to be awaited."""

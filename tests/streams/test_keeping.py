@@ -63,6 +63,15 @@ async def test_a_providers_own_ids_do_not_stand_in_the_way() -> None:
     assert log.reader().take() == [b"retry: 3000\nid: s:1\ndata: one\n\n", b"id: s:2\ndata: two\n\n"]
 
 
+async def test_half_a_line_end_is_no_event() -> None:
+    """A provider's CR and LF that came in two pieces stand apart; an `id` before them would be an event of nothing."""
+    source, log = Stream(CHAT), Log(CHAT)
+    kept(source, log)
+    for piece in (b"data: one\r\n\r", b"\ndata: two\r\n\r", b"\n"):
+        source.append(piece)
+    assert log.reader().take() == [b"retry: 3000\nid: s:1\ndata: one\r\n\r", b"id: s:2\ndata: two\r\n\r"]
+
+
 async def test_the_error_at_the_end_is_an_event() -> None:
     """Whoever reads later hears of it, too."""
     source, log = Stream(CHAT), Log(CHAT)

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from narthex.http.pages import MAX_ITEMS
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
-from narthex.http.schemas import COUNT, SCHEMAS, TEXT, Json, one_of, ref
+from narthex.http.schemas import COUNT, NUMBER, SCHEMAS, TEXT, Json, one_of, ref
 from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STATUSES, STREAMS
 from narthex.http.system_schemas import SYSTEM
@@ -27,12 +27,16 @@ _ERRORS: Final[Mapping[int, str]] = {
     409: "The idempotency key stands for another request, or its answer was too large to be kept.",
     410: "It was kept, and is no more.",
     413: "The body is too large.",
+    426: "Sockets are opened here, and this request offers no upgrade.",
     429: "A rate limit is reached.",
     500: "A fault of this server.",
     502: "The provider failed.",
     503: "This server or the model is not available at the moment.",
     504: "The provider did not answer in time.",
 }
+
+_SELDOM: Final = frozenset({410, 426})
+"""Of few routes."""
 
 _REQUEST_ID: Final[Json] = {
     "description": "Under which the server's log has the request.",
@@ -101,7 +105,7 @@ def _answers(
     errors: tuple[int, ...] | None = None,
 ) -> Json:
     answers: dict[object, object] = {200: {"description": description, "headers": headers, "content": content}}
-    for status in (one for one in _ERRORS if one != 410) if errors is None else errors:
+    for status in (one for one in _ERRORS if one not in _SELDOM) if errors is None else errors:
         answers[status] = {"description": _ERRORS[status], "headers": _ERROR_HEADERS, "content": _json(error)}
     return cast("Json", answers)
 
@@ -147,6 +151,13 @@ def _get(content: Json, *, tag: str, summary: str, errors: tuple[int, ...] = (40
 
 def _query(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _socket(summary: str) -> Json:
+    described = _get({}, tag="Sockets", summary=summary, errors=(400, 401, 403, 404, 426, 429, 503))
+    # An open socket is no answer of HTTP's: its status is 101. The framework would promise 200 for none.
+    cast("dict[object, object]", described["responses"]).pop(200)
+    return {**described, "status_code": 426}
 
 
 def _control(summary: str) -> Json:
@@ -304,7 +315,9 @@ SET_PROVIDER_KEY: Final[Json] = {
 _EVENTS: Final[Json] = {"text/event-stream": {"schema": ref("StreamEvent")}}
 _STREAM_ERRORS: Final = (400, 401, 403, 404, 409, 410, 503, 504)
 _SPEED: Final = _query(
-    "speed", {"type": ["number", "string"]}, "1 for the pace that it had, 2 for twice that; 0 or `max` for at once."
+    "speed",
+    {"anyOf": [{"enum": [0, "max"]}, {**NUMBER, "minimum": 0.001, "maximum": 1_000}]},
+    "1 for the pace that it had, 2 for twice that; 0 or `max` for at once.",
 )
 LIST_STREAMS: Final[Json] = {
     **_get(_json("Streams"), tag="Streams", summary="List one's own streams", errors=(400, 401, 403)),
@@ -343,11 +356,15 @@ CANCEL_STREAM: Final = _control("End the call; what was written stays")
 DELETE_STREAM: Final = _get(
     _json("StreamDeleted"), tag="Streams", summary="Forget a stream that has ended", errors=_STREAM_ERRORS
 )
+OPEN_STREAMS: Final = _socket("Open a WebSocket that carries many kept streams")
+OPEN_REALTIME: Final = _socket("Open a WebSocket that speaks OpenAI's realtime wire, for text")
 CLIENT_SECRETS: Final[Json] = {
     "tags": ["OpenAI"],
     "summary": "Make an ephemeral key, which opens `/v1/realtime` and nothing else",
     "description": "OpenAI's client secrets: https://platform.openai.com/docs/api-reference/realtime-sessions",
-    "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": ref("ClientSecretRequest")}}}},
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("ClientSecretRequest")}}}
+    },
     "responses": _answers(_json("ClientSecret"), "The key.", errors=(400, 401, 403, 408, 413, 503)),
 }
 STREAM_TIMELINE: Final[Json] = {

@@ -148,24 +148,29 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
     ),
 }
 
-_NAME: Final[Json] = {"name": nullable(TEXT)}
+_ANY_MESSAGE: Final[Json] = {
+    **dict.fromkeys(("name", "refusal", "reasoning", "reasoning_content"), nullable(TEXT)),
+    "audio": nullable(OBJECT),
+    "tool_calls": nullable(listed(ref("ToolCall"))),
+}
+"""What is read of a message where it stands, whatever its role."""
 _OPENAI_MESSAGES: Final[Mapping[str, Json]] = {
-    "InstructionMessage": _message(("system", "developer"), {"content": nullable(_text_or("TextPart")), **_NAME}, ()),
+    "InstructionMessage": _message(
+        ("system", "developer"), {"content": nullable(_text_or("TextPart")), **_ANY_MESSAGE}, ()
+    ),
     "UserMessage": _message(
-        ("user",), {"content": nullable(_text_or("TextPart", "ImagePart", "AudioPart", "FilePart")), **_NAME}, ()
+        ("user",), {"content": nullable(_text_or("TextPart", "ImagePart", "AudioPart", "FilePart")), **_ANY_MESSAGE}, ()
     ),
     "AssistantMessage": _message(
         ("assistant",),
         {
             "content": nullable(_text_or("TextPart", "RefusalPart")),
-            "refusal": nullable(TEXT),
-            "tool_calls": nullable(listed(ref("ToolCall"))),
-            **_NAME,
+            **_ANY_MESSAGE,
         },
         (),
     ),
     "ToolMessage": _message(
-        ("tool",), {"content": nullable(_text_or("TextPart")), "tool_call_id": TEXT}, ("tool_call_id",)
+        ("tool",), {"content": nullable(_text_or("TextPart")), "tool_call_id": TEXT, **_ANY_MESSAGE}, ("tool_call_id",)
     ),
     "ChatMessage": {
         "anyOf": [ref(f"{who}Message") for who in ("Instruction", "User", "Assistant", "Tool")],

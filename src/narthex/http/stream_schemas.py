@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from typing import Final
 
 from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, record, ref, said
+from narthex.pipeline.merges import MAX_NAME
 from narthex.types.merging import MAX_MERGED, MERGE_MODES
 
 STATUSES: Final = ("waiting", "running", "paused", "done", "cancelled", "failed")
+
+_NAME: Final[Json] = {**TEXT, "minLength": 1, "maxLength": MAX_NAME, "pattern": "^[ -~]+$"}
+
+_MERGED: Final[Json] = {"required": ["model"], "properties": {"model": _NAME, "n": {"enum": [1, None]}}}
+"""What is asked of a request beside others."""
 
 STREAMS: Final[Mapping[str, Json]] = {
     "MergeRequest": record(
         {
             "mode": said(one_of(*MERGE_MODES), "By default `interleave`."),
-            "requests": listed(ref("ChatCompletionRequest"), minItems=2, maxItems=MAX_MERGED),
-            "judge": said(nullable({**TEXT, "minLength": 1}), "The model that chooses, with `best_of`."),
+            "requests": listed(
+                {"allOf": [ref("ChatCompletionRequest"), _MERGED]},
+                minItems=2,
+                maxItems=MAX_MERGED,
+            ),
+            "judge": said(nullable(_NAME), "The model that chooses, with `best_of`."),
             "criteria": said(
                 nullable({**TEXT, "minLength": 1, "maxLength": 4_096}), "What it is to look for, in plain words."
             ),

@@ -41,10 +41,14 @@ def numbered(name: bytes, number: int, event: bytes) -> bytes:
 
 def write_events(log: Log, name: bytes, frames: bytes) -> None:
     """Append the events in whole frames to a log, each with its number under the stream's name."""
-    for event in split_events(frames):
+    for frame in split_events(frames):
+        # Half of a line end that was cut in two would end the event before it begins.
+        event = frame.lstrip(b"\r\n")
+        if not event:
+            continue
         if b"\nid" in event or event.startswith(b"id"):
             # A provider's own: the last one in an event would count.
-            event = _ID_LINE.sub(b"", event)  # noqa: PLW2901 - the same event
+            event = _ID_LINE.sub(b"", event)
         log.append(numbered(name, log.last_number + 1, event))
 
 

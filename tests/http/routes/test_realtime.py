@@ -49,9 +49,9 @@ def test_a_faulty_wish_is_refused(gateway: RunningGateway, body: bytes, param: s
 
 
 def test_only_a_key_makes_keys_and_only_so_many(gateway: RunningGateway) -> None:
-    """Without a key none is made; an empty wish is enough; an ephemeral key makes no others; there is a limit."""
+    """Without a key none is made; an empty object is enough; an ephemeral key makes no others; there is a limit."""
     assert ask(gateway, b"", key=None)[0] == 401
-    status, told = ask(gateway, b"")
+    status, told = ask(gateway, b"{}")
     assert status == 200
     assert ask(gateway, b"", key=str(told["value"]))[0] == 401
     assert ask(gateway, b"{}")[0] == 200

@@ -87,6 +87,10 @@ def test_the_split_of_what_comes_changes_nothing(frames: list[bytes], cuts: list
         (b"\x81\x01x", 1002),
         (masked(CLOSE, b"\x03\xe8"), 1000),
     ],
+    ids=[
+        *("binary", "not UTF-8", "not UTF-8 over two frames", "too big", "too big over two frames"),
+        *("nothing to go on with", "unknown opcode", "not masked", "closed by the client"),
+    ],
 )
 async def test_each_fault_has_its_close_code(sent: bytes, code: int) -> None:
     """Binary data, broken text, too much, stray fragments, unknown and unmasked frames: each is told by its code."""

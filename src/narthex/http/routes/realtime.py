@@ -48,8 +48,8 @@ def realtime_routes(services: Services) -> APIRouter:
         told = {"value": key, "expires_at": expires_at, "session": session.shown(new_id("sess"), expires_at=0)}
         return Response(msgspec.json.encode(told), media_type="application/json")
 
-    @router.get(STREAMS_PATH, include_in_schema=False)
-    @router.get(REALTIME_PATH, include_in_schema=False)
+    @router.get(STREAMS_PATH, **openapi.OPEN_STREAMS)  # type: ignore[arg-type]  # as above
+    @router.get(REALTIME_PATH, **openapi.OPEN_REALTIME)  # type: ignore[arg-type]  # as above
     async def realtime() -> Response:
         raise upgrade_required()
 
@@ -65,6 +65,6 @@ def upgrade_required() -> InvalidRequest:
 
 def _parse(body: bytes) -> _Wish:
     try:
-        return _decode(body or b"{}")
+        return _decode(body)
     except UNREADABLE as error:
         raise invalid_body(error) from error

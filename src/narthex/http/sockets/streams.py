@@ -253,7 +253,7 @@ class _Followed:
 def _event(name: str, number: int, frame: bytes) -> bytes:
     """Write an event of a log as a message: its name and its data, which stay as they are."""
     told: _Json = {"type": "event", "stream": name, "seq": number}
-    lines = frame.decode().split("\n")
+    lines = frame.decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
     data = "\n".join(line[5:].removeprefix(" ") for line in lines if line.startswith("data:"))
     event = next((line[6:].strip() for line in lines if line.startswith("event:")), None)
     if event is not None:
