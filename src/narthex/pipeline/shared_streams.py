@@ -471,5 +471,4 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1_000)
 
 
-def _conforms(streams: SharedStreams, far: FarHandle) -> tuple[Elsewhere, Handle]:
-    return streams, far
+_conforms: Callable[[SharedStreams, FarHandle], tuple[Elsewhere, Handle]] = lambda streams, far: (streams, far)
