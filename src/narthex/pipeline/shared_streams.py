@@ -471,4 +471,4 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1_000)
 
 
-_conforms: Callable[[SharedStreams, FarHandle], tuple[Elsewhere, Handle]] = lambda streams, far: (streams, far)
+_conforms: tuple[type[Elsewhere], type[Handle]] = (SharedStreams, FarHandle)
