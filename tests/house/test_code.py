@@ -20,6 +20,7 @@ TASKS_STARTED_IN = {
     "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
     "pipeline/shared_streams.py": "a task group",
+    "stores/link.py": "the session of a connection; the link awaits it",
     "stores/redis_notes.py": "the reader and the writer of a connection; a task group awaits them",
     "testing/trials.py": "the calls of a catalogue; a task group awaits them",
     "testing/upstream.py": "one task per connection; the upstream holds them, and awaits them at stop",

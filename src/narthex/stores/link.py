@@ -147,7 +147,8 @@ class RedisLink:
         while True:
             try:
                 async with self._client() as client:
-                    await session(client)
+                    # In a task of its own: before 3.13 a group that broke leaves its task marked as cancelled for good.
+                    await asyncio.ensure_future(session(client))
             except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
                 self._lost(error)
             except Exception as error:  # the edge of this task: a fault of ours must not end it for good
