@@ -76,7 +76,7 @@ def test_a_recording_outlives_its_stream(invoke: Invoke, server: RunningGateway)
     headers = {"x-narthex-stream-id": "answer-3"}
     httpx.post(f"{server.url}/v1/chat/completions", json=asked, headers=headers)
     recorded = invoke("stream", "record", "answer-3", "--url", server.url)
-    assert recorded.stdout.startswith("answer-3: ")
+    assert recorded.stdout.startswith("answer-3: "), recorded.stderr
     httpx.get(f"{server.url}/v1/recordings")
     assert httpx.delete(f"{server.url}/v1/streams/answer-3").status_code == 200
     assert invoke("stream", "inspect", "answer-3", "--url", server.url).stdout.startswith("answer-3  done")

@@ -174,14 +174,16 @@ class Recordings:
             StreamNotFound: There is none, or it is another's.
         """
         path = self._path(owner, id)
-        recording = self._active.get(path)
-        if recording is not None:
-            recording.hand_over()
-        await self._written()
-        found = await asyncio.to_thread(file_at, path, is_active=recording is not None)
-        if found is None:
-            raise StreamNotFound(_NONE)
-        return found
+        # Twice: one that ends just now changes its name between the two questions.
+        for _ in range(2):
+            recording = self._active.get(path)
+            if recording is not None:
+                recording.hand_over()
+            await self._written()
+            found = await asyncio.to_thread(file_at, path, is_active=recording is not None)
+            if found is not None:
+                return found
+        raise StreamNotFound(_NONE)
 
     async def report(self, owner: str, id: str) -> RecordingReport:  # noqa: A002 - its name
         """Return how a recording stands.
@@ -189,11 +191,12 @@ class Recordings:
         Raises:
             StreamNotFound: There is none, or it is another's.
         """
-        path = await self.find(owner, id)
-        report = await asyncio.to_thread(report_of, path, owner, is_active=self._is_active(path))
-        if report is None:
-            raise StreamNotFound(_NONE)
-        return report
+        for _ in range(2):
+            path = await self.find(owner, id)
+            report = await asyncio.to_thread(report_of, path, owner, is_active=self._is_active(path))
+            if report is not None:
+                return report
+        raise StreamNotFound(_NONE)
 
     async def delete(self, owner: str, id: str) -> None:  # noqa: A002 - its name
         """Delete a recording; one that is being written ends with that.
