@@ -29,7 +29,7 @@ def prompt_field(page: Page) -> Locator:
 def ask(page: Page, prompt: str) -> None:
     """Write a prompt and send it by keyboard."""
     prompt_field(page).fill(prompt)
-    page.keyboard.press("Control+Enter")
+    prompt_field(page).press("Control+Enter")
 
 
 def last_answer(page: Page) -> str:
