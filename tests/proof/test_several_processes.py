@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from narthex.errors import ProviderOverloaded, ProviderUnreachable
 from narthex.resilience.breakers import BreakerState
 from narthex.testing.gateways import running_gateway
 from tests.gateways import settings_for
+from tests.proof.waiting import until
 from tests.stores.servers import RedisServer, redis_server, running_redis
 
 Json = dict[str, object]
@@ -80,15 +80,6 @@ def serving(url: str) -> Iterator[Server]:
 
         with httpx.Client(base_url=gateway.url, timeout=30) as client:
             yield Server(client, kill)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(2_000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to hold")
 
 
 @pytest.fixture

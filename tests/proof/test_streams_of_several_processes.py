@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from narthex.testing.gateways import RunningGateway, running_gateway
+from tests.proof.waiting import until
 from tests.stores.servers import RedisServer, running_redis
 
 Json = dict[str, object]
@@ -114,15 +115,6 @@ def serving(url: str, count: int, *, per_second: float = 60) -> Iterator[list[No
         gateways = [stack.enter_context(running_gateway(settings(url, per_second=per_second))) for _ in range(count)]
         clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30)) for one in gateways]
         yield [Node(gateway, client) for gateway, client in zip(gateways, clients, strict=True)]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(2_000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to hold")
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import Cancelled, InternalError
-from narthex.streams.keeping import Keeping, split_events
+from narthex.streams.keeping import Keeping
 from narthex.streams.log import Log
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event, TextDelta
+from narthex.wire.sse import split_events
 
 CHAT = Dialect.OPENAI_CHAT
 LINES = st.text(alphabet="abid: \u00e4{}", min_size=1, max_size=8).map(lambda text: f"data: {text}".encode())

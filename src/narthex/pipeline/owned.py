@@ -142,6 +142,7 @@ class Owned:
         id: Its ID, in the owner's words or ours.
         owner: To whom it belongs.
         log: Where it is kept; None if it is not.
+        digest: Of the request, of one that is kept: it is read on by whoever asks the same.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class Owned:
         """Unix time in seconds."""
         self.begun_at = exchange.received_at
         """In seconds of the monotonic clock."""
-        self.digest = digest_of(exchange)
+        self.digest = b"" if log is None else digest_of(exchange)
         self.began = False
         """Whether there is an answer, or the beginning of one."""
         self.replay_of: str | None = None

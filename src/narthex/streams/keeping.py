@@ -14,23 +14,11 @@ from narthex.errors import Cancelled, InternalError, NarthexError
 from narthex.streams.log import Log
 from narthex.streams.stream import SeamMark, Stream
 from narthex.types.events import Event
+from narthex.wire.sse import split_events
 
 RETRY_MS: Final = 3_000
 """How long a browser waits before it comes back."""
 _ID_LINE: Final = re.compile(rb"^id(?::[^\r\n]*)?(?:\r\n|\n|\r)", re.MULTILINE)
-_BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-
-
-def split_events(frames: bytes) -> list[bytes]:
-    """Return the single events in whole frames, each with the blank line that ends it."""
-    events: list[bytes] = []
-    start = 0
-    for end in _BLANK_LINE.finditer(frames):
-        events.append(frames[start : end.end()])
-        start = end.end()
-    if start < len(frames):
-        events.append(frames[start:])
-    return events
 
 
 def numbered(name: bytes, number: int, event: bytes) -> bytes:
