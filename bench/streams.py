@@ -1,9 +1,12 @@
 """Many streams at once: what Narthex adds to the first byte, the longest stall, and the cost of an event.
 
-    python -m bench.streams [--rounds 3] [--window 6] [--only direct,nginx,narthex] [--check]
+    python -m bench.streams [--rounds 3] [--window 6] [--only direct,nginx,narthex] [--cancels 200] [--redis] [--check]
 
 200 and 1,000 streams of 20 events a second, read from the provider itself, through nginx and through Narthex, in turn
 within each round. As in `python -m bench`, the gateway has one core to itself, and client and provider share another.
+Then streams through Narthex are cancelled, one after the other while the others run: how long their provider goes on.
+`--only ""` measures that alone. With `--redis`, Narthex also runs keeping all answers, and keeping and copying them
+to a Redis of its own beside client and provider.
 """
 
 from __future__ import annotations
@@ -15,16 +18,18 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench.kit import machine
+from bench.kit import copied, machine
+from bench.kit.cancelling import cancel_ms
 from bench.kit.goals import OURS, YARDSTICK, Verdict, cpu_per_event, pairs, ratios
 from bench.kit.native import KitError
 from bench.kit.records import About, Journal, Window
 from bench.kit.scenarios import FULL, SPOKEN_GAP_MS, STREAMS
 from bench.kit.session import Cores, Session, say
-from bench.kit.targets import Target, find
+from bench.kit.targets import Missing, Target, find
 
 FEW, MANY = (scenario.name for scenario in STREAMS)
 GOAL_MISSED = 1
@@ -80,6 +85,7 @@ def lines(journal: Journal) -> Iterator[str]:
         value = "not measured" if verdict.value is None else f"{verdict.value:.2f}{verdict.unit}"
         told = {True: "met", False: "MISSED", None: "-"}[verdict.met]
         yield f"- {verdict.goal}: {value}, goal {verdict.limit:g}{verdict.unit}: {told}"
+    yield from copied.lines(journal, STREAMS)
     others = statistics.median(window.others_cores for window in journal.all_windows())
     yield f"- other work took {others:.2f} cores meanwhile"
 
@@ -99,6 +105,14 @@ def _figures(windows: list[Window]) -> str:
             f"{sum(sum(window.wrong.values()) for window in windows)}, {sum(window.unfinished for window in windows)}",
         )
     )
+
+
+def cancelling(count: int) -> Verdict:
+    """Cancel so many streams, print how long that took to reach their provider, and hold it against the goal."""
+    taken = cancel_ms(count)
+    p50, p99, longest = (taken[min(count - 1, int(share * count))] for share in (0.5, 0.99, 1.0))
+    print(f"- from `cancel` to the provider, {count} streams: {p50:.1f} ms p50, {p99:.1f} p99, {longest:.1f} longest")
+    return Verdict(goal="longest from `cancel` to the provider", limit=200, unit=" ms", values=[longest])
 
 
 def run(targets: list[Target], missing: dict[str, str], options: argparse.Namespace) -> Journal:
@@ -124,6 +138,18 @@ def run(targets: list[Target], missing: dict[str, str], options: argparse.Namesp
     return journal
 
 
+def _measured(
+    found: list[Target], targets: list[Target], missing: dict[str, str], options: argparse.Namespace
+) -> Journal:
+    with ExitStack() as stack:
+        if options.redis:
+            url = stack.enter_context(copied.redis_running())
+            targets = [*targets, *copied.sharing(next(one for one in found if one.name == OURS), url)]
+        journal = run(targets, missing, options)
+    print("\n".join(lines(journal)))
+    return journal
+
+
 def _leave(number: int, _frame: object) -> None:
     raise SystemExit(f"stopped by {signal.Signals(number).name}; all that was started has been ended")
 
@@ -134,6 +160,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=PLAN.rounds, help="interleaved rounds")
     parser.add_argument("--window", type=float, default=PLAN.window_s, metavar="SECONDS", help="length of a window")
     parser.add_argument("--only", default=f"direct,{YARDSTICK},{OURS}", metavar="NAMES", help="targets, with commas")
+    parser.add_argument("--cancels", type=int, default=200, metavar="COUNT", help="streams that are cancelled")
+    parser.add_argument("--redis", action="store_true", help="measure keeping, and copying to Redis, as well")
     parser.add_argument("--check", action="store_true", help=f"exit with {GOAL_MISSED} if a goal is missed")
     default = Path(__file__).parent / "results" / time.strftime("streams-%Y%m%d-%H%M%S.jsonl")
     parser.add_argument("--out", type=Path, default=default, metavar="FILE", help="JSON lines")
@@ -141,14 +169,18 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, _leave)
     found, missing = find()
-    names = options.only.split(",")
-    try:
-        journal = run([target for target in found if target.name in names], missing, options)
-    except KitError as error:
-        say(f"bench: {error}")
-        return CANNOT_RUN
-    print("\n".join(lines(journal)))
-    return GOAL_MISSED if options.check and not all(verdict.met for verdict in judge(journal)) else 0
+    targets = [target for target in found if target.name in options.only.split(",")]
+    verdicts: list[Verdict] = []
+    if targets or options.redis:
+        try:
+            journal = _measured(found, targets, missing, options)
+        except (KitError, Missing) as error:
+            say(f"bench: {error}")
+            return CANNOT_RUN
+        verdicts = judge(journal)
+    if options.cancels:
+        verdicts.append(cancelling(options.cancels))
+    return GOAL_MISSED if options.check and not all(verdict.met for verdict in verdicts) else 0
 
 
 if __name__ == "__main__":

@@ -78,7 +78,9 @@ def measured(roots: tuple[str, ...] = ROOTS) -> dict[str, Size]:
 
 
 def _is_foreign(file: Path) -> bool:
-    """Whether `file` was installed here rather than written."""
+    """Whether `file` was installed here, or written by a program, rather than by somebody."""
+    if file.parts[-3:-1] == ("migrations", "versions"):
+        return True
     return any(part.startswith(".") or part in {"node_modules", "site-packages"} for part in file.parts)
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts import missing
 
@@ -34,6 +35,12 @@ NEEDS = {
         programs=("redis-server", "valkey-server"),
         packages=("redis-server",),
         left_out="tests of several processes with a real Redis are skipped",
+    ),
+    "postgres": Need(
+        # Debian keeps the server out of the PATH.
+        programs=("initdb", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))),
+        packages=("postgresql",),
+        left_out="tests with a real PostgreSQL are skipped",
     ),
     "nginx": Need(
         programs=("nginx", "/usr/sbin/nginx"), packages=("nginx-light",), left_out="there is no ratio to nginx"

@@ -11,6 +11,28 @@ from typing import cast
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.stores.databases import (
+    database,
+    database_url,
+    empty_url,
+    kind,
+    new_database_url,
+    postgresql,
+    sqlite_template,
+)
+from tests.stores.sealers import sealer
+
+__all__ = [
+    "database",
+    "database_url",
+    "empty_url",
+    "kind",
+    "new_database_url",
+    "postgresql",
+    "sealer",
+    "sqlite_template",
+]
+
 # A slow machine is no failure of the code: examples are judged by what they show, not by how long they take.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")

@@ -40,6 +40,11 @@ class RunningGateway:
         if self._server is not None:
             self._server.should_exit = True
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended."""
+        self._thread.join(timeout_s)
+        assert not self._thread.is_alive(), "the server did not stop"
+
     def call(self, work: object) -> None:
         """Run a callable on the server's loop."""
         assert self._loop is not None
@@ -83,8 +88,7 @@ class RunningGateway:
     ) -> None:
         """Stop, and wait for the end."""
         self.stop()
-        self._thread.join(30)
-        assert not self._thread.is_alive(), "the server did not stop"
+        self.wait(30)
 
 
 def settings_for(data_dir: Path, **changes: object) -> Settings:
@@ -164,6 +168,12 @@ class RawClient:
         """Read raw bytes until `mark` is among them."""
         while mark not in self._left:
             self._more()
+        return self._left
+
+    def rest(self) -> bytes:
+        """Read raw bytes until the server closes."""
+        while data := self._socket.recv(1_048_576):
+            self._left += data
         return self._left
 
     def closed(self) -> bool:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import trustme
 
-from narthex.app import Gateway
+from narthex.app import Gateway, serve
+from narthex.audit import Actor
+from narthex.config.load import load
 from narthex.config.settings import BreakerSettings, Settings
-from narthex.errors import ModelNotFound, ProviderError
+from narthex.errors import MasterKeyUnusable, ModelNotFound, ProviderError
 from narthex.http.server import bind
 from narthex.pipeline.answers import FailedCall, RegisteredAnswer
 from narthex.providers.remote import RemoteProvider
+from narthex.stores.database import Database
+from narthex.stores.master_keys import MasterKeys
+from narthex.stores.sealing import begin_sealing
 from narthex.telemetry.lag import LagWatch
 from narthex.testing.acts import streamed
 from narthex.testing.upstream import ScriptedUpstream
@@ -25,6 +32,7 @@ from narthex.types.events import Ended, Started, TextDelta, UsageReported
 from narthex.types.keys import KeyId
 from tests.gateways import KEY, RawClient, RunningGateway, post, running, settings_for
 
+NOTHING = {"environment": False, "ollama": False}
 SCRIPTED = {"demo": {"kind": "scripted", "script": {"models": ["m"], "reply": "You said: {prompt}"}}}
 
 
@@ -266,3 +274,29 @@ async def test_answers_may_be_registered_in_this_process(tmp_path: Path) -> None
         await gateway.reload(settings("Much later."))
         assert await said(gateway, "Now!") == "chat failed!"
         assert await said(gateway, "Please.") == "Much later."
+
+
+def test_a_server_does_not_start_on_the_database_of_another_master_key(tmp_path: Path) -> None:
+    """It ends by itself, and says what to do."""
+    database = Database.open_now(None, data_dir=tmp_path)
+    other = MasterKeys(lambda: [b"o" * 32], where="a test")
+    database.write_now(lambda connection: begin_sealing(connection, other))
+    database.close_now()
+    file = tmp_path / "narthex.yaml"
+    given = {"data_dir": str(tmp_path), "server": {"port": 0}, "embedded": {"enabled": False}, "discovery": NOTHING}
+    file.write_text(json.dumps(given))
+    with pytest.raises(MasterKeyUnusable, match="NARTHEX_MASTER_KEY"):
+        serve(load(file=file, environ={}))
+
+
+async def test_what_is_noted_is_written_however_short_the_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that stops while its database is being opened opens it to the end, and writes what the audit log has."""
+    settings = settings_for(tmp_path, providers=SCRIPTED)
+    async with Gateway(settings) as gateway:
+        gateway.audit.note("key.revoke", actor=Actor("system", "short"), target="key_short")
+    with closing(sqlite3.connect(settings.data_dir / "main.db")) as database:
+        rows = database.execute("SELECT count(*) FROM audit_entries WHERE target = 'key_short'").fetchone()
+    assert rows == (1,)
+    assert "could not be written" not in caplog.text

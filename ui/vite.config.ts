@@ -11,7 +11,7 @@ const gateway = process.env.NARTHEX_URL ?? "http://127.0.0.1:8484";
 
 /** What the first page shares with later ones is one file: many small ones compress worse. */
 const FIRST_PAGE =
-  /src\/(?:lib\/(?!.*snippets)|playground|shell|components\/button)|node_modules\/(?:react|lucide-react)\//;
+  /src\/(?:lib\/(?!.*snippets|time|money|files)|playground|shell|components\/(?:button|keys|hints))|node_modules\/(?:react|react-dom|scheduler|lucide-react|@tanstack)\//;
 
 export default defineConfig({
   plugins: [react(), tailwindcss(), earlyTheme(), preloadedFonts(), compressed()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from narthex import __version__
@@ -10,12 +11,13 @@ from narthex.config.prices import prices
 from narthex.config.settings import ProviderSettings, Settings
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.stages.admit import MAX_TIMEOUT_S
-from narthex.policies import partial_timeouts, streaming, timeouts
+from narthex.policies import partial_timeouts, prefix_caching, streaming, timeouts
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Provider, Timeouts
 from narthex.providers.embedded.provider import EmbeddedProvider
 from narthex.providers.handover import close_unused, hand_keys_over
 from narthex.providers.key_books import ProviderKeys
+from narthex.providers.prefixes import Prefixes
 from narthex.providers.remote import RemoteProvider, RemoteSettings
 from narthex.providers.remote_keys import KeyedProvider
 from narthex.providers.scripted.provider import ScriptedProvider
@@ -34,6 +36,7 @@ class ProviderPool:
         self._embedded = embedded
         self._environment = environment
         self._remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
+        self._prefixes = Prefixes(time.monotonic)
 
     async def catalog(self, settings: Settings) -> Catalog:
         """Build the catalog of these settings; a provider whose settings have not changed is kept as it is."""
@@ -44,12 +47,7 @@ class ProviderPool:
         ollama = ollama_candidate(self._environment, settings)
         if ollama is not None and await takes_connections(Origin.parse(ollama.base_url or "")):
             configured["ollama"] = ollama
-        remotes: dict[str, tuple[ProviderSettings, Provider]] = {}
-        for name, one in configured.items():
-            known = self._remotes.get(name)
-            remotes[name] = known if known is not None and known[0] == one else (one, _provider(name, one))
-            providers.append((remotes[name][1], partial_timeouts(one.timeouts).over(timeouts(settings.timeouts))))
-        self._remotes = remotes
+        providers += self._configured(configured, settings)
         catalog = Catalog(
             providers,
             aliases=settings.aliases,
@@ -58,10 +56,26 @@ class ProviderPool:
             limits={name: partial_timeouts(one.timeouts) for name, one in settings.models.items()},
             streams=streaming(settings),
             merged=settings.merges,
+            caching=prefix_caching(settings, configured, self._prefixes),
         )
         for provider in (one for one, _ in providers if _tells_its_models(configured.get(one.name))):
             catalog.learn(provider.name, await provider.list_models(), closed=True)
         return catalog
+
+    def _configured(
+        self, configured: Mapping[str, ProviderSettings], settings: Settings
+    ) -> list[tuple[Provider, Timeouts]]:
+        """Return what is configured, each with its time limits; what has not changed is what it was."""
+        follows, known = settings.limits.follow_headers, self._remotes
+        remotes = {
+            name: known[name]
+            if name in known and known[name][0] == one
+            else (one, _provider(name, one, follows=follows))
+            for name, one in configured.items()
+        }
+        self._remotes = remotes
+        usual = timeouts(settings.timeouts)
+        return [(remotes[name][1], partial_timeouts(one.timeouts).over(usual)) for name, one in configured.items()]
 
     async def change(self, settings: Settings, spawn: Spawn) -> Catalog:
         """Build the catalog of other settings; a provider that is no longer in it is closed once it serves no call.
@@ -94,7 +108,7 @@ def _tells_its_models(settings: ProviderSettings | None) -> bool:
     return settings is None or bool(settings.models) or settings.kind == "scripted"
 
 
-def _provider(name: str, settings: ProviderSettings) -> Provider:
+def _provider(name: str, settings: ProviderSettings, *, follows: bool) -> Provider:
     if settings.kind == "scripted":
         return ScriptedProvider(name, settings.script)
     vendor = VENDORS.get(name)
@@ -114,10 +128,10 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         user_agent=f"narthex/{__version__}",
     )
     if len(secrets) > 1:
-        return KeyedProvider(remote, _provider_keys(secrets))
-    return RemoteProvider(remote, _provider_keys(secrets) if secrets else None)
+        return KeyedProvider(remote, _provider_keys(secrets, follows=follows))
+    return RemoteProvider(remote, _provider_keys(secrets, follows=follows) if secrets else None)
 
 
-def _provider_keys(secrets: Sequence[str]) -> ProviderKeys:
+def _provider_keys(secrets: Sequence[str], *, follows: bool) -> ProviderKeys:
     by_id = {KeyId(f"key-{number}"): secret for number, secret in enumerate(secrets, start=1)}
-    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id, KeyPolicy(sets_aside=len(secrets) > 1)))
+    return ProviderKeys(secrets=by_id, turns=KeyPool(by_id, KeyPolicy(sets_aside=len(secrets) > 1)), follows=follows)

@@ -32,7 +32,8 @@ def test_what_is_commented_out_can_be_used(tmp_path: Path) -> None:
     text = re.sub(r"^# (?=\S+ = |\[)", "", starter_text(), flags=re.MULTILINE)
     text = re.sub(r"^tls_(?:cert|key) = .*$|^chat_model = .*$", "", text, flags=re.MULTILINE)
     (tmp_path / "narthex.toml").write_text(text.replace('"…"', '"folder"'))
-    environ = {"HOME": str(tmp_path), "MY_APP_KEY": "0123456789abcdef", "GROQ_API_KEY": "gsk"}
+    environ = {"HOME": str(tmp_path), "MY_APP_KEY": "0123456789abcdef", "GROQ_API_KEY": "gsk", "MASTER_KEY": "0" * 64}
+    environ["OIDC_CLIENT_SECRET"] = "secret"
     loaded = load(environ=environ, directory=tmp_path)
     assert set(loaded.settings.providers) == {"groq", "my-vllm", "demo"}
     assert set(loaded.settings.aliases) == {"fast", "offline"}

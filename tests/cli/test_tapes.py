@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 import click
+import msgspec
 import pytest
 
 from narthex.cli.tapes import Tape, dialect_of, path_of, texts
@@ -60,6 +61,34 @@ def test_one_that_was_cut_is_told_as_such() -> None:
     told = tape.timeline(5)
     assert (told.status, told.events) == ("truncated", len(openai_frames(TEXT)))
     assert tape.fault
+
+
+def test_text_without_its_end_is_not_whole() -> None:
+    """Nor is one that failed: what there is of it is yielded first."""
+    frames = openai_frames(TEXT)
+    for end in ([], [b'data: {"error": {"message": "It stalled.", "code": "provider_timeout"}}\n\n']):
+        seen: list[str] = []
+        with pytest.raises(click.ClickException):
+            seen.extend(texts(iter([*frames[:4], *end]), Dialect.OPENAI_CHAT))
+
+
+def test_one_whose_beginning_was_forgotten_begins_at_once() -> None:
+    """The pauses behind that are as they were."""
+    first, *rest = lines()
+    slept: list[float] = []
+    tape = Tape(iter([first.replace(b'"first_seq":1', b'"first_seq":3'), *rest[2:]]))
+    assert len(list(tape.played(1, sleep=slept.append, clock=lambda: sum(slept)))) == len(rest) - 3
+    assert slept == pytest.approx([0.5] * (len(tape.events) - 1))
+
+
+def test_an_end_that_anybody_wrote_is_no_fault() -> None:
+    """Its status is not known then."""
+    *rest, _ = lines()
+    digest = blake2b(b"".join(rest[1:]), digest_size=DIGEST_BYTES).hexdigest()
+    end = RecordingEnd(
+        whole=True, events=len(rest) - 1, last_seq=len(rest) - 1, digest=digest, report=msgspec.Raw(b"[1]")
+    )
+    assert Tape(iter([*rest, end_line(end)])).timeline(5).status == "truncated"
 
 
 def test_another_file_is_none() -> None:

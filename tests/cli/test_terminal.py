@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.cli.terminal import print_json, print_table, printable
+from narthex.cli.terminal import counted, print_json, print_table, printable
 
 
 @given(st.text())
@@ -31,3 +31,10 @@ def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     """Each column is as wide as its widest cell."""
     print_table(("NAME", "N"), [("a", "1"), ("longer", "22")])
     assert capsys.readouterr().out == "NAME    N\na       1\nlonger  22\n"
+
+
+def test_things_are_counted_as_people_say() -> None:
+    """One of them is one, and thousands are told apart."""
+    assert counted(1, "hour") == "1 hour"
+    assert counted(0, "hour") == "0 hours"
+    assert counted(1_200, "entry", "entries") == "1,200 entries"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from narthex.client import Client, Reconnect, StreamFrame
+from narthex.testing import ScriptedUpstream
+from narthex.testing.acts import hung_up, streamed
 
 SCRIPT = {
     "kind": "scripted",
@@ -22,3 +27,13 @@ def check(frames: list[StreamFrame], url: str, name: str) -> None:
     assert [frame.seq for frame in frames] == list(range(1, len(frames) + 1))
     assert b"".join(frame.data for frame in frames) == whole(url, name)
     assert frames[-1].data.endswith(b"data: [DONE]\n\n")
+
+
+@contextmanager
+def away_at_the_end() -> Iterator[ScriptedUpstream]:
+    """Open what stands for a gateway: it lets go of a reader in the middle, is away for a moment, and comes back."""
+    told = {"x-narthex-stream-id": "stream-1"}
+    first, last = b"id: stream-1:1\ndata: {}\n\n", b"id: stream-1:2\ndata: [DONE]\n\n"
+    with ScriptedUpstream() as gateway:
+        gateway.play(streamed([first], headers=told), hung_up(), streamed([last], headers=told))
+        yield gateway

@@ -12,7 +12,7 @@ from narthex.client import AsyncClient
 from narthex.errors import Cancelled, StreamNotFound
 from narthex.types.events import Ended
 from tests.client.cutting import CuttingProxy
-from tests.client.kept import QUICK, SCRIPT, check
+from tests.client.kept import QUICK, SCRIPT, away_at_the_end, check
 from tests.gateways import RunningGateway, running
 
 
@@ -80,3 +80,20 @@ async def test_the_handle_on_an_event_loop(gateway: RunningGateway) -> None:
         assert (await client.streams.list(limit=1))[0].status == "cancelled"
         assert (await client.streams.progress(stream.id)).ended
         await client.streams.delete(stream.id)
+
+
+async def test_a_gateway_that_is_away_at_the_end_is_asked_again() -> None:
+    """As without an event loop."""
+    with away_at_the_end() as provider:
+        async with AsyncClient(provider.url) as client:
+            stream = await client.streams.start("Hello", name="stream-1", reconnect=QUICK)
+            assert [frame.seq async for frame in stream.frames()] == [1, 2]
+
+
+async def test_a_handle_is_let_go_of_without_its_loop(gateway: RunningGateway) -> None:
+    """As when a thread, or what runs after the loop, closes it."""
+    async with AsyncClient(gateway.url) as client:
+        stream = await client.streams.start("[[tokens 60000]]")
+        await asyncio.to_thread(stream.close)
+        await asyncio.sleep(0)
+        await stream.cancel()

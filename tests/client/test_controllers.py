@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from narthex.client import Client, Reconnect, StreamFrame, StreamReport
-from narthex.client.controllers import dialect_of
 from narthex.errors import (
     BrokenAnswer,
     Cancelled,
@@ -24,7 +23,7 @@ from narthex.errors import (
 )
 from narthex.types.events import Ended, TextDelta
 from tests.client.cutting import CuttingProxy
-from tests.client.kept import QUICK, SCRIPT, check
+from tests.client.kept import QUICK, SCRIPT, away_at_the_end, check
 from tests.gateways import RunningGateway, running
 
 
@@ -98,8 +97,6 @@ def test_streams_of_other_dialects_are_read(gateway: RunningGateway) -> None:
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "One two."
         assert isinstance(events[-1], Ended)
         assert list(client.streams.attach("anthropic-1").frames())[-1].data.startswith(b"id: anthropic-1:")
-    with pytest.raises(BrokenAnswer, match="frames"):
-        dialect_of(StreamReport(id="x", status="done", dialect="morse"))
 
 
 def test_a_stream_is_paused_resumed_and_cancelled(gateway: RunningGateway) -> None:
@@ -174,3 +171,12 @@ def test_leaving_lets_a_detached_answer_be_written(gateway: RunningGateway) -> N
                 time.sleep(0.02)
             ends[word] = report
     assert (ends["detach"].status, ends["cancel"].status) == ("done", "cancelled")
+
+
+def test_a_gateway_that_is_away_at_the_end_is_asked_again() -> None:
+    """A connection that ended before the answer did, and nobody to ask why: the rest is had once it is back."""
+    with away_at_the_end() as provider, Client(provider.url) as client:
+        stream = client.streams.start("Hello", name="stream-1", reconnect=QUICK)
+        assert [frame.seq for frame in stream.frames()] == [1, 2]
+    # The call, the question, and the rest.
+    assert [request.method for request in provider.requests] == ["POST", "GET", "GET"]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.client.following import Following, FrameCutter, Reconnect, StreamFrame
+from narthex.client.backoff import Reconnect
+from narthex.client.following import Following, FrameCutter, StreamFrame
 from narthex.client.http1 import Head, HttpRequest
 from narthex.client.reports import StreamReport
 from narthex.errors import (
@@ -77,6 +78,28 @@ def test_a_gap_is_a_broken_answer() -> None:
     """An event that is missing is not passed over."""
     with pytest.raises(BrokenAnswer, match="from event 0 to event 2"):
         _begun().add(EVENTS[1])
+
+
+def test_what_came_before_a_gap_is_handed_out() -> None:
+    """In one piece with what is missing something, too; then the rest is asked for behind it."""
+    following = _begun()
+    assert following.add(EVENTS[0] + EVENTS[2]) == [StreamFrame(1, EVENTS[0])]
+    assert following.last == 1
+    with pytest.raises(BrokenAnswer, match="from event 1 to event 3"):
+        following.add(EVENTS[2])
+    following.lost(BrokenAnswer())
+    assert following.request().path == "/v1/streams/stream-1?after=1"
+
+
+def test_a_report_that_cannot_be_had_is_asked_for_later() -> None:
+    """Where that helps: a connection that breaks and a server that is busy are no end of a stream."""
+    for passing in (GatewayUnreachable(), Overloaded()):
+        following = _begun()
+        following.missed(passing)
+        assert following.delay_s() > 0
+        assert not following.over
+    with pytest.raises(StreamNotFound):
+        _begun().missed(StreamNotFound())
 
 
 def test_signs_of_life_are_no_events() -> None:

@@ -18,6 +18,7 @@ def test_requests_name_the_stream() -> None:
     assert reports.follow_request("s", 3).path == "/v1/streams/s?after=3"
     assert reports.control_request("s", "pause").path == "/v1/streams/s/pause"
     assert (reports.delete_request("s").method, reports.report_request("s").path) == ("DELETE", "/v1/streams/s")
+    assert reports.report_request("a/../b?c\r\nx: 1").path == "/v1/streams/a%2F..%2Fb%3Fc%0D%0Ax%3A%201"
     assert reports.list_request(None, None).path == "/v1/streams"
     assert reports.list_request("done", 5).path == "/v1/streams?status=done&limit=5"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -44,6 +46,23 @@ def test_idle_connections_are_kept_within_bounds(gateway: ScriptedUpstream, monk
     assert pool.take() is first
     gateway.wait_for(lambda: gateway.closed == 1)
     first.close()
+
+
+def test_a_program_with_many_files_open_has_idle_connections(gateway: ScriptedUpstream) -> None:
+    """Above the highest descriptor that `select()` takes, too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 2_048), hard), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        pool = SocketPool(endpoint_for(gateway.url))
+        connection = pool.take()
+        pool.give_back(connection, _read(connection))
+        assert pool.take() is connection
+        connection.close()
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_old_connections_are_not_used(gateway: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,7 +275,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.dictionaries(WORDS, TREES, max_size=5))
 def test_any_values_are_loaded_or_refused_in_lines(tree: dict[str, object]) -> None:
     """Whatever a variable holds, the outcome is settings or problems of one line each."""

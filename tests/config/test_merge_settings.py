@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from narthex.config.checks import contradictions
 from narthex.config.merge_settings import MergeSettings, merge_problems
+from tests.gateways import settings_for
 
 MODELS = ("a/x", "b/y")
+DUEL = {"duel": {"models": ["demo/a", "demo/b"]}}
 
 
 def places(merge: MergeSettings, **others: MergeSettings) -> list[tuple[str | int, ...]]:
@@ -54,3 +59,22 @@ def test_how_many(count: int) -> None:
     """One model is nothing to merge, and more than eight are refused."""
     with pytest.raises(ValidationError):
         MergeSettings(models=("a/x",) * count)
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        ({"aliases": {"both": "duel"}, "default_model": "both"}, []),
+        ({"aliases": {"both": "merge:demo/a,demo/b"}}, [("aliases", "both")]),
+        ({"aliases": {"both": "duel"}, "fallbacks": {"demo/a": ["both"]}}, [("fallbacks", "demo/a", 0)]),
+        (
+            {"aliases": {"both": "duel"}, "merges": {**DUEL, "more": {"models": ["demo/a", "both"]}}},
+            [("merges", "more", "models", 1)],
+        ),
+        ({"answers": [{"models": ["duel"], "text": "Later."}]}, []),
+    ],
+)
+def test_where_one_may_be_named(changes: dict[str, object], places: list[tuple[str | int, ...]]) -> None:
+    """An alias and the default model may lead to one; where one model has to serve, none may."""
+    settings = settings_for(Path(), providers={"demo": {"kind": "scripted"}}, **{"merges": DUEL, **changes})
+    assert [one.path for one in contradictions(settings) if one.path[0] != "data_dir"] == places

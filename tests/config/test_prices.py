@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from narthex.config.prices import price_problems, prices
 from narthex.config.settings import Settings
 from narthex.types.catalog import Price
@@ -22,6 +25,26 @@ def test_prices_are_whole_microdollars() -> None:
     assert prices(_settings({"up/m": (0.0375, 2.3)})) == {
         "up/m": Price(input_microusd_per_mtok=37_500, output_microusd_per_mtok=2_300_000)
     }
+
+
+@given(st.integers(0, 10**12))
+def test_no_price_is_rounded(micro: int) -> None:
+    """Whatever can be written with six decimal places is taken as it is written."""
+    usd = float(f"{micro // 10**6}.{micro % 10**6:06}")
+    settings = _settings({"up/m": (usd, 0)})
+    assert prices(settings)["up/m"].input_microusd_per_mtok == micro
+    assert list(price_problems(settings, unknown=_unknown)) == []
+
+
+def test_a_price_that_would_have_to_be_rounded_is_refused() -> None:
+    """With its place, in words that tell how fine it may be."""
+    found = list(price_problems(_settings({"up/m": (0.0000004, 1.1234567)}), unknown=_unknown))
+    assert [path for path, _ in found] == [
+        ("prices", "up/m", "input_usd_per_mtok"),
+        ("prices", "up/m", "output_usd_per_mtok"),
+    ]
+    assert "4e-07" in found[0][1]
+    assert "six decimal places" in found[0][1]
 
 
 def test_what_holds_is_passed() -> None:

@@ -95,8 +95,9 @@ def serious_violations(page: Page) -> list[str]:
     """Return what axe-core holds to be a serious or critical barrier on the page as it is."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: `npm ci` in ui/ does it")
-    # Evaluated, not added as a script: the content security policy would refuse that, as it should.
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    if not page.evaluate("'axe' in window"):
+        # Evaluated, not added as a script: the content security policy would refuse that, as it should.
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     try:
         found: object = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     except Error as error:
@@ -108,3 +109,12 @@ def serious_violations(page: Page) -> list[str]:
         if violation["impact"] in {"serious", "critical"}
         for node in violation["nodes"]
     ]
+
+
+def barriers(page: Page) -> list[str]:
+    """Return the same for the page in the light theme and in the dark one; it stays in the dark one."""
+    found: list[str] = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        found += [f"{theme}: {one}" for one in serious_violations(page)]
+    return found

@@ -9,12 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from narthex.dashboard.files import CLIENT_ROUTES, DashboardFiles, choose_encoding, list_assets, matches_etag
+from narthex.dashboard.files import CLIENT_ROUTES, DashboardFiles, list_assets, matches_etag
 
 PAGE = b"<!doctype html><title>Narthex</title>"
 SCRIPT = b"console.log('narthex');" * 40
@@ -209,31 +207,6 @@ def test_every_file_of_a_build_has_a_type(dist: Path) -> None:
     types = {path: asset.media_type for path, asset in list_assets(dist).items()}
     assert types.pop("/data.unknown") == b"application/octet-stream"
     assert set(types) == {"/index.html", "/favicon.svg", "/assets/index-a1b2c3.js", "/assets/inter-d4e5f6.woff2"}
-
-
-@pytest.mark.parametrize(
-    ("accepted", "chosen"),
-    [
-        ("br", "br"),
-        ("gzip, deflate, br, zstd", "br"),
-        ("gzip;q=1.0, br;q=0.0", "gzip"),
-        ("*", "br"),
-        ("*;q=0", None),
-        ("identity", None),
-        ("GZIP", "gzip"),
-        ("br; q=nonsense", None),
-        ("", None),
-    ],
-)
-def test_encodings_are_chosen_by_the_field(accepted: str, chosen: str | None) -> None:
-    """The better coding is sent unless the field forbids it."""
-    assert choose_encoding(accepted, ("br", "gzip")) == chosen
-
-
-@given(st.text())
-def test_any_field_chooses_something_that_is_offered(accepted: str) -> None:
-    """No `Accept-Encoding`, however broken, is answered with a failure."""
-    assert choose_encoding(accepted, ("br", "gzip")) in {"br", "gzip", None}
 
 
 def test_etags_are_matched_weakly() -> None:

@@ -44,9 +44,12 @@ class Place:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with the embedded models, as `narthex serve` would be without configuration."""
+    """The address of a server with the embedded models, as `narthex serve` would be without configuration.
+
+    But for a smaller window: now and then the small model goes on until that is full.
+    """
     folder = tmp_path_factory.mktemp("data")
-    with running(folder, embedded={"enabled": True, "models_dir": MODELS}) as gateway:
+    with running(folder, embedded={"enabled": True, "models_dir": MODELS, "context_tokens": 512}) as gateway:
         yield gateway.url
 
 

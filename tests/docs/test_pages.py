@@ -105,9 +105,7 @@ def test_the_site_builds(tmp_path: Path) -> None:
     shutil.copytree("docs", tmp_path / "docs")
     shutil.copy("zensical.toml", tmp_path)
     zensical = Path(sys.executable).parent / "zensical"
-    ran = subprocess.run(
-        [zensical, "build", "--clean", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    ran = subprocess.run([zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     built = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("index.html")}
     assert {"index.html", "quickstart/index.html", "reference/settings/index.html"} <= built

@@ -13,15 +13,21 @@ SOURCE = Path("src/narthex")
 
 TASKS_STARTED_IN = {
     "app.py": "the watch over the configuration file; it ends with the server",
+    "cache/queries.py": "readings that several wait for; with the last of them they end",
+    "cache/redis_session.py": "a task group",
+    "cache/semantic/embedding.py": "calls that end with it, or late, and are bounded in number",
+    "cache/tiers/redis.py": "looks that are late; bounded in number, and ended with the connection",
     "config/watch.py": "the watch over one folder; it ends with the iterator",
+    "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "http/late.py": "the making of the web application; it is kept on the application, and ends by itself",
     "http/server.py": "the sweep over slow clients; it ends with the server",
     "http/sockets/connection.py": "kept in the server's books, and logged when it breaks",
-    "http/lane.py": "one task per request; it is kept on the connection, which ends it",
     "pipeline/gateway.py": "the producers of answers; the gateway holds them, and awaits them at stop",
     "pipeline/shared_streams.py": "a task group",
     "stores/link.py": "the session of a connection; the link awaits it",
+    "stores/redis_bell.py": "the reader and the writer of a connection; a task group awaits them",
     "stores/redis_notes.py": "the reader and the writer of a connection; a task group awaits them",
+    "tenancy/office.py": "the one that opens and follows the database; the office awaits it at stop",
     "testing/trials.py": "the calls of a catalogue; a task group awaits them",
     "testing/upstream.py": "one task per connection; the upstream holds them, and awaits them at stop",
 }

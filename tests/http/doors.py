@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from narthex.app import Gateway
 from narthex.http.app import build_app
+from narthex.http.cutting import AnswerCut
 from narthex.http.services import Services
 from tests.gateways import settings_for
 
@@ -62,6 +63,8 @@ class Seen:
     """What an application sent about one request, message by message."""
 
     messages: list[Message] = field(default_factory=list)
+    cut: bool = False
+    """Whether the application asked for the connection to be closed."""
 
     @property
     def started(self) -> list[Message]:
@@ -137,7 +140,10 @@ async def visit(
             except Left:
                 gone.set()
 
-    await app(scope_of(method, path, {"host": "127.0.0.1", **(headers or {})}), receive, send)
+    try:
+        await app(scope_of(method, path, {"host": "127.0.0.1", **(headers or {})}), receive, send)
+    except AnswerCut:
+        seen.cut = True
     return seen
 
 

@@ -294,7 +294,7 @@ async def test_a_busy_server_refuses_the_least_urgent_and_recovers(crowded: Crow
             late(gateway, lag_s)
             assert await statuses(gateway) == [200, *expected]
         async with client_of(gateway) as client:
-            shedding = (await client.get("/api/limits")).json()["shedding"]
+            shedding = (await client.get("/api/concurrency")).json()["shedding"]
             metrics = (await client.get("/metrics")).text
     assert shedding["takes"] == ["low", "normal", "high"]
     assert {"reason": "lag", "priority": "high", "calls": 1} in shedding["refused"]

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from narthex.errors import InvalidRequest, NarthexError, Overloaded
 from narthex.http.entrance import Entrance
+from narthex.streams.log import ReaderDropped
 from tests.gateways import KEY
 from tests.http.doors import answer, house, scope_of, visit
 
@@ -271,12 +272,14 @@ async def test_the_log_and_the_answer_agree_on_the_id(tmp_path: Path, caplog: py
     assert "req_of_the_call" in caplog.text
 
 
-@pytest.mark.parametrize("error", [InvalidRequest("late"), RuntimeError("late")], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "error", [InvalidRequest("late"), RuntimeError("late"), ReaderDropped()], ids=lambda one: type(one).__name__
+)
 async def test_a_failure_after_the_beginning_cuts_the_answer(tmp_path: Path, error: NarthexError) -> None:
     """Once an answer has begun there is no second one: it stays without its end, so that nobody takes it for whole."""
     async with entrance(tmp_path, breaking(error, begun=True)) as door:
         seen = await visit(door, "GET", "/")
-    assert (seen.status, seen.body, seen.complete) == (200, b"half", False)
+    assert (seen.status, seen.body, seen.complete, seen.cut) == (200, b"half", False, True)
 
 
 async def test_duplicate_headers_do_not_confuse_the_door(tmp_path: Path) -> None:

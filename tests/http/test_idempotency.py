@@ -247,7 +247,7 @@ def test_an_answer_in_place_of_an_error_is_not_remembered(
     upstream: ScriptedUpstream, tmp_path: Path, body: dict[str, object]
 ) -> None:
     """Those who wait for a call that fails share its registered answer; a later repeat tries anew."""
-    failing = delayed(whole(openai_error("No."), status=500), 0.3)
+    failing = delayed(whole(openai_error("No."), status=500), 1.0)
     upstream.play(failing, streamed(FRAMES) if "stream" in body else whole(openai_answer("Hello")))
     with running(tmp_path, **before(upstream), answers=[{"text": "Later."}]) as gateway:
         with ThreadPoolExecutor(3) as callers:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -18,7 +20,7 @@ from narthex.http.heartbeat import Heartbeat
 from narthex.http.lane import LaneProtocol, _LaneCycle, _stream
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
-from narthex.testing.acts import Stall, cut_after, silent, streamed, whole
+from narthex.testing.acts import Stall, Wait, cut_after, silent, streamed, whole
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_answer, openai_frames
 from narthex.types.dialects import Dialect
@@ -71,6 +73,22 @@ def test_a_whole_answer_passes_through_byte_for_byte(client: RawClient, upstream
     assert headers["x-narthex-model"] == "up/gpt-test"
     assert headers["x-request-id"].startswith("req_")
     assert upstream.requests[-1].body == chat().replace(b"up/gpt-test", b"gpt-test")
+
+
+def test_a_long_answer_goes_out_as_it_is_asked_for(client: RawClient, upstream: ScriptedUpstream) -> None:
+    """Encoded for who takes that, with its length; others, and short answers, are not touched."""
+    long, asked = openai_answer("word " * 2_000), "accept-encoding: br;q=0, gzip\r\n"
+    upstream.play(whole(long), whole(long), whole(openai_answer("short")))
+    client.send(post(CHAT, chat(), more=asked))
+    status, headers, body = client.response()
+    assert (status, headers["content-encoding"], headers["vary"]) == (200, "gzip", "accept-encoding")
+    assert gzip.decompress(body) == long
+    client.send(post(CHAT, chat()))
+    _, headers, body = client.response()
+    assert (body, headers["vary"], "content-encoding" in headers) == (long, "accept-encoding", False)
+    client.send(post(CHAT, chat(), more=asked))
+    _, headers, body = client.response()
+    assert (body, "vary" in headers) == (openai_answer("short"), False)
 
 
 def test_a_connection_carries_many_requests(client: RawClient) -> None:
@@ -363,3 +381,30 @@ async def test_a_client_that_stalls_at_the_first_write_gets_no_second() -> None:
     await serving
     assert written[1:] == [b"9\r\ndata: b\n\n\r\n", b"0\r\n\r\n"]
     assert len(shared.heartbeat) == 0
+
+
+def test_an_endless_head_behind_another_request_ends_the_connection(
+    client: RawClient, upstream: ScriptedUpstream
+) -> None:
+    """What is pipelined while an answer is written is held to the same size; its caller is not to be answered twice."""
+    before = upstream.abandoned
+    upstream.play(cut_after(streamed(openai_frames("one two three")), sends=3, by=Stall()))
+    client.send(post(CHAT, chat(stream=True)))
+    client.send(b"GET /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\n")
+    with suppress(ConnectionError):
+        for _ in range(4):
+            client.send(b"x-filler: " + b"x" * 1_000 + b"\r\n")
+            time.sleep(0.01)
+    upstream.wait_for(lambda: upstream.abandoned == before + 1)
+
+
+def test_a_head_begun_behind_another_request_is_a_head(client: RawClient, upstream: ScriptedUpstream) -> None:
+    """Whatever comes when that is answered goes on with it, also what looks like a request that is known."""
+    client.send(post(CHAT, chat()))
+    client.response()
+    upstream.play((Wait(0.2), *whole(openai_answer("one"))))
+    client.send(post(CHAT, chat()) + b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\nx-half: ")
+    status, _, body = client.response()
+    assert (status, b"one" in body) == (200, True)
+    client.send(post(CHAT, chat()))
+    assert client.response()[0] == 400

@@ -9,18 +9,29 @@ from typing import cast
 from fastapi import FastAPI
 
 from narthex.http.app import build_routes
+from narthex.http.audit_documents import AUDIT
+from narthex.http.cache_schemas import CACHE
+from narthex.http.control_schemas import CONTROL
+from narthex.http.database_schemas import DATABASE
+from narthex.http.limit_schemas import LIMITS
 from narthex.http.openapi import MODEL_ROUTES, install
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import SCHEMAS
+from narthex.http.sign_in_schemas import SIGN_IN
 from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STREAMS
 from narthex.http.surfaces import SURFACES
 from narthex.http.system_schemas import SYSTEM
+from narthex.http.usage_schemas import USAGE
 from narthex.tenancy.keys import Keyring
 from tests.http.doors import Json, house
 
-PUBLIC = {"/health", "/livez", "/readyz", "/docs", "/openapi.json"}
+_DOORS = ("state", "password", "second-factor", "oidc/start", "oidc/callback", "invitation", "invitation/accept")
+SIGN_IN_DOORS = {f"/api/auth/{name}" for name in _DOORS}
+REDIRECTING = {"/api/auth/oidc/start", "/api/auth/oidc/callback"}
+"""Whose answer that all is well sends a browser on."""
+PUBLIC = {"/health", "/livez", "/readyz", "/docs", "/openapi.json"} | SIGN_IN_DOORS
 SOCKETS_OPENED = {"/v1/streams/ws", "/v1/realtime"}
 """Whose answer that all is well is no answer of HTTP's."""
 STREAMING = {"/v1/chat/completions", "/v1/responses", "/v1/messages", "/api/generate", "/v1/streams/merge"} | {
@@ -56,8 +67,8 @@ def test_the_document_follows_the_keys() -> None:
     install(app, keyring)
     assert app.openapi()["security"] == [{}]
     keyring.adopt(Keyring([("test", "sk-test-0123456789abcdef")]))
-    assert app.openapi()["security"] == [{"bearer": []}, {"key": []}]
-    assert set(app.openapi()["components"]["securitySchemes"]) == {"bearer", "key"}
+    assert app.openapi()["security"] == [{"bearer": []}, {"key": []}, {"session": []}]
+    assert set(app.openapi()["components"]["securitySchemes"]) == {"bearer", "key", "session"}
     keyring.adopt(Keyring([]))
     assert app.openapi()["security"] == [{}]
 
@@ -73,7 +84,9 @@ async def test_only_probes_and_documents_are_open(tmp_path: Path) -> None:
     """The routes that need no key say so, and no others do."""
     documented = operations(await document_of(tmp_path))
     assert {path for path, operation in documented.items() if operation.get("security") == []} == PUBLIC
-    assert {path for path, operation in documented.items() if "401" in answers(operation)} == set(documented) - PUBLIC
+    refusing = {path for path, operation in documented.items() if "401" in answers(operation)}
+    # Where one signs in, what was typed may be refused.
+    assert refusing == set(documented) - PUBLIC | (SIGN_IN_DOORS - REDIRECTING)
 
 
 async def test_every_operation_introduces_itself(tmp_path: Path) -> None:
@@ -81,7 +94,7 @@ async def test_every_operation_introduces_itself(tmp_path: Path) -> None:
     for path, operation in operations(await document_of(tmp_path)).items():
         assert operation["tags"], path
         assert operation["summary"], path
-        if path in SOCKETS_OPENED:
+        if path in SOCKETS_OPENED | REDIRECTING:
             continue
         assert answers(operation)["200"]["content"], path
         assert headers(answers(operation)["200"])["x-request-id"]["required"] is True, path
@@ -91,7 +104,7 @@ async def test_every_error_says_when_to_try_again(tmp_path: Path) -> None:
     """Each failure is described, with our body and with `retry-after`; only a probe's 503 is an answer like its 200."""
     for path, operation in operations(await document_of(tmp_path)).items():
         for status, answer in answers(operation).items():
-            if status == "200" or (path, status) == ("/readyz", "503"):
+            if status in {"200", "303", "304"} or (path, status) == ("/readyz", "503"):
                 continue
             shape = "AnthropicError" if path.startswith("/v1/messages") else "Error"
             assert "retry-after" in headers(answer), (path, status)
@@ -107,9 +120,16 @@ async def test_what_the_framework_would_answer_is_not_promised(tmp_path: Path) -
         **SCHEMAS,
         **RESPONSES,
         **SYSTEM,
+        **DATABASE,
         **ROUTING,
         **STREAMS,
         **SOCKETS,
+        **CONTROL,
+        **USAGE,
+        **LIMITS,
+        **CACHE,
+        **AUDIT,
+        **SIGN_IN,
     }
     assert "HTTPValidationError" not in str(document)
 
@@ -131,7 +151,8 @@ async def test_streams_are_documented_where_there_are_any(tmp_path: Path) -> Non
     streaming = {
         path
         for path, operation in documented.items()
-        if path not in SOCKETS_OPENED and "text/event-stream" in cast("Json", answers(operation)["200"]["content"])
+        if path not in SOCKETS_OPENED | REDIRECTING
+        and "text/event-stream" in cast("Json", answers(operation)["200"]["content"])
     }
     assert streaming == STREAMING
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from narthex.app import Gateway
+from narthex.errors import StoreUnreachable
 from narthex.http.probes import PROBES, probe
 from tests.gateways import KEY, RawClient, running, settings_for
 
@@ -31,3 +32,14 @@ async def test_a_stopping_server_is_not_ready(tmp_path: Path) -> None:
         assert probe("/readyz", services)[0] == 503
         assert probe("/livez", services)[0] == 200
         assert json.loads(probe("/health", services)[1])["status"] == "stopping"
+
+
+async def test_a_server_without_its_database_is_ready_and_says_so(tmp_path: Path) -> None:
+    """It goes on with the keys that it knows."""
+    async with Gateway(settings_for(tmp_path)) as gateway:
+        services = gateway.services(lambda: "")
+        await gateway.office.database()
+        assert json.loads(probe("/readyz", services)[1])["database"] == "up"
+        gateway.office.failure = StoreUnreachable()
+        status, body = probe("/readyz", services)
+        assert (status, json.loads(body)) == (200, {"status": "ok", "database": "down"})

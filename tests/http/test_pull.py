@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from narthex.errors import Cancelled, CursorAhead, NarthexError
 from narthex.http.heartbeat import COMMENT, Heartbeat
-from narthex.http.pull import Pull, pull, pull_log
+from narthex.http.pull import EventStream, Pull, pull, pull_log
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.log import Log, LogBounds, ReaderDropped
 from narthex.streams.stream import Stream
@@ -166,6 +169,30 @@ async def test_who_is_too_far_behind_gets_no_end() -> None:
     pieces = pull_log(log, None, after=0).pieces(Heartbeat())
     log.append(b"a")
     assert await anext(pieces) == b"a"
-    log.append(b"x" * 20_000)
+    for _ in range(2):
+        log.append(b"x" * 20_000)
     with pytest.raises(ReaderDropped):
         await anext(pieces)
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+async def test_who_leaves_before_the_first_piece_has_left(spec_version: str) -> None:
+    """The call is ended as for all who leave, though nothing was asked for yet."""
+    stream = Stream(OPENAI)
+    ended: list[str] = []
+    stream.cancel = lambda: ended.append("cancelled")
+    pulled = Pull(stream, encode=None, last_words=words)
+    answer = EventStream(pulled.pieces(Heartbeat()), leave=pulled.leave, headers={})
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        if spec_version == "2.4":
+            raise OSError
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": spec_version}}
+    with suppress(ClientDisconnect):
+        await answer(scope, receive, send)
+    assert ended == ["cancelled"]

@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from narthex.config.settings import ServerSettings
 from narthex.http import app as http_app
 from narthex.http.server import address_of, bind
+from narthex.streams.log import LogReader
 from narthex.testing.acts import Stall, streamed
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_frames
@@ -25,10 +27,10 @@ CHAT = "/v1/chat/completions"
 HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
-def chat(model: str, *, stream: bool = False) -> bytes:
+def chat(model: str, *, stream: bool = False, more: str = "") -> bytes:
     """Write a chat."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": stream})
-    return post(CHAT, body.encode(), key=None)
+    return post(CHAT, body.encode(), key=None, more=more)
 
 
 def provider(upstream: ScriptedUpstream) -> Json:
@@ -134,6 +136,34 @@ def test_an_idle_connection_is_closed_after_its_time(tmp_path: Path) -> None:
         client.send(HEALTH)
         assert client.response()[0] == 200
         assert client.closed()
+
+
+def test_a_cut_that_is_meant_is_no_error(
+    tmp_path: Path, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reader at the ordinary door that does not keep up is cut visibly, and the log has no error about it."""
+    upstream.play((*streamed(openai_frames("one two three")[:3], ended=False), Stall()))
+    kept = "x-narthex-stream-id: stream-cut\r\nx-narthex-on-disconnect: detach\r\norigin: http://127.0.0.1\r\n"
+    with (
+        caplog.at_level(logging.WARNING),
+        running(tmp_path, providers=provider(upstream)) as gateway,
+        RawClient(gateway.port) as client,
+    ):
+        client.send(chat("up/m", stream=True, more=kept))
+        client.read_until(b"one")
+        gateway.call(lambda: drop_readers(gateway, "stream-cut"))
+        body = client.rest()
+    assert not body.endswith(b"0\r\n\r\n")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def drop_readers(running_one: RunningGateway, name: str) -> None:
+    """Have whoever reads a stream be too far behind."""
+    assert running_one.gateway is not None
+    log = running_one.gateway.registry.find("key:local", name).log
+    assert log is not None
+    for reader in list(log._readers):
+        cast("LogReader", reader).drop()
 
 
 # -- stopping ----------------------------------------------------------------------------------------------------------

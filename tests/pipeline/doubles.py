@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from narthex.cache.store import Cache
+from narthex.caching import Caching
+from narthex.config.cache_settings import CacheSettings
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.settings import IdempotencySettings
 from narthex.errors import NarthexError
+from narthex.ledger.entries import Entry, Opened
+from narthex.ledger.limits.meters import Meters
+from narthex.ledger.limits.quotas import Quotas
+from narthex.ledger.prices import Prices
 from narthex.pipeline.background import Background
+from narthex.pipeline.billing import Billing
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages
 from narthex.pipeline.contract import Check, Stage
@@ -30,7 +38,9 @@ from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.pipeline.stages.own import Own
+from narthex.pipeline.stages.recall import Recall
 from narthex.pipeline.stages.remember import Remember
+from narthex.pipeline.stages.reserve import Reserve
 from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import (
     Call,
@@ -57,9 +67,10 @@ from narthex.streams.stream import Frame, Stream
 from narthex.telemetry.metrics import Metrics
 from narthex.telemetry.request_log import RequestLine, RequestLog
 from narthex.tenancy.keys import Keyring
-from narthex.types.catalog import ModelFacts
+from narthex.types.catalog import ModelFacts, Price
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.events import Event
+from narthex.types.limits import Limit
 
 OPENAI = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS})
 ANTHROPIC = frozenset({Dialect.ANTHROPIC_MESSAGES, Dialect.ANTHROPIC_COUNT_TOKENS})
@@ -110,6 +121,37 @@ def surroundings(catalog: Catalog) -> tuple[Means, Surroundings]:
     return means, Surroundings(live=live, clock=time.monotonic, random=Random(1), facts_of=catalog.facts)
 
 
+class Pages:
+    """A ledger in memory."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Opened] = {}
+        self.progress: dict[str, int] = {}
+        self.entries: dict[str, tuple[Entry, ...]] = {}
+
+    def opened(self, call: Opened, price: Price | None) -> None:
+        """Take note of a call that goes out, once."""
+        del price
+        assert call.id not in self.calls
+        self.calls[call.id] = call
+
+    def came(self, name: str, output_tokens: int) -> None:
+        """Take note of how much of an answer has come."""
+        self.progress[name] = output_tokens
+
+    def settled(self, name: str, entries: tuple[Entry, ...]) -> None:
+        """Take note of what came of it, once, with at least one entry."""
+        assert name not in self.entries
+        if name.endswith(":saved"):
+            # Of an answer from the cache: nothing went out for it.
+            self.entries[name] = entries
+            return
+        assert name in self.calls
+        assert [entry.id for entry in entries] == [f"{name}:{number}" for number in range(len(entries))]
+        assert entries
+        self.entries[name] = entries
+
+
 class House:
     """An engine, and what it writes down."""
 
@@ -123,8 +165,14 @@ class House:
         virtual: Sequence[VirtualModel] = (),
         remembering: IdempotencySettings | None = None,
         responses: ResponseSettings | None = None,
+        price: Callable[[str], Price | None] = lambda _model: None,
+        limits: Iterable[Limit] = (),
+        cache: CacheSettings | None = None,
         **aliases: str,
     ) -> None:
+        self.pages = Pages()
+        self.meters = Meters(limits)
+        self.billing = Billing(self.pages, Prices(price), self.meters)
         self.metrics = Metrics()
         self.doorkeeper = Doorkeeper()
         self.tasks = TaskKeeper()
@@ -135,16 +183,21 @@ class House:
         self.router = Router(*surroundings(self.catalog), models=virtual)
         self.cascades = Cascades(virtual)
         chain = Fallbacks(self.catalog, self.router) if virtual else self._others
-        self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause)
+        self.recovery = Recovery(chain=chain, policy=Policy(retries=0), sleep=self._pause, further=self.billing.further)
         self.pauses: list[float] = []
         self.keyring = Keyring(keys)
-        self._stages = self._built(remembering or IdempotencySettings(), responses or ResponseSettings())
-        self.background.handle = self._handle
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
-        self.engine = Engine(self._stages, Settlement(self.metrics, self._log))
+        settlement = Settlement(self.metrics, self._log, billing=self.billing)
+        self.caching = None if cache is None else Caching(cache, self.tasks.spawn)
+        recall = None if self.caching is None else self.caching.stage(settlement, self.billing, self.pages)
+        self._stages = self._built(remembering or IdempotencySettings(), responses or ResponseSettings(), recall)
+        self.background.handle = self._handle
+        self.engine = Engine(self._stages, settlement)
 
-    def _built(self, remembering: IdempotencySettings, responses: ResponseSettings) -> list[Check | Stage]:
+    def _built(
+        self, remembering: IdempotencySettings, responses: ResponseSettings, recall: Recall | None
+    ) -> list[Check | Stage]:
         return default_stages(
             keyring=self.keyring,
             doorkeeper=self.doorkeeper,
@@ -156,6 +209,8 @@ class House:
             spawn=self.tasks.spawn,
             recovery=self.recovery,
             cascades=self.cascades,
+            recall=recall,
+            reserve=Reserve(self.billing),
         )
 
     async def _handle(self, work: Exchange) -> Stream:
@@ -164,8 +219,14 @@ class House:
     def _remember(self, settings: ResponseSettings) -> Remember:
         self.shelf = MemoryShelf(shelf_limits(settings), time.monotonic)
         self.responses = Responses(self.shelf, settings, self.tasks.spawn, max_input_bytes=1_000_000)
-        self.background = Background(self.responses, self.registry, self.tasks.spawn)
+        self.background = Background(self.responses, self.registry, self.tasks.spawn, Quotas(self.meters))
         return Remember(self.responses, self.background)
+
+    @property
+    def cache(self) -> Cache:
+        """Where answers are that may be given again."""
+        assert self.caching is not None
+        return self.caching.cache
 
     @property
     def remembered(self) -> IdempotencyStore[Kept]:
@@ -181,6 +242,11 @@ class House:
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What was written in the ledger, call by call."""
+        return [entry for entries in self.pages.entries.values() for entry in entries]
 
     @property
     def lines(self) -> list[RequestLine]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from narthex.config.response_settings import ResponseSettings
 from narthex.errors import (
     CursorAhead,
     EventsForgotten,
     Failure,
     InvalidRequest,
+    LimitExceeded,
     NarthexError,
     Overloaded,
     PreviousResponseNotFound,
@@ -20,6 +23,7 @@ from narthex.errors import (
     ResponseNotFound,
     StreamExpired,
 )
+from narthex.pipeline.carriers import Carriers
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.handles import OwnHandle
 from narthex.streams.log import Log, LogBounds
@@ -27,12 +31,15 @@ from narthex.streams.stream import Frame
 from narthex.tenancy.keys import LOCAL, Caller
 from narthex.testing.wires import openai_answer, openai_frames
 from narthex.types.dialects import Dialect
+from narthex.wire.openai_responses.kept import KeptResponse
+from tests.ledger.limits.making import limit
 from tests.pipeline.doubles import Double, House, exchange, streamed, whole
 from tests.pipeline.keyed import Tap, turns
 
 Json = dict[str, object]
 
 YOU = Caller(name="you")
+TASKS = limit(measure="tasks", amount=1, period="total", subject_kind="workspace", subject="*")
 
 
 def ask(said: str = "A", **members: object) -> Exchange:
@@ -228,8 +235,57 @@ async def test_it_goes_on_from_another() -> None:
     second = await begun(house, said="B", previous_response_id=first)
     assert (await ended(house, second))["previous_response_id"] == first
     await house.engine.handle(ask("C", background=False, previous_response_id=second))
+    said = [[one["content"] for one in json.loads(call.body)["messages"]] for call in provider.calls]
+    assert said == [["A"], ["A", "one", "B"], ["A", "one", "B", "two", "C"]]
+
+
+async def test_a_streamed_one_goes_on_from_another() -> None:
+    """What came before it is told to a provider of another dialect, too."""
+    provider = Double(*(streamed(openai_frames(text)) for text in ("one", "two")))
+    house = House(provider)
+    first = await begun(house)
+    await ended(house, first)
+    await house.engine.handle(ask("B", stream=True, previous_response_id=first))
     messages = json.loads(provider.calls[-1].body)["messages"]
-    assert [message["content"] for message in messages] == ["A", "one", "B", "two", "C"]
+    assert [message["content"] for message in messages] == ["A", "one", "B"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_one_that_is_ended_while_it_is_announced_is_no_more(*, stream: bool) -> None:
+    """Nobody waits for it, and nothing of it stays in memory."""
+    house = House(Double())
+    put, gate = house.responses._put, asyncio.Event()
+
+    async def slow(key: tuple[str, str], kept: KeptResponse) -> None:
+        if not kept.ended:
+            await gate.wait()
+        await put(key, kept)
+
+    house.responses._put = slow  # type: ignore[method-assign]
+    house.responses.carriers = cast("Carriers", SimpleNamespace(node="n"))
+    asking = asyncio.ensure_future(house.engine.handle(ask(stream=stream)))
+    await turns()
+    ((owner, response_id),) = house.responses._running
+    if stream:
+        assert (await house.background.cancel(LOCAL, response_id)).status == "cancelled"
+        with pytest.raises(NarthexError):
+            await asking
+    else:
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await turns()
+    assert not house.responses._running
+    assert json.loads(await house.shelf.get(owner, response_id) or b"{}")["status"] == "cancelled"
+
+
+async def test_one_that_is_too_large_says_so() -> None:
+    """Its ID was told, so that whoever asks for it hears why there is no answer."""
+    house = House(Double(streamed(openai_frames("one " * 2_000))), responses=ResponseSettings(response_bytes=4_096))
+    response_id = await begun(house)
+    told = await ended(house, response_id)
+    assert told["status"] == "failed"
+    assert "responses.response_bytes" in str(told["error"])
 
 
 async def test_forgotten_events_are_not_given_as_others() -> None:
@@ -251,3 +307,21 @@ async def test_forgotten_events_are_not_given_as_others() -> None:
     assert (await house.background.stream(LOCAL, kept, 9))[1] == 11
     with pytest.raises(EventsForgotten):
         await house.background.stream(LOCAL, kept, 0)
+
+
+async def test_as_many_are_under_way_as_may_be() -> None:
+    """The next is refused before anything is kept of it; one that has ended, or was cancelled, makes room."""
+    tap = Tap()
+    house = House(Double(tap.reply), limits=[TASKS])
+    first = await begun(house)
+    with pytest.raises(LimitExceeded, match="1 are there; wait until one has ended"):
+        await house.engine.handle(ask())
+    await tap.give(*openai_frames("one"), None)
+    await ended(house, first)
+    await turns()
+    second = await begun(house)
+    with pytest.raises(LimitExceeded):
+        await house.engine.handle(ask(stream=True))
+    await house.background.cancel(LOCAL, second)
+    await turns()
+    await begun(house)

@@ -73,5 +73,5 @@ async def test_the_way_of_every_call() -> None:
         spawn=TaskKeeper().spawn,
         recovery=Recovery(chain=lambda _exchange: ()),
     )
-    order = ["Identify", "Admit", "SetPace", "Idempotency", "StandIn", "Route", "Cascade", "Attempt"]
+    order = ["Identify", "Admit", "SetPace", "Idempotency", "StandIn", "Route", "Permit", "Cascade", "Attempt"]
     assert [type(stage).__name__ for stage in stages] == order

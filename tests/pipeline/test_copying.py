@@ -15,10 +15,10 @@ from narthex.pipeline.copying import Copying
 from narthex.pipeline.owned import Owned, StreamReport
 from narthex.pipeline.registry import KeepPolicy, Registry
 from narthex.stores.link import StoreUnavailable
-from narthex.stores.redis_streams import ENDED, FOREIGN, Addition, StreamStore
+from narthex.stores.redis_streams import ENDED, FOREIGN, Addition, Outcome, StreamStore
 from narthex.stores.stream_records import Names, StreamKey
 from narthex.streams.log import LogBounds
-from tests.pipeline.test_registry import opened
+from tests.pipeline.test_registry import exchange, opened
 from tests.streams.test_mirror import event
 
 decode = msgspec.json.Decoder(StreamReport).decode
@@ -38,7 +38,7 @@ class Shelf:
         self.fails = 0
         """How many writes fail; of those every other one is written all the same."""
 
-    async def append(self, _node: str, additions: Sequence[Addition]) -> list[int]:
+    async def append(self, _node: str, additions: Sequence[Addition]) -> list[Outcome]:
         """See `StreamStore.append`."""
         self.strokes += 1
         if self.fails:
@@ -51,20 +51,29 @@ class Shelf:
     async def forget(self, _node: str, keys: Sequence[StreamKey]) -> None:
         """See `StreamStore.forget`."""
         self.gone += keys
+        for key in keys:
+            for kept in (self.events, self.last, self.reports, self.kept):
+                kept.pop(key, None)
 
-    def _append(self, additions: Sequence[Addition]) -> list[int]:
-        return [self.says if self.says is not None else self._add(one) for one in additions]
+    def lose(self) -> None:
+        """Lose everything."""
+        for kept in (self.events, self.last, self.kept):
+            kept.clear()
 
-    def _add(self, one: Addition) -> int:
+    def _append(self, additions: Sequence[Addition]) -> list[Outcome]:
+        return [Outcome(self.says, False) if self.says is not None else self._add(one) for one in additions]
+
+    def _add(self, one: Addition) -> Outcome:
         last = self.last.get(one.key, 0)
-        if last == one.expected and one.key not in self.kept:
+        fits = last == one.expected and one.key not in self.kept
+        if fits:
             for number, text in enumerate(one.events, one.last - len(one.events) + 1):
                 self.events.setdefault(one.key, {})[number] = text
             self.last[one.key] = one.last
             self.reports[one.key] = one.report or self.reports[one.key]
             if one.keep_s is not None:
                 self.kept[one.key] = one.keep_s
-        return self.last.get(one.key, 0)
+        return Outcome(self.last.get(one.key, 0), fits or one.key in self.kept)
 
 
 def copying(policy: KeepPolicy | None = None) -> tuple[Copying, Registry, Shelf, StreamStore]:
@@ -170,6 +179,99 @@ async def test_a_store_that_lost_all_is_filled_again() -> None:
     assert KEY in shelf.kept
 
 
+async def test_an_end_is_written_although_its_last_event_was_there_before() -> None:
+    """As it is where the store wrote that event down, and was not heard to say so."""
+    made, registry, shelf, store = copying()
+    owned = opened(registry, "name-name")
+    made.add(owned)
+    written(owned, 1, 3)
+    shelf.fails = 2
+    await _tried(made, store)
+    assert shelf.last[KEY] == 3
+    shelf.fails = 0
+    assert owned.log is not None
+    owned.log.close()
+    await made.flush(store)
+    assert KEY in shelf.kept
+
+
+async def test_a_log_need_not_begin_at_its_first_event() -> None:
+    """What is played from its middle on is written once, also while nothing has come, and ends."""
+    made, registry, shelf, store = copying()
+    owned = registry.open(exchange(), id="name-name", on_disconnect=None, first_number=8)
+    made.add(owned)
+    async with asyncio.timeout(5):
+        await made.flush(store)
+    assert (shelf.strokes, shelf.last[KEY], made.behind) == (1, 7, (0, 0))
+    written(owned, 8, 2)
+    assert owned.log is not None
+    owned.log.close()
+    await made.flush(store)
+    assert shelf.events[KEY] == {8: event(8), 9: event(9)}
+    assert KEY in shelf.kept
+
+
+async def test_what_was_given_before_a_pause_is_copied_during_it() -> None:
+    """Its reader may come back anywhere."""
+    made, registry, shelf, store = copying()
+    owned = opened(registry, "name-name")
+    made.add(owned)
+    written(owned, 1, 3)
+    assert owned.log is not None
+    owned.log.pause_delivery()
+    written(owned, 4, 2)
+    await made.flush(store)
+    assert (shelf.last[KEY], made.behind) == (3, (0, 0))
+
+
+async def test_an_id_that_stands_for_another_stream_is_not_written_by_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also if that was just being written when its ID was given away."""
+    made, registry, shelf, store = copying()
+    old = opened(registry, "name-name")
+    made.add(old)
+    written(old, 1, 2)
+    append = shelf.append
+
+    async def slow(node: str, additions: Sequence[Addition]) -> list[Outcome]:
+        monkeypatch.setattr(shelf, "append", append)
+        assert old.log is not None
+        written(old, 3, 2)
+        old.log.close()
+        registry.forget(old)
+        made.forget(KEY)
+        made.add(opened(registry, "name-name"))
+        return await append(node, additions)
+
+    monkeypatch.setattr(shelf, "append", slow)
+    await made.flush(store)
+    assert shelf.gone == [KEY]
+    new = made.of(KEY)
+    assert new is not None
+    assert new is not old
+    assert shelf.events.get(KEY, {}) == {}
+
+
+async def test_what_could_not_be_forgotten_there_is_forgotten_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the store is back, also if nothing else is to be written."""
+    made, registry, shelf, store = copying()
+    made.add(opened(registry, "name-name"))
+    made.forget(KEY)
+    forget = shelf.forget
+
+    async def away(_node: str, _keys: Sequence[StreamKey]) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(shelf, "forget", away)
+    await _tried(made, store)
+    monkeypatch.setattr(shelf, "forget", forget)
+    made.recheck()
+    await made.flush(store)
+    assert shelf.gone == [KEY]
+    assert made.idle
+
+
 @given(steps=st.lists(st.tuples(st.sampled_from(["write", "flush", "fail", "lose"]), st.integers(1, 400)), max_size=25))
 @settings(max_examples=60, deadline=None)
 def test_whatever_happens_to_the_store_it_has_what_the_log_has(steps: list[tuple[str, int]]) -> None:
@@ -190,14 +292,14 @@ async def _played(steps: list[tuple[str, int]]) -> None:
             case "fail":
                 shelf.fails = size % 4 + 1
             case "lose":
-                shelf.events.clear()
-                shelf.last.clear()
+                shelf.lose()
                 made.recheck()
             case _:
                 await _tried(made, store)
     await _ended(owned, made, shelf)
     assert owned.log is not None
     assert shelf.last.get(KEY, 0) == total
+    assert KEY in shelf.kept
     held = range(owned.log.first_number, total + 1)
     there = shelf.events.get(KEY, {})
     assert [there[number] for number in held] == [event(number) for number in held]

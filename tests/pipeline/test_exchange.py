@@ -14,6 +14,9 @@ from narthex.pipeline.exchange import Exchange, Tried, new_request_id
 from narthex.providers.catalog import Catalog
 from narthex.providers.contract import Timeouts
 from narthex.streams.stream import Stream
+from narthex.tenancy.bounds import Bounds, Capture, Keeping
+from narthex.tenancy.keys import LOCAL, Caller
+from narthex.tenancy.scopes import NO_SCOPES
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.messages import Message, Text
 from narthex.types.requests import ChatRequest
@@ -73,6 +76,17 @@ def test_a_head_is_read(body: object, model: str, *, streaming: bool, usage: boo
     call = exchange(body)
     call.read_head()
     assert (call.model_asked, call.streaming, call.usage_wanted) == (model, streaming, usage)
+
+
+@pytest.mark.parametrize(("caching", "capture"), [(True, "metadata"), (False, "none"), (True, "content")])
+def test_the_workspace_says_what_is_kept_and_cached(caching: bool, capture: Capture) -> None:
+    """Where nothing is settled answers may be cached, and what calls were about is kept."""
+    call = exchange({})
+    assert (call.may_cache, call.capture) == (True, "metadata")
+    call.caller = LOCAL
+    assert (call.may_cache, call.capture) == (True, "metadata")
+    call.caller = Caller(name="k", bounds=Bounds(NO_SCOPES, keeping=Keeping(caching, capture)))
+    assert (call.may_cache, call.capture) == (caching, capture)
 
 
 def test_vectors_are_never_streamed() -> None:

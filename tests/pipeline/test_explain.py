@@ -12,12 +12,16 @@ import pytest
 
 from narthex.errors import InvalidRequest
 from narthex.pipeline.explain import Explainer, RouteExplanation, parse_question
+from narthex.pipeline.merges import Merges, Recipe
 from narthex.resilience.breakers import BreakerState
 from narthex.routing.conditions import Hours, When
 from narthex.routing.router import Router
 from narthex.routing.rules import Rule, Shadow, Split
 from narthex.routing.virtual import Member, VirtualModel
+from narthex.tenancy.bounds import Bounds
 from narthex.tenancy.keys import LOCAL, Caller, Keyring
+from narthex.tenancy.scopes import Scopes
+from narthex.types.accounts import Account
 from tests.pipeline.doubles import CHAT, Double, House, surroundings
 
 NIGHT = When(hours=(Hours(start="22:00", end="06:00"),))
@@ -35,11 +39,13 @@ class Bench:
         self.house.router.adopt(Router(means, around, models=models, fallbacks=table, rules=rules))
         self.board = self.house.recovery.board
         keyring = Keyring([("app", "k" * 20), ("shop", "s" * 20)], {"shop": "acme"})
+        self.merges = Merges()
         self.explainer = Explainer(
             catalog=self.house.catalog,
             router=self.house.router,
             board=self.board,
             keyring=keyring,
+            merges=self.merges,
         )
 
     def ask(self, **said: object) -> RouteExplanation:
@@ -234,3 +240,101 @@ def test_it_can_be_sent() -> None:
     """All of it is JSON."""
     told = Bench(Rule(name="all", use="b/m")).ask()
     assert json.loads(msgspec.json.encode(told))["candidates"][0]["reason"] == "the rule names it"
+
+
+def test_a_merge_is_told_with_the_way_of_each() -> None:
+    """Who is asked, where each call would go, and who chooses; the default model may be one."""
+    members = (Member(model="up/m"), Member(model="b/m"))
+    bench = Bench(models=(VirtualModel(name="quick", members=members),))
+    recipe = Recipe(models=("quick", "nobody/m"), mode="best_of", judge="alias")
+    bench.merges.adopt(Merges({"panel": recipe, "": recipe}))
+    told = bench.ask(model="panel")
+    assert told.merge is not None
+    assert (told.merge.mode, told.model, told.target) == ("best_of", "narthex/merge", "panel")
+    assert [one.model for one in told.merge.members] == ["up/m", None]
+    assert [one.model for one in told.merge.members[0].candidates] == ["up/m", "b/m"]
+    assert told.merge.judge is not None
+    assert told.merge.judge.model == "b/m"
+    for line in (
+        "merge: best_of of 2 models",
+        "member 2:",
+        "  served by: nobody",
+        "judge:",
+        "served by: narthex/merge",
+    ):
+        assert line in told.text.splitlines()
+    unnamed = bench.ask_as(LOCAL, {"request": {}}).merge
+    assert unnamed is not None
+    assert [one.model for one in unnamed.members] == ["up/m", None]
+
+
+def test_a_merge_of_nobody_is_served_by_nobody() -> None:
+    """A list in the name is explained, too; only chats are answered by several."""
+    bench = Bench()
+    told = bench.ask(model="merge:nobody/a,nobody/b")
+    assert (told.model, told.text.splitlines()[-1]) == (None, "served by: nobody")
+    with pytest.raises(InvalidRequest, match="chats only"):
+        bench.ask(model="merge:nobody/a,nobody/b", operation="embed")
+
+
+def bounded(*models: str, **more: object) -> Caller:
+    """Return a caller who may use these models only."""
+    routes = more.pop("routes", ())
+    scopes = Scopes(models=models, routes=routes)  # type: ignore[arg-type]  # a test's own words
+    return replace(LOCAL, name="app", bounds=Bounds(scopes, **more))  # type: ignore[arg-type]  # passed on
+
+
+def test_who_may_not_use_a_model_is_told_so() -> None:
+    """In the words in which the call would be refused; a fallback that is allowed serves it no more than then."""
+    told = Bench(up_m=["b/m"]).ask_as(bounded("b/*"), {"model": "up/m"})
+    assert (told.model, [one.permitted for one in told.candidates]) == (None, [False, True])
+    assert told.refused == "the model 'up/m' is not among those that this API key may use: b/*"
+    assert "up/m is left out: the key or its workspace does not allow it" in told.text
+    assert told.text.splitlines()[-2:] == [f"refused: {told.refused}", "served by: nobody"]
+
+
+def test_of_a_virtual_model_those_are_in_line_who_are_allowed() -> None:
+    """As they would be for this caller, also in the header."""
+    fast = VirtualModel(name="fast", members=(Member(model="up/m"), Member(model="b/m")))
+    told = Bench(models=(fast,)).ask_as(bounded("b/*"), {"model": "fast"})
+    assert (told.model, told.refused) == ("b/m", None)
+    assert told.header == "via=fast; by=order; to=b/m"
+    told = Bench(models=(fast,)).ask_as(bounded("fast"), {"model": "fast"})
+    assert (told.model, told.header) == ("up/m", "via=fast; by=order; to=up/m,b/m")
+    told = Bench(models=(fast,)).ask_as(bounded("c/*"), {"model": "fast"})
+    assert (told.model, told.header) == (None, None)
+
+
+def test_the_models_of_the_workspace_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default model, where none is named, and its provider first."""
+    caller = bounded(default_model="b/x", default_provider="b")
+    assert Bench().ask_as(caller, {"model": None}).model == "b/x"
+    bench = Bench()
+    monkeypatch.setattr(bench.house.catalog, "knows", lambda name: name == "b/m")
+    assert bench.ask_as(caller, {"model": "m"}).model == "b/m"
+
+
+def test_a_key_that_is_not_good_for_such_calls_is_refused() -> None:
+    """By its routes, its role, or its end."""
+    told = Bench().ask_as(bounded(routes=("embeddings",)), {"model": "up/m"})
+    assert (told.model, "not good for `chat` routes" in (told.refused or "")) == (None, True)
+    assert Bench().ask_as(bounded(routes=("embeddings",)), {"model": "up/m", "operation": "embed"}).model == "up/m"
+    assert "expired" in (Bench().ask_as(bounded(ends_at=1.0), {"model": "up/m"}).refused or "")
+    assert "no `models:call`" in (Bench().ask_as(bounded(may_call=False), {"model": "up/m"}).refused or "")
+
+
+def test_what_bounds_anothers_key_is_told_in_its_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to who runs the server."""
+    bench = Bench()
+    other = bounded("b/*")
+    monkeypatch.setattr(bench.explainer._keyring, "caller", lambda _name: other)
+    apart = replace(LOCAL, name="me", account=replace_account(LOCAL.account), is_operator=False)
+    said = {"model": "up/m", "caller": "app"}
+    assert bench.ask_as(replace(LOCAL, name="me"), said).refused
+    assert bench.ask_as(apart, said).refused is None
+    assert bench.ask_as(replace(apart, is_operator=True), said).refused
+
+
+def replace_account(account: Account) -> Account:
+    """Return an account of another workspace."""
+    return msgspec.structs.replace(account, workspace_id="ws_other")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from narthex.errors import InternalError, InvalidRequest
+from narthex.errors import Failure, InternalError, InvalidRequest, ProviderUnreachable
+from narthex.http.outflow import flow
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.handling import Handling
 from narthex.pipeline.settle import Settlement
+from narthex.providers.contract import Reply
 from narthex.streams.stream import Stream
 from narthex.telemetry.metrics import Metrics
+from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames
+from narthex.types.answers import FinishReason
 from narthex.types.dialects import Dialect
+from narthex.types.events import Ended, Finished, Started, TextDelta
+from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, Double, House, at_once, streamed, told, whole
+from tests.pipeline.doubles import exchange as asked
 
 
 def exchange() -> Exchange:
@@ -43,3 +52,40 @@ async def test_failures_are_settled(raised: Exception, told: type[Exception]) ->
         await Handling(chain, Settlement(metrics, None)).handle(one)
     assert getattr(error.value, "request_id", None) == one.id
     assert metrics.active == 0
+
+
+FRAMES = openai_frames("the owl")
+CUT = ProviderUnreachable(provider="a", failure=Failure.TRUNCATED)
+EVENTS = (Started(id="x", model="m", created_at=1), TextDelta(text="owl"), Finished(reason=FinishReason.STOP), Ended())
+
+
+def _replies() -> Mapping[str, tuple[Reply, frozenset[Dialect] | None]]:
+    return {
+        "passed on": (streamed(FRAMES), None),
+        "without its last line end": (streamed([*FRAMES[:-1], FRAMES[-1].rstrip()]), None),
+        "translated": (streamed(anthropic_frames("the owl")), ANTHROPIC),
+        "of events": (told(*EVENTS), INNER),
+        "simulated": (whole(openai_answer("the owl")), None),
+        "rescued": (at_once(FRAMES[:3], CUT), None),
+    }
+
+
+@pytest.mark.parametrize("way", [*_replies()])
+@pytest.mark.parametrize("headers", [{}, {b"x-narthex-stream-id": b"s-1234567"}, {b"idempotency-key": b"i"}])
+async def test_nobody_sees_the_end_of_an_answer_that_is_not_settled(way: str, headers: dict[bytes, bytes]) -> None:
+    """Killed in any moment, the ledger has what a caller saw the end of, whichever way the answer came."""
+    reply, dialects = _replies()[way]
+    first = Double(reply, name="a") if dialects is None else Double(reply, name="a", dialects=dialects)
+    house = House(first, Double(streamed(FRAMES), name="b"))
+    house.fallbacks = ("b/m",)
+    one = asked({**CHAT, "model": "a/m", "stream": True}, headers=headers)
+    answer = await house.engine.handle(one)
+    settled: list[bool] = []
+
+    def write(data: bytes) -> None:
+        if b"[DONE]" in data:
+            settled.append(one.id in house.pages.entries)
+
+    await flow(one, answer, write, b"").ended
+    assert settled == [True]
+    await house.settled()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from narthex.errors import NarthexError
 from narthex.pipeline.merged_answers import SEAM, Marked, OneAnswer
-from narthex.streams.merging import joining
+from narthex.streams.merging import Said, joining
 from narthex.types.answers import FinishReason
 from narthex.types.events import Ended, Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted
 from narthex.types.folding import fold
@@ -110,3 +110,27 @@ def test_a_race_is_the_answer_of_its_winner() -> None:
     assert told[0].event == Started(id="s0", model="s0", created_at=1)
     end = next(marked for marked in told if isinstance(marked.event, Finished))
     assert end.marks == {"source": "s0", "merge": "race"}
+
+
+def test_a_failure_at_the_beginning_leaves_what_follows_as_it_is() -> None:
+    """What another says next is of its own kind: a call stays a call, and a thought no text."""
+    one = OneAnswer("sequence", ["a", "b"], Started(id="m", model="m", created_at=9))
+    join = joining("sequence", 2)
+    events: list[Event] = [
+        Started(id="b", model="b", created_at=1),
+        ToolCallStarted(id="c", name="f"),
+        ToolCallDelta(arguments="{}"),
+        Finished(reason=FinishReason.TOOL_CALLS),
+        Ended(),
+    ]
+    steps = [*join.end(0, NarthexError("broke")), *(step for event in events for step in join.arrive(1, event))]
+    told = [marked for step in [*steps, *join.end(1, None)] for marked in one.take(step)]
+    answer = fold(marked.event for marked in [*told, *one.end(USAGE, {})])
+    assert ToolCall(id="c", name="f", arguments="{}") in answer.choices[0].message.parts
+
+
+def test_an_answer_may_have_an_id_of_its_own() -> None:
+    """Whoever gives it."""
+    one = OneAnswer("race", ["a"], Started(id="m", model="m", created_at=9), answer_id="resp_1")
+    (begun,) = one.take(Said(0, Started(id="a", model="a", created_at=1)))
+    assert begun.event == Started(id="resp_1", model="a", created_at=1)

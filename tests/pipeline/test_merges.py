@@ -75,3 +75,20 @@ def test_the_configuration() -> None:
     """Its merges are taken as they stand."""
     settings = Settings(merges={"duel": MergeSettings(models=("a/x", "b/y"), mode="sequence")})
     assert configured_merges(settings).recipes == {"duel": Recipe(models=("a/x", "b/y"), mode="sequence")}
+
+
+def test_what_leads_to_one_is_one() -> None:
+    """Aliases, and the empty name where the default model is one."""
+    merges = {"duel": MergeSettings(models=("a/x", "b/y"))}
+    aliases = {"both": "pair", "pair": "duel", "one": "a/x"}
+    known = configured_merges(Settings(merges=merges, aliases=aliases, default_model="both"))
+    assert sorted(known.recipes) == ["", "both", "duel", "pair"]
+    assert known.merger(asked("")).sources == ("a/x", "b/y")
+    with pytest.raises(InvalidRequest, match="stands for several"):
+        known.check(known.merger(asked("merge:a/x,both")), str)
+
+
+def test_a_list_without_end_is_refused_unread() -> None:
+    """Nothing is made for each of its names."""
+    with pytest.raises(InvalidRequest, match="1000001 models: name 2 to 8"):
+        Merges().merger(asked("merge:" + "," * 1_000_000))

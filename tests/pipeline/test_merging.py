@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
-from narthex.errors import Cancelled, NarthexError, ProviderFailed
+from narthex.errors import Cancelled, InternalError, NarthexError, ProviderFailed
 from narthex.pipeline.exchange import Exchange
-from narthex.streams.stream import HIGH_WATER_BYTES
-from narthex.types.events import Ended, TextDelta, UsageReported
+from narthex.streams.stream import HIGH_WATER_BYTES, Frame
+from narthex.types.events import Ended, Finished, Started, TextDelta, UsageReported
+from narthex.types.merging import MergeMode
 from tests.pipeline.merging_doubles import Chain, started, taken
 
 
@@ -143,3 +145,82 @@ async def test_a_judge_that_fails_leaves_the_first() -> None:
     await turns(20)
     assert "".join(event.text for event in taken(exchange) if isinstance(event, TextDelta)) == "I am a."
     assert ("x-narthex-verdict", "fallback") in exchange.told
+
+
+async def test_a_choice_that_is_ended_from_outside_is_told() -> None:
+    """Where the server stops while a judge thinks, whoever waits hears of it."""
+    chain = Chain()
+    merging, _, tasks = await started(chain, "best_of", "a", "b", judge="j")
+    for name in ("a", "b"):
+        chain.say(name, "x")
+        chain.end(name)
+    await tasks.aclose()
+    with pytest.raises(Cancelled):
+        await merging.opened
+
+
+@pytest.mark.parametrize("mode", ["race", "interleave", "sequence"])
+async def test_what_cannot_be_written_ends_all(mode: MergeMode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is told, every call is ended and settled, and no model is blamed."""
+    chain = Chain()
+    merging, exchange, _ = await started(chain, mode, "a", "b")
+    chain.say("a", "x")
+
+    def refuse(_steps: object) -> list[Frame]:
+        raise ValueError("no such event")
+
+    monkeypatch.setattr(merging._writer, "write", refuse)
+    chain.say("a", "y")
+    assert exchange.answer is not None
+    assert isinstance(exchange.answer.error, InternalError)
+    assert all(chain.stream(name).closed for name in chain.calls)
+    assert all(member.settled for member in merging._members)
+
+
+async def test_an_end_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it for ever."""
+    chain = Chain()
+    merging, exchange, _ = await started(chain, "race", "a", "b")
+
+    def refuse(_usage: object, _told: object) -> list[Frame]:
+        raise ValueError("no end")
+
+    monkeypatch.setattr(merging._writer, "end", refuse)
+    chain.say("a", "x")
+    chain.end("a")
+    assert exchange.answer is not None
+    assert isinstance(exchange.answer.error, InternalError)
+    assert chain.calls["a"].error is None
+
+
+async def test_a_race_without_a_word_is_won_all_the_same() -> None:
+    """Who ended well is the one that answered."""
+    chain = Chain()
+    _, exchange, _ = await started(chain, "race", "a", "b")
+    chain.say("b")
+    chain.end("b")
+    chain.stream("a").close(ProviderFailed("a is down", provider="a"))
+    assert exchange.answer is not None
+    assert isinstance(taken(exchange)[-1], Ended)
+    started_by = next(event for event in taken(exchange) if isinstance(event, Started))
+    assert (started_by.model, exchange.model_answered) == ("b", chain.calls["b"].model_answered)
+
+
+async def test_who_was_let_go_is_told_so_whatever_the_reader_does() -> None:
+    """Also where nobody reads at that moment, so that its last events wait."""
+    chain = Chain()
+    merging, exchange, _ = await started(chain, "race", "a", "b")
+    loser = chain.stream("b")
+    loser.cancel = lambda: None
+    chain.say("a", *(["x"] * (HIGH_WATER_BYTES // 96 + 10)))
+    assert merging.held
+    loser.close(Cancelled())
+    chain.end("a")
+    assert exchange.answer is not None
+    reader, seen = exchange.answer.reader(), list[Frame]()
+    while await reader.wait():
+        seen += reader.take()
+    end = seen[-3]
+    assert isinstance(end, Finished)
+    assert end.told is not None
+    assert [one["outcome"] for one in cast("list[dict[str, object]]", end.told["sources"])] == ["ok", "cancelled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import msgspec
@@ -167,3 +168,21 @@ async def test_one_who_read_more_is_told_the_end(dialect: str) -> None:
     assert isinstance(last, bytes)
     assert last.startswith(b"id: name-name:58\n")
     assert b"producer_lost" in last or b"died before its end" in last
+
+
+async def test_a_long_one_is_taken_in_part_by_part() -> None:
+    """Others have their turn meanwhile; two who come to it at once read one log, and what is dropped weighs nothing."""
+    there = Following()
+    shelf = cast("StreamStore", Shelf(FACTS, *(part(1 + 500 * n, 500 + 500 * n) for n in range(20))))
+    leaving = asyncio.ensure_future(there.mirrors.open(shelf, KEY))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not leaving.done()
+    assert there.bytes > 0
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert (there.bytes, len(there.mirrors)) == (0, 0)
+    one, other = await asyncio.gather(there.mirrors.open(shelf, KEY), there.mirrors.open(shelf, KEY))
+    assert one is other
+    assert one.mirror.last == 10_000
+    assert there.bytes == one.mirror.log.held_bytes

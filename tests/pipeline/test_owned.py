@@ -96,3 +96,34 @@ async def test_gaps_and_rates_are_of_what_came() -> None:
     assert progress.gaps_ms is not None
     assert (progress.gaps_ms.p50, progress.gaps_ms.longest, progress.gaps_ms.stalls) == (100, 2_000, 1)
     assert (progress.bytes_per_s, progress.events_per_s) == (20.0, 1.8)
+
+
+async def test_a_pause_that_outlasts_the_answer_has_its_limit_too() -> None:
+    """Whoever reads gets what waits, and the end, at last."""
+    log = Log(Dialect.OPENAI_CHAT)
+    owned = Owned(call(), id="s", owner="o", log=log)
+    reader = log.reader()
+    owned.pause(0.01, PausedTooLong())
+    log.append(b"x")
+    log.close()
+    assert reader.take() == []
+    async with asyncio.timeout(10):
+        assert await reader.wait()
+    assert (reader.take(), reader.ended, log.error) == ([b"x"], True, None)
+
+
+async def test_what_a_report_costs_is_bounded() -> None:
+    """The request is read through once, and gaps are of the newest events."""
+    now = [0.0]
+    exchange, log = call(), Log(Dialect.OPENAI_CHAT, clock=lambda: now[0])
+    owned = Owned(exchange, id="s", owner="o", log=log)
+    assert owned.report().progress.limit_tokens == 8
+    exchange.body = b""
+    assert owned.report().progress.limit_tokens == 8
+    log.append(b"x")
+    now[0] = 100.0
+    for _ in range(5_000):
+        log.append(b"x")
+    gaps = owned.report().progress.gaps_ms
+    assert gaps is not None
+    assert (gaps.longest, gaps.stalls) == (0, 0)

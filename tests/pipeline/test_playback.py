@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from narthex.errors import Cancelled, CursorAhead, EventsForgotten, PausedTooLong, StreamNotFound
+from narthex.errors import Cancelled, CursorAhead, EventsForgotten, PausedTooLong, RecordingNotFound
 from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.playback import Player
@@ -113,12 +113,21 @@ async def test_what_failed_fails_again(tmp_path: Path, error: bytes, code: str) 
     assert (report.status, report.error.code) == ("failed", code)
 
 
+async def test_an_end_of_another_version_is_no_fault(tmp_path: Path) -> None:
+    """All its events are there: it is played to its end, and what it consumed is not known."""
+    room = Room(tmp_path)
+    await room.record(error=b'"in other words"')
+    owned = await room.player.play(LOCAL, "answer-1", speed=0)
+    assert (await room.played(owned)).count(b"data:") == 20
+    assert (owned.report().status, owned.report().usage) == ("done", None)
+
+
 async def test_another_owner_finds_nothing(tmp_path: Path) -> None:
     """Nor does anybody find what cannot be played."""
     room = Room(tmp_path)
     await room.record(dialect="of.a.later.version")
     for caller in (LOCAL, Caller(name="other")):
-        with pytest.raises(StreamNotFound):
+        with pytest.raises(RecordingNotFound):
             await room.player.play(caller, "answer-1", speed=0)
 
 

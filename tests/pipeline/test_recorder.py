@@ -13,7 +13,7 @@ from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.recorder import Recorder
 from narthex.streams.log import Log
-from narthex.streams.playing import opened
+from narthex.streams.playing import reading
 from narthex.streams.recordings import Recordings
 from narthex.streams.stream import SeamMark
 from narthex.types.dialects import Dialect
@@ -34,7 +34,7 @@ async def test_what_is_known_at_the_end_is_in_its_last_line(tmp_path: Path) -> N
     log.seams = ((1, SeamMark(0, "told", "b/n")),)
     log.close()
     await asyncio.sleep(0)
-    reader = opened(await recorder.recordings.find("key:a", "answer-1"))
+    reader = reading((await recorder.recordings.find("key:a", "answer-1")).open("rb"))
     assert [one.event for one in reader] == [b"data: x\n\n"]
     assert (reader.head.recorded_at, reader.head.owner, reader.head.model) == (77, "key:a", "up/m")
     assert reader.end is not None

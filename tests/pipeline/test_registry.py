@@ -9,6 +9,7 @@ import pytest
 from narthex.errors import (
     InternalError,
     Overloaded,
+    PausedTooLong,
     RateLimited,
     StreamExists,
     StreamExpired,
@@ -140,3 +141,51 @@ async def test_a_stop_waits_for_what_runs() -> None:
     assert quick.log.error is None
     assert isinstance(slow.log.error, Overloaded)
     await registry.drain(60)
+
+
+async def test_a_paused_stream_is_found_when_its_answer_has_ended() -> None:
+    """Only its owner's handle lets it go on, kept or not; then it is gone."""
+    live: dict[str, Exchange] = {}
+    registry = Registry(KeepPolicy(), live)
+    running = exchange()
+    live[running.id] = running
+    running.answer = answer = Stream(Dialect.OPENAI_CHAT)
+    reader = answer.reader()
+    handle = registry.find("tenant:one", running.id)
+    handle.pause(60, PausedTooLong())
+    answer.close(last=b"x")
+    del live[running.id]
+    assert registry.find("tenant:one", running.id) is handle
+    assert registry.of("tenant:one") == [handle]
+    with pytest.raises(StreamNotFound):
+        registry.find("tenant:two", running.id)
+    handle.resume()
+    assert (reader.take(), reader.ended) == ([b"x"], True)
+    with pytest.raises(StreamNotFound):
+        registry.find("tenant:one", running.id)
+
+
+async def test_what_is_forgotten_while_it_is_paused_is_given_out() -> None:
+    """Nobody could find it any more to go on with it."""
+    registry = Registry(KeepPolicy(), {})
+    owned = opened(registry, "paused-1")
+    assert owned.log is not None
+    reader = owned.log.reader()
+    owned.pause(60, PausedTooLong())
+    owned.log.close(last=b"x")
+    registry.forget(owned)
+    assert (reader.take(), reader.ended) == ([b"x"], True)
+
+
+async def test_a_long_listing_lets_others_in_between() -> None:
+    """A thousand reports at one stroke would hold up every answer."""
+    registry = Registry(KeepPolicy(), {})
+    for number in range(40):
+        opened(registry, f"stream-{number:02d}")
+    listing = asyncio.ensure_future(registry.listing("tenant:one"))
+    turns = 0
+    while not listing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert len(listing.result()) == 40
+    assert turns >= 5

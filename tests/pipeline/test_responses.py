@@ -15,7 +15,9 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.responses import LARGE_BYTES, Responses, shelf_limits
 from narthex.stores.shelves import MemoryShelf
 from narthex.streams.stream import Stream
+from narthex.tenancy.bounds import Bounds, Keeping
 from narthex.tenancy.keys import Caller
+from narthex.tenancy.scopes import NO_SCOPES
 from narthex.testing.clock import FakeClock
 from narthex.types.dialects import Dialect
 from tests.pipeline.doubles import exchange
@@ -50,7 +52,7 @@ class Room:
         self.clock = FakeClock()
         self.shelf = SlowShelf(self.settings, self.clock)
         self.tasks: list[asyncio.Task[None]] = []
-        self.responses = Responses(self.shelf, self.settings, self.spawn, max_input_bytes=2 * LARGE_BYTES)
+        self.responses = Responses(self.shelf, self.settings, self.spawn, max_input_bytes=3 * LARGE_BYTES)
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Start a task and keep it."""
@@ -58,11 +60,13 @@ class Room:
         self.tasks.append(task)
         return task
 
-    def keep(self, name: str, said: str, *, previous: str | None = None, status: str = "completed") -> None:
-        """Keep the response of a call by ME."""
+    def keep(
+        self, name: str, said: str, *, previous: str | None = None, status: str = "completed", by: Caller = ME
+    ) -> None:
+        """Keep the response of a call."""
         body = {"id": name, "object": "response", "status": status, "output": [message(f"re {said}")]}
         asked = exchange({"input": said}, dialect=Dialect.OPENAI_RESPONSES)
-        asked.caller = ME
+        asked.caller = by
         asked.answer = Stream.of(json.dumps(body).encode(), Dialect.OPENAI_RESPONSES)
         self.responses.follow(asked, asked.body, previous)
 
@@ -153,12 +157,22 @@ async def test_only_an_answer_is_gone_on_from(status: str) -> None:
 
 
 async def test_a_conversation_has_a_largest_size() -> None:
-    """A ring, as an upstream's repeated IDs make one, ends there too."""
+    """What was asked counts as what was answered does."""
     room = Room()
-    room.keep("resp_1", "A" * 1_000, previous="resp_1")
+    room.keep("resp_1", "A" * LARGE_BYTES)
+    room.keep("resp_2", "B" * LARGE_BYTES, previous="resp_1")
     with pytest.raises(InvalidRequest, match="larger than"):
+        await room.responses.go_on(ME, "resp_2", b'{"input":"C"}')
+
+
+async def test_a_ring_is_gone_round_once() -> None:
+    """An upstream's repeated IDs make one, and so does a caller that guesses the next ID."""
+    room = Room()
+    room.keep("resp_1", "A", previous="resp_2")
+    room.keep("resp_2", "B", previous="resp_1")
+    with pytest.raises(PreviousResponseNotFound):
         await room.responses.go_on(ME, "resp_1", b'{"input":"C"}')
-    assert await room.responses.input_items(ME, "resp_1")
+    assert len(await room.responses.input_items(ME, "resp_1")) == 3
 
 
 async def test_a_large_one_is_put_together_elsewhere() -> None:
@@ -200,3 +214,19 @@ def test_calls_of_other_kinds_are_not_looked_at() -> None:
         made: Exchange = exchange({"model": "m", **body}, dialect=dialect)
         made.read_head()
         assert made.keeping is None
+
+
+async def test_a_workspace_says_for_how_long_its_responses_are_kept() -> None:
+    """Never longer than the configuration does."""
+    room = Room(keep_s=10 * 86_400)
+    mine, long = (
+        Caller(name=name, bounds=Bounds(NO_SCOPES, keeping=Keeping(retention_days=days)))
+        for name, days in (("me", 1), ("you", 100))
+    )
+    for caller in (mine, long):
+        room.keep("resp_1", "A", by=caller)
+        assert (await room.responses.get(caller, "resp_1")).by == "local"
+    room.clock.now_s += 86_401
+    with pytest.raises(ResponseNotFound):
+        await room.responses.get(mine, "resp_1")
+    await room.responses.get(long, "resp_1")

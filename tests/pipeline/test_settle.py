@@ -18,6 +18,7 @@ from narthex.routing.pacing import Spending
 from narthex.routing.plan import Plan
 from narthex.routing.router import Router
 from narthex.routing.virtual import Member, VirtualModel
+from narthex.telemetry.metrics import Metrics
 from narthex.testing.wires import anthropic_frames, as_json, openai_answer, openai_frames
 from narthex.types.answers import FinishReason
 from narthex.types.dialects import Dialect
@@ -296,3 +297,17 @@ async def test_budgets_are_charged_with_what_calls_consumed() -> None:
     assert charged[1:] == [("up/m", two.usage.total_tokens)]
     await house.engine.handle(exchange(CHAT))
     assert len(charged) == 2
+
+
+def test_a_part_that_is_let_go_costs_what_it_had_cost_before() -> None:
+    """One that had an answer set aside, and was let go while it asked another, is billed for both."""
+    part = exchange(CHAT)
+    part.merged_into, part.sent = "req_1", True
+    part.usage = Usage(input_tokens=10, output_tokens=20)
+    metrics = Metrics()
+    settlement = Settlement(metrics, None)
+    settlement.begin()
+    settlement.end(part, Cancelled())
+    assert part.usage is not None
+    assert (part.usage.output_tokens, part.usage.estimated) == (20, True)
+    assert part.usage.input_tokens > 10

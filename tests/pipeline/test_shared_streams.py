@@ -18,10 +18,12 @@ from narthex.errors import (
     StreamNotFound,
     StreamUnreachable,
 )
+from narthex.pipeline import shared_streams
 from narthex.pipeline.handles import Word
 from narthex.pipeline.registry import KeepPolicy, Registry
 from narthex.pipeline.shared_streams import SharedStreams
 from narthex.stores.link import LinkSettings
+from narthex.stores.stream_records import StreamFacts, StreamKey
 from tests.pipeline.test_registry import exchange, opened
 from tests.stores.servers import RedisServer, redis_server, running_redis
 
@@ -194,3 +196,55 @@ async def test_without_redis_it_is_local(tmp_path: Path) -> None:
             await until(lambda: mine.status().behind_events == 0)
             with pytest.raises(StreamNotFound):
                 await here.look_up(OWNER, "name-else")
+
+
+async def test_nobody_asks_over_a_connection_that_is_gone(redis: RedisServer) -> None:
+    """Whoever waited for its turn meanwhile is told so, and one that gives up leaves no question unasked."""
+    async with sharing(redis.url) as (there, theirs):
+        for _ in range(32):
+            await theirs._gate.acquire()
+        late = [asyncio.ensure_future(there.look_up(OWNER, "name-name")) for _ in range(2)]
+        await asyncio.sleep(0)
+        late[0].cancel()
+        theirs._store = None
+        theirs._gate.release()
+        done = await asyncio.gather(*late, return_exceptions=True)
+        assert [type(one).__name__ for one in done] == ["CancelledError", "StreamUnreachable"]
+
+
+async def test_a_claim_fails_nobody(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what was forgotten cannot be told just now, the ID is taken here alone."""
+    async with sharing(redis.url) as (here, mine):
+        assert mine._store is not None
+
+        async def broken(*_: object) -> None:
+            raise ConnectionResetError
+
+        monkeypatch.setattr(mine._store, "forget", broken)
+        mine.copying._gone[mine._names.key(OWNER, "name-gone")] = None
+        assert (await here.claim(exchange(), id="name-name", on_disconnect=None)).id == "name-name"
+
+
+async def test_a_claim_of_one_who_left_is_let_go(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ID is free for whoever asks next, at any process."""
+    async with sharing(redis.url) as (here, mine), sharing(redis.url) as (there, _):
+        store = mine._store
+        assert store is not None
+        claim, taken = store.claim, asyncio.Event()
+
+        async def slow(key: StreamKey, facts: StreamFacts) -> bool:
+            answer = await claim(key, facts)
+            taken.set()
+            await asyncio.sleep(60)
+            return answer
+
+        monkeypatch.setattr(store, "claim", slow)
+        monkeypatch.setattr(shared_streams, "CLAIM_S", 60.0)
+        leaving = asyncio.ensure_future(here.claim(exchange(), id="name-name", on_disconnect=None))
+        await taken.wait()
+        with pytest.raises(StreamExists):
+            await there.claim(exchange(), id="name-name", on_disconnect=None)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await until(lambda: mine.copying.idle)
+        assert (await there.claim(exchange(), id="name-name", on_disconnect=None)).id == "name-name"

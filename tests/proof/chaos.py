@@ -146,7 +146,7 @@ class House:
 
     def places(self) -> dict[str, tuple[int, int]]:
         """Return the places that are taken, and who waits for one, by model."""
-        limits = cast("list[Mapping[str, int | str]]", self._ask("/api/limits")["data"])
+        limits = cast("list[Mapping[str, int | str]]", self._ask("/api/concurrency")["data"])
         taken = {str(one["name"]): (int(one["in_flight"]), int(one["waiting"])) for one in limits}
         return {name: counts for name, counts in taken.items() if any(counts)}
 
@@ -191,9 +191,12 @@ class House:
         return self.wall.opened - self.wall.closed
 
     def _files(self) -> int:
-        """Count the open files and sockets of the gateway, where the system tells."""
+        """Count the open files and sockets of the gateway, where the system tells; but for those of its database.
+
+        That has a connection for each of its threads, which are opened when there is something to do.
+        """
         folder = Path(f"/proc/{self.gateway.process.pid}/fd")
-        return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+        return sum(not _is_of_the_database(one) for one in folder.iterdir()) if folder.exists() else 0
 
     def complaints(self) -> str:
         """Stop the gateway; return its log from the first thing on that it should not have had to tell."""
@@ -201,6 +204,14 @@ class House:
         log = self.gateway.log()
         starts = [log.index(word) for word in _COMPLAINTS if word in log]
         return log[min(starts) :][:_SHOWN_CHARACTERS] if starts else ""
+
+
+def _is_of_the_database(descriptor: Path) -> bool:
+    try:
+        name = str(descriptor.readlink())
+    except FileNotFoundError:
+        return True
+    return "/main.db" in name or "/ledger/" in name
 
 
 HEDGING: Final[Mapping[str, object]] = {

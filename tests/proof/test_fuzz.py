@@ -19,7 +19,7 @@ from tests.proof import drawing
 from tests.proof.drawing import CHAT, EMBEDDINGS, GENERATE, MESSAGES, ORDINARY, Asked
 from tests.proof.fuzzing import OTHER_KEY, Answer, Fuzzed, chat, code_of, fuzzed, remember, request
 
-QUICK = settings(max_examples=200, derandomize=True, database=None)
+QUICK = settings(max_examples=100, derandomize=True, database=None)
 LONG = settings(max_examples=10_000)
 
 LANE = (CHAT, MESSAGES, EMBEDDINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.catalog import MAX_REMEMBERED, Catalog
 from narthex.providers.contract import PartialTimeouts, Timeouts
+from narthex.providers.prefixes import PrefixCaching, Prefixes
 from narthex.types.catalog import Price
 from tests.providers.listed import ListedProvider, facts, with_limits
 
@@ -199,3 +201,15 @@ def test_a_configured_price_is_known_of_any_model() -> None:
     small = catalog.facts("near/small")
     assert small is not None
     assert small.price is None
+
+
+def test_a_models_way_of_caching_comes_before_its_providers() -> None:
+    """What holds for the provider holds for its models, unless it is said of one; another catalog brings its own."""
+    usual = PrefixCaching(way="markers", auto=True, ttl="5m", prefixes=Prefixes(lambda: 0.0))
+    other = msgspec.structs.replace(usual, auto=False)
+    made = Catalog(with_limits(ListedProvider("up")), caching={"up": usual, "up/b": other})
+    assert (made.resolve("up/a").caching, made.resolve("up/b").caching) == (usual, other)
+    plain = Catalog(with_limits(ListedProvider("up")))
+    assert plain.resolve("up/a").caching is None
+    plain.adopt(made)
+    assert plain.resolve("up/a").caching is usual

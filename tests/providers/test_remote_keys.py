@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +23,7 @@ from narthex.resilience.cooling import KeyPool
 from narthex.testing.acts import Answer, hung_up, silent, whole
 from narthex.testing.clock import FakeClock
 from narthex.testing.upstream import HealthyProvider, ReceivedRequest, ScriptedUpstream
-from narthex.testing.wires import anthropic_error, openai_error
+from narthex.testing.wires import anthropic_error, openai_answer, openai_error
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.keys import KeyId
 
@@ -369,3 +370,21 @@ async def test_it_shows_that_it_holds_keys() -> None:
     async with bench() as one:
         assert isinstance(one.provider, KeyHolding)
         assert [report.key for report in one.provider.key_reports()] == ["key-1", "key-2", "key-3"]
+
+
+@pytest.mark.parametrize("follows", [True, False])
+async def test_a_key_rests_before_it_must_be_refused(*, follows: bool) -> None:
+    """Of which an answer tells that nothing is left; unless that is not gone by."""
+    async with bench() as at:
+        at.provider.books._keys = dataclasses.replace(at.provider.books._keys, follows=follows)
+        told = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}
+        told["x-ratelimit-limit-requests"] = "6"
+        at.answers[FIRST] = whole(openai_answer("A"), headers=told)
+        for _ in range(4):
+            assert await at.status() == 200
+        expected = [FIRST, SECOND, THIRD, SECOND] if follows else [FIRST, SECOND, THIRD, FIRST]
+        assert at.shown() == expected
+        if follows:
+            await at.clock.advance(10.0)
+            assert await at.status() == 200
+            assert at.shown()[-1] == FIRST

@@ -24,7 +24,7 @@ class RedisServer:
     def __init__(self, program: str, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,7 +73,7 @@ class RedisServer:
         self.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that stays free while a server is down: the system gives none of these to connections."""
     for port in random.sample(range(20_000, 32_000), 100):
         with socket.socket() as tried, suppress(OSError):

@@ -111,8 +111,16 @@ async def test_it_comes_back_quickly_and_then_less_so() -> None:
     longest = [min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries) for tries in range(12)]
     assert all(most / 2 <= pause <= most for pause, most in zip(bench.pauses, longest, strict=True))
 
+    async def brief(_: Redis) -> None:
+        bench.link.connected()
+        raise ConnectionResetError
+
+    await bench.run(brief, sessions=3)
+    assert min(bench.pauses[-3:]) >= LONGEST_PAUSE_S / 2
+
     async def good(_: Redis) -> None:
         bench.link.connected()
+        await bench.clock.advance(LONGEST_PAUSE_S)
         raise ConnectionResetError
 
     await bench.run(good, sessions=1)

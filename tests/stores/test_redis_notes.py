@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from narthex.stores import redis_notes
+from narthex.stores import listening, redis_notes
 from narthex.stores.link import LinkSettings, RedisLink
-from narthex.stores.notes import Draft, Manner, Note
-from narthex.stores.redis_notes import RedisNotes
+from narthex.stores.notes import Draft, Manner, Note, Verdict
+from narthex.stores.redis_notes import RedisNotes, RedisTable
 from narthex.stores.replica import Replica
 from tests.stores.servers import RedisServer, redis_server, running_redis
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
 
 
 class Node:
@@ -114,6 +120,7 @@ async def test_a_server_that_comes_later_is_found(tmp_path: Path) -> None:
 async def test_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A connection that answers no ping is none: it is noticed on both, and tried anew."""
     monkeypatch.setattr(redis_notes, "PING_S", 0.05)
+    monkeypatch.setattr(listening, "PING_S", 0.05)
     with running_redis(tmp_path) as server:
         one = Node("one", server.url, timeout_s=0.2)
         async with connected(one):
@@ -167,3 +174,39 @@ async def test_settling_takes_no_longer_than_it_may(tmp_path: Path) -> None:
             assert not await one.notes.settle(0.05)
             server.resume()
             assert await one.notes.settle(10)
+
+
+class Deaf:
+    """A server whose client keeps a cancellation to itself, because an answer came in the same turn."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def get_message(self, **_: object) -> dict[str, object]:
+        """See redis-py."""
+        self.calls += 1
+        assert self.calls == 1, "it went on"
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return {"type": "pong"}
+
+    async def post(self, draft: Draft, _writer: str) -> Verdict:
+        """See `Table`."""
+        await self.get_message()
+        note = Note(topic=draft.topic, text="", version=1, held=False, left_s=0, writer="a")
+        return Verdict(taken=True, note=note)
+
+
+async def test_ended_it_ends_whatever_it_waited_for() -> None:
+    """Reading and writing alike."""
+    node = Node("a", "redis://127.0.0.1:1")
+    for topic in ("one", "two"):
+        node.change(topic, "x")
+    reading = node.notes._read(cast("PubSub", Deaf()))
+    writing = node.notes._write(cast("Redis", None), cast("RedisTable", Deaf()))
+    for work in (reading, writing):
+        task = asyncio.ensure_future(work)
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task

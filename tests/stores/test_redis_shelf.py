@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,8 +12,9 @@ import pytest
 
 from narthex.errors import Overloaded
 from narthex.pipeline.gateway import TaskKeeper
+from narthex.stores import link, redis_shelf
 from narthex.stores.link import LinkSettings
-from narthex.stores.redis_shelf import RedisShelf
+from narthex.stores.redis_shelf import TRIES, RedisShelf, _Table
 from narthex.stores.shelves import ENTRY_BYTES, ShelfLimits
 from tests.stores.servers import redis_server, running_redis
 
@@ -143,3 +144,99 @@ async def test_a_redis_without_memory_stops_nothing(tmp_path: Path, caplog: pyte
             await shelf.put("o", "b", b"2")
             await shelf.flush()
             assert [await shelf.get("o", name) for name in "ab"] == [None, b"2"]
+
+
+async def test_refused_for_want_of_memory_it_leaves_nothing_old(tmp_path: Path) -> None:
+    """What it was to replace is no longer true."""
+    with running_redis(tmp_path) as server:
+        async with opened(server.url) as shelf, client_of(server.url) as client:
+            await shelf.put("o", "a", b"begun")
+            await shelf.flush()
+            await client.config_set("maxmemory", "1")
+            await shelf.put("o", "a", b"ended")
+            await shelf.flush()
+            await client.config_set("maxmemory", "0")
+            assert await shelf.get("o", "a") is None
+
+
+_Thing = tuple[tuple[str, str], bytes]
+
+
+class Narrow:
+    """A connection through which nothing large gets."""
+
+    def __init__(self) -> None:
+        self.alone = 0
+        self._put = _Table.put
+
+    def method(self) -> Callable[..., Awaitable[list[object]]]:
+        """Return what stands for `_Table.put`."""
+
+        def put(
+            table: _Table, things: Iterable[_Thing], limits: ShelfLimits, keeps_s: Callable[[str], float]
+        ) -> Awaitable[list[object]]:
+            return self.put(table, things, limits, keeps_s)
+
+        return put
+
+    async def put(
+        self,
+        table: _Table,
+        things: Iterable[_Thing],
+        limits: ShelfLimits,
+        keeps_s: Callable[[str], float],
+    ) -> list[object]:
+        """See `_Table`."""
+        things = list(things)
+        if any(len(value) > 1_000 for _, value in things):
+            self.alone += len(things) == 1
+            raise TimeoutError
+        return await self._put(table, things, limits, keeps_s)
+
+
+async def test_what_does_not_get_through_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After some tries by itself; what waits with it gets there, and nothing old is left in its place."""
+    narrow = Narrow()
+    monkeypatch.setattr(link, "LONGEST_PAUSE_S", 0.01)
+    with running_redis(tmp_path) as server:
+        async with opened(server.url) as shelf:
+            await shelf.put("o", "b", b"old")
+            await shelf.flush()
+            monkeypatch.setattr(_Table, "put", narrow.method())
+            for name, value in {"a": b"1", "b": b"x" * 2_000, "c": b"3"}.items():
+                await shelf.put("o", name, value)
+            await until(lambda: not shelf._owed and shelf._table is not None)
+            assert [await shelf.get("o", name) for name in "abc"] == [b"1", None, b"3"]
+    assert narrow.alone == TRIES
+    assert "the response b is not kept: Redis: TimeoutError" in caplog.text
+
+
+async def test_what_is_given_up_while_redis_is_away_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is put; what there is room for is still written when it is back."""
+    monkeypatch.setattr(redis_shelf, "MAX_GIVEN_UP", 5)
+    size = ENTRY_BYTES + 1 + 2 + 10
+    server = redis_server(tmp_path)
+    async with opened(server.url, ShelfLimits(max_bytes=3 * size, owner_bytes=3 * size, keep_s=60)) as shelf:
+        for index in range(10, 60):
+            await shelf.put("o", str(index), b"0123456789")
+        assert len(shelf._owed) <= 8
+        with server:
+            await until(lambda: not shelf._owed)
+            async with opened(server.url) as other:
+                assert await other.get("o", "59") == b"0123456789"
+
+
+async def test_whoever_waited_while_redis_went_away_is_told(tmp_path: Path) -> None:
+    """As all others are."""
+    with running_redis(tmp_path) as server:
+        async with opened(server.url) as shelf:
+            for _ in range(32):
+                await shelf._gate.acquire()
+            asking = asyncio.ensure_future(shelf.get("o", "a"))
+            await asyncio.sleep(0)
+            shelf._left()
+            shelf._gate.release()
+            with pytest.raises(Overloaded):
+                await asking

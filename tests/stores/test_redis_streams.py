@@ -69,10 +69,10 @@ async def facts_of(store: StreamStore, key: StreamKey = KEY) -> StreamFacts:
 async def test_nothing_is_written_twice(tmp_path: Path) -> None:
     """Whoever believes otherwise of the last event writes nothing, and hears which one it is."""
     async with opened(tmp_path) as store:
-        assert await store.append("a", [addition(0, [b"1", b"2"])]) == [2]
-        assert await store.append("a", [addition(0, [b"1", b"2"])]) == [2]
-        assert await store.append("a", [addition(1, [b"x", b"y"])]) == [2]
-        assert await store.append("a", [addition(2, [b"3"])]) == [3]
+        assert await store.append("a", [addition(0, [b"1", b"2"])]) == [(2, True)]
+        assert await store.append("a", [addition(0, [b"1", b"2"])]) == [(2, False)]
+        assert await store.append("a", [addition(1, [b"x", b"y"])]) == [(2, False)]
+        assert await store.append("a", [addition(2, [b"3"])]) == [(3, True)]
         assert await texts(store) == [b"1", b"2", b"3"]
 
 
@@ -81,7 +81,8 @@ async def test_several_streams_at_one_stroke(tmp_path: Path) -> None:
     other = NAMES.key("tenant:one", "chat-0002")
     async with opened(tmp_path) as store:
         await store.append("b", [addition(0, [b"x"], key=other)])
-        assert await store.append("a", [addition(0, [b"1"]), addition(1, [b"y"], key=other)]) == [1, FOREIGN]
+        told = await store.append("a", [addition(0, [b"1"]), addition(1, [b"y"], key=other)])
+        assert told == [(1, True), (FOREIGN, False)]
         assert (await texts(store), await texts(store, other)) == ([b"1"], [b"x"])
 
 
@@ -102,8 +103,8 @@ async def test_one_id_is_given_to_one(tmp_path: Path) -> None:
         assert await store.claim(KEY, facts)
         assert not await store.claim(KEY, facts)
         assert await store.claim(NAMES.key("tenant:two", "chat-0001"), facts)
-        assert await store.append("b", [addition(0, [b"1"])]) == [FOREIGN]
-        assert await store.append("a", [addition(0, [b"1"])]) == [1]
+        assert await store.append("b", [addition(0, [b"1"])]) == [(FOREIGN, False)]
+        assert await store.append("a", [addition(0, [b"1"])]) == [(1, True)]
         await store.forget("a", [KEY])
         assert await store.facts(KEY) is None
         assert await store.was(KEY)
@@ -125,7 +126,7 @@ async def test_the_end_of_the_dead_is_written_once(tmp_path: Path) -> None:
         assert await store.left_open("a") == [KEY]
         assert await store.lose(KEY, facts, b"end", report=b'{"x":1}', keep_s=60)
         assert not await store.lose(KEY, facts, b"end", report=b"{}", keep_s=60)
-        assert await store.append("a", [addition(2, [b"3"])]) == [ENDED]
+        assert await store.append("a", [addition(2, [b"3"])]) == [(ENDED, False)]
         assert await texts(store) == [b"1", b"2", b"end"]
         assert await store.left_open("a") == []
         facts = await facts_of(store)
@@ -135,8 +136,8 @@ async def test_the_end_of_the_dead_is_written_once(tmp_path: Path) -> None:
 async def test_an_end_of_its_own_stands(tmp_path: Path) -> None:
     """The dead have no other, and it is told again without harm."""
     async with opened(tmp_path) as store:
-        assert await store.append("a", [addition(0, [b"1"], keep_s=60)]) == [1]
-        assert await store.append("a", [addition(1, [], keep_s=60)]) == [1]
+        assert await store.append("a", [addition(0, [b"1"], keep_s=60)]) == [(1, True)]
+        assert await store.append("a", [addition(1, [], keep_s=60)]) == [(1, True)]
         facts, entries = await store.whole(KEY)
         assert facts is not None
         assert facts.ended == "own"
@@ -179,3 +180,31 @@ async def test_processes_are_known_until_they_are_buried(tmp_path: Path) -> None
         assert sorted(await store.nodes.all()) == ["a", "b"]
         await store.nodes.bury("b")
         assert await store.nodes.all() == ["a"]
+
+
+async def test_nobody_forgets_what_is_another_ones(tmp_path: Path) -> None:
+    """A process that had the same ID while it could not be asked for leaves the other's stream alone."""
+    async with opened(tmp_path) as store:
+        await store.append("a", [addition(0, [b"1"])])
+        await store.forget("b", [KEY])
+        assert await texts(store) == [b"1"]
+        await store.forget("a", [KEY])
+        assert await texts(store) == []
+
+
+async def test_what_the_server_let_go_of_in_part_is_written_anew(tmp_path: Path) -> None:
+    """Events of which nothing is known any more are in nobody's way."""
+    async with opened(tmp_path) as store:
+        await store.append("a", [addition(0, [b"1", b"2"])])
+        await store._client.delete(NAMES.facts(KEY))
+        assert await store.append("a", [addition(2, [b"3"])]) == [(0, False)]
+        assert await store.append("a", [addition(0, [b"1"])]) == [(1, True)]
+        assert await texts(store) == [b"1"]
+
+
+async def test_a_long_one_is_read_whole(tmp_path: Path) -> None:
+    """However many entries it has."""
+    async with opened(tmp_path) as store:
+        for number in range(600):
+            await store.append("a", [addition(number, [b"%d" % (number + 1)])])
+        assert await texts(store) == [b"%d" % number for number in range(1, 601)]

@@ -54,6 +54,7 @@ class Written:
     def __init__(self, kept: RedisShelf) -> None:
         self._kept = kept
         self.get, self.renew, self.delete = kept.get, kept.renew, kept.delete
+        self.keep_for = kept.keep_for
 
     async def put(self, owner: str, name: str, value: bytes) -> None:
         """See `Shelf`."""
@@ -176,6 +177,8 @@ class Owners(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        # One for all steps: to make a loop for each takes far longer than the steps.
+        self.runner = asyncio.Runner()
         self.clock = FakeClock()
         self.kept = shelf(things=6, owned=4, keep_s=5, clock=self.clock)
         self.put_at: dict[tuple[str, str], tuple[float, bytes]] = {}
@@ -184,14 +187,18 @@ class Owners(RuleBasedStateMachine):
     def put(self, owner: str, name: str, size: int) -> None:
         """Put a thing."""
         value = name.encode() * size
-        asyncio.run(self.kept.put(owner, name, value))
+        self.runner.run(self.kept.put(owner, name, value))
         self.put_at[owner, name] = (self.clock(), value)
 
     @rule(owner=st.sampled_from("op"), name=st.sampled_from("abcdef"))
     def delete(self, owner: str, name: str) -> None:
         """Take a thing away."""
-        asyncio.run(self.kept.delete(owner, name))
+        self.runner.run(self.kept.delete(owner, name))
         self.put_at.pop((owner, name), None)
+
+    def teardown(self) -> None:
+        """Close the loop."""
+        self.runner.close()
 
     @rule(seconds=st.integers(1, 3))
     def wait(self, seconds: int) -> None:
@@ -203,7 +210,7 @@ class Owners(RuleBasedStateMachine):
         """What is there is what was put, not too old, and no more than there is room for."""
         sizes = {"o": 0, "p": 0}
         for (owner, name), (at, value) in self.put_at.items():
-            got = asyncio.run(self.kept.get(owner, name))
+            got = self.runner.run(self.kept.get(owner, name))
             if got is not None:
                 assert got == value
                 assert self.clock() < at + 5
@@ -213,3 +220,38 @@ class Owners(RuleBasedStateMachine):
 
 
 TestOwners = Owners.TestCase
+
+
+async def test_an_owner_may_keep_things_for_a_shorter_time() -> None:
+    """Of what is put or renewed from then on; never longer than others keep theirs."""
+    clock = FakeClock()
+    one = shelf(keep_s=100.0, clock=clock)
+    await one.put("b", "x", b"0123456789")
+    await one.put("a", "1", b"0123456789")
+    one.keep_for("a", 10.0)
+    await one.put("a", "2", b"0123456789")
+    one.keep_for("b", 1_000.0)
+    await one.put("b", "y", b"0123456789")
+    clock.now_s += 11
+    assert [await one.get("a", name) for name in ("1", "2")] == [b"0123456789", None]
+    await one.renew("a", ["1"])
+    clock.now_s += 11
+    assert await one.get("a", "1") is None
+    assert len(one) == 2
+    one.keep_for("a", None)
+    await one.put("a", "3", b"0123456789")
+    clock.now_s += 60
+    assert await one.get("a", "3") is not None
+    clock.now_s += 60
+    assert await one.get("b", "y") is None
+
+
+async def test_redis_lets_go_of_things_as_soon_as_their_owner_says(tmp_path: Path) -> None:
+    """By itself, whether a process is there or not."""
+    async with opened("redis", tmp_path) as one:
+        one.keep_for("a", 0.2)
+        await one.put("a", "1", b"short")
+        await one.put("b", "1", b"long")
+        assert await one.get("a", "1") == b"short"
+        await asyncio.sleep(0.4)
+        assert [await one.get(owner, "1") for owner in ("a", "b")] == [None, b"long"]

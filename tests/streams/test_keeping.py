@@ -56,6 +56,19 @@ async def test_each_event_has_its_number_and_nothing_else_changes() -> None:
     assert (log.closed, log.error) == (True, None)
 
 
+async def test_the_last_event_comes_together_with_the_end() -> None:
+    """Nobody reads it before those are told who write down what came of the answer."""
+    for error in (None, InternalError("broke")):
+        source, log = Stream(CHAT), Log(CHAT)
+        kept(source, log)
+        heard: list[object] = []
+        log.on_close(lambda one: heard.append(one.error))  # noqa: B023 - called within this turn
+        reader = log.reader(lambda: heard.append(len(reader.take())))  # noqa: B023 - as above
+        source.append(b"data: one\n\n")
+        source.close(error, last=b"data: two\n\ndata: three\n\n: and a comment\n\n")
+        assert heard == ([1, 1, None, 1] if error is None else [1, 1, 1, error, 1])
+
+
 async def test_a_providers_own_ids_do_not_stand_in_the_way() -> None:
     """The last `id` of an event counts, so that one of a provider's would be a false cursor."""
     source, log = Stream(CHAT), Log(CHAT)
@@ -141,3 +154,35 @@ async def test_backpressure_reaches_the_source() -> None:
     log.resume_delivery()
     await asyncio.sleep(0)
     assert log.last_number == size
+
+
+async def test_comments_have_no_number() -> None:
+    """A provider's signs of life are not kept: with an `id` they would be events without data."""
+    source, log = Stream(CHAT), Log(CHAT)
+    kept(source, log)
+    source.append(b": processing\n\n: still\r\n: processing\r\n\r\ndata: one\n\n")
+    source.append(b": why\ndata: two\n\n")
+    assert log.reader().take() == [b"retry: 3000\nid: s:1\ndata: one\n\n", b"id: s:2\n: why\ndata: two\n\n"]
+
+
+async def test_a_providers_ids_may_stand_on_any_line() -> None:
+    """Whatever ends its lines."""
+    source, log = Stream(CHAT), Log(CHAT)
+    kept(source, log)
+    source.append(b"data: one\rid: theirs\r\r")
+    source.append(b"data: two\r\nid: theirs\r\n\r\n")
+    assert log.reader().take() == [b"retry: 3000\nid: s:1\ndata: one\r\r", b"id: s:2\ndata: two\r\n\r\n"]
+
+
+async def test_what_was_written_and_not_taken_is_counted_at_the_end() -> None:
+    """A call that is ended while it is paused is billed for what its provider wrote."""
+    source, log = Stream(CHAT), Log(CHAT)
+    kept(source, log)
+    log.stands_still = True
+    log.pause_delivery()
+    source.events_total = 7
+    source.append(b"data: one\n\n")
+    assert log.events_total == 0
+    assert log.stop is not None
+    log.stop(Cancelled())
+    assert log.events_total == 7

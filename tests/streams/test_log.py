@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -156,20 +157,6 @@ def test_the_producer_goes_on_after_a_pause() -> None:
     assert calls == ["pause", "resume"]
 
 
-def test_what_an_idempotency_key_keeps_goes_on_alone() -> None:
-    """Retained by others it is detached; they hear how much it holds at the end."""
-    log = log_of(b"one", b"two")
-    sizes: list[int] = []
-
-    def room(size: int) -> bool:
-        sizes.append(size)
-        return True
-
-    log.retain(room)
-    log.close()
-    assert (log.detached, sizes) == (True, [6 + 2 * FRAME_BYTES])
-
-
 def test_the_time_of_each_event_is_kept() -> None:
     """In milliseconds since the log was opened."""
     now = [5.0]
@@ -216,3 +203,38 @@ def test_events_are_given_from_the_oldest_that_is_held() -> None:
         log.check(5)
     reader = log.reader(after=18)
     assert reader.take() == [b"%010d" % 19]
+
+
+def test_nobody_is_dropped_for_one_large_event() -> None:
+    """Who has all that came before is not behind, however large the next event is."""
+    log = Log(CHAT, LogBounds(reader_lag_bytes=50_000))
+    log.detached = True
+    reader = log.reader()
+    log.append(b"x" * 200_000)
+    assert [len(cast("bytes", event)) for event in reader.take()] == [200_000]
+    log.append(b"x" * 200_000)
+    log.append(b"x")
+    assert reader.dropped
+
+
+def test_the_producer_goes_on_without_a_reader_that_it_waited_for() -> None:
+    """One whose next event had to be forgotten holds nobody any more."""
+    calls: list[str] = []
+    log = Log(CHAT, LogBounds(max_bytes=400_000))
+    log.throttle(lambda: calls.append("pause"), lambda: calls.append("resume"))
+    reader = log.reader()
+    while not reader.dropped:
+        # More than it was asked for: what had come by then.
+        log.append(b"x" * 10_000)
+    assert calls == ["pause", "resume"]
+
+
+def test_the_only_reader_of_a_small_log_is_waited_for_in_time() -> None:
+    """Before what it has not read would have to be forgotten."""
+    log = Log(CHAT, LogBounds(max_bytes=65_536, reader_lag_bytes=16_384))
+    held: list[bool] = []
+    log.throttle(lambda: held.append(True), lambda: held.append(False))
+    reader = log.reader()
+    while not held:
+        log.append(b"x" * 2_000)
+    assert (held, reader.dropped, log.first_number) == ([True], False, 1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from hashlib import blake2b
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from narthex.errors import Cancelled, Failure, NarthexError, TruncatedAnswer
 from narthex.streams.log import Log
-from narthex.streams.playing import Playing, renamed
+from narthex.streams.playing import Playing, reading, renamed
 from narthex.streams.recording import (
     DIGEST_BYTES,
     RecordingEnd,
@@ -98,6 +101,40 @@ async def test_one_that_is_not_whole_ends_in_an_error() -> None:
     await playing(log, recording(whole=False), Clock(), 0).run(0, how)
     assert isinstance(log.error, TruncatedAnswer)
     assert log.held[-1] == b"id: new:4\ndata: broke\n\n"
+
+
+async def test_one_whose_beginning_was_forgotten_begins_at_once() -> None:
+    """Nobody waits for what is not there."""
+    lines = [event_line(number, time_ms, event(number)) for number, time_ms in ((7, 90_000), (8, 90_500))]
+    reader = RecordingReader([head_line(msgspec.structs.replace(HEAD, first_seq=7)), *lines])
+    clock, log = Clock(), Log(Dialect.OPENAI_CHAT, first_number=7)
+    await playing(log, reader, clock).run(6, how)
+    assert clock.slept == [0.5]
+
+
+async def test_a_file_that_cannot_be_read_on_is_told_as_that() -> None:
+    """And not as if somebody had ended it."""
+
+    def lines() -> Iterator[bytes]:
+        yield head_line(HEAD)
+        raise OSError("the disk is gone")
+
+    log = Log(Dialect.OPENAI_CHAT)
+    await playing(log, RecordingReader(lines()), Clock(), 0).run(0, how)
+    assert isinstance(log.error, TruncatedAnswer)
+    assert log.held[-1] == b"id: new:1\ndata: broke\n\n"
+
+
+def test_a_file_is_closed_with_its_reader(tmp_path: Path) -> None:
+    """Read to its end or not."""
+    (tmp_path / "a").write_bytes(head_line(HEAD) + b"x\n")
+    for all_ in (True, False):
+        file = (tmp_path / "a").open("rb")
+        reader = reading(file)
+        if all_:
+            list(reader)
+        reader.close()
+        assert file.closed
 
 
 async def test_paused_it_stands_still() -> None:

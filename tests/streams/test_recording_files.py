@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from narthex.streams.playing import opened
+from narthex.streams.playing import reading
 from narthex.streams.recording import RecordingHead
 from narthex.streams.recording_files import RecordingFile, file_at, files_in, make_room, remove, report_of
 
@@ -65,7 +65,7 @@ def test_killed_in_the_middle_it_is_known_as_cut(tmp_path: Path) -> None:
     report = report_of(left, "key:a", is_active=False)
     assert report is not None
     assert (report.status, report.reason, report.last_seq) == ("truncated", None, 3)
-    reader = opened(left)
+    reader = reading(left.open("rb"))
     assert [one.seq for one in reader] == [1, 2, 3]
     assert not reader.whole
 
@@ -112,7 +112,7 @@ def test_nothing_is_written_behind_a_failure(tmp_path: Path) -> None:
     file.append([(3, 3, b"x")])
     file.finish(None, ((), (), msgspec.Raw(b"null")))
     assert list(tmp_path.iterdir()) == [file.part]
-    assert [one.seq for one in opened(file.part)] == [1]
+    assert [one.seq for one in reading(file.part.open("rb"))] == [1]
 
 
 def test_room_is_made_from_the_oldest_on(tmp_path: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from narthex.errors import PermissionDenied, StreamNotFound
+from narthex.errors import PermissionDenied, RecordingNotFound
 from narthex.streams.log import Log, LogBounds
-from narthex.streams.playing import opened
+from narthex.streams.playing import reading
 from narthex.streams.recording import RecordingHead
-from narthex.streams.recording_files import Ending, files_in
+from narthex.streams.recording_files import Ending, RecordingFile, files_in
 from narthex.streams.recordings import RecordingLimits, Recordings
 from narthex.types.dialects import Dialect
 
@@ -65,7 +66,7 @@ async def test_what_came_before_and_comes_then_is_recorded(tmp_path: Path) -> No
         report = await all_.report("key:a", "answer-1")
     assert (report.status, report.last_seq, report.duration_ms) == ("whole", 3, 3_000)
     assert file.stat().st_mode & 0o777 == 0o600
-    reader = opened(file)
+    reader = reading(file.open("rb"))
     assert [(one.seq, one.t_ms, one.event) for one in reader] == [
         (1, 100, b"data: 10\n\n"),
         (2, 250, b"data: 25\n\n"),
@@ -85,7 +86,7 @@ async def test_what_was_forgotten_before_is_not_made_up(tmp_path: Path) -> None:
             log.append(b"y" * 20)
         log.close()
         await asyncio.sleep(0)
-        reader = opened(await all_.find("key:a", "answer-1"))
+        reader = reading((await all_.find("key:a", "answer-1")).open("rb"))
         assert [one.seq for one in reader] == list(range(reader.head.first_seq, 21))
         assert reader.head.first_seq > 1
         assert reader.whole
@@ -99,23 +100,82 @@ async def test_one_that_grows_too_large_ends_and_says_so(tmp_path: Path) -> None
     assert (report.status, report.reason, report.last_seq) == ("truncated", "too_large", 5)
 
 
+async def test_of_one_that_was_too_large_already_there_is_the_beginning(tmp_path: Path) -> None:
+    """As much of what is held as may be."""
+    async with recordings(tmp_path, max_bytes=500) as all_:
+        log = Log(Dialect.OPENAI_CHAT)
+        for _ in range(20):
+            log.append(b"x" * 60)
+        all_.begin(log, head(), lambda: NOTHING)
+        log.append(b"more")
+        (report,) = await all_.of("key:a")
+    assert (report.status, report.reason, report.last_seq) == ("truncated", "too_large", 5)
+
+
+async def go_on(log: Log, count: int) -> None:
+    """Let so many events come, one by one."""
+    for _ in range(count):
+        log.append(b"x" * 100)
+        await asyncio.sleep(0.005)
+
+
+async def test_what_waits_for_the_disk_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often some is handed over before the disk has taken any: then the recording ends, and says why."""
+    monkeypatch.setattr("narthex.streams.recordings.FLUSH_S", 0.001)
+    monkeypatch.setattr("narthex.streams.recordings.MAX_WAITING_BYTES", 2_000)
+    stuck, append = threading.Event(), RecordingFile.append
+
+    def slow(file: RecordingFile, events: Iterable[tuple[int, int, bytes]]) -> None:
+        stuck.wait(10)
+        append(file, events)
+
+    log = Log(Dialect.OPENAI_CHAT)
+    async with recordings(tmp_path) as all_:
+        all_.begin(log, head(), lambda: NOTHING)
+        await all_.of("key:a")
+        monkeypatch.setattr(RecordingFile, "append", slow)
+        for _ in range(2):
+            # The disk catches up: what it was behind by does not count for later.
+            await go_on(log, 8)
+            stuck.set()
+            assert (await all_.of("key:a"))[0].status == "recording"
+            stuck.clear()
+        await go_on(log, 20)
+        stuck.set()
+        (report,) = await all_.of("key:a")
+    assert (report.status, report.reason) == ("truncated", "disk")
+
+
+async def test_an_open_file_stays_what_it_is(tmp_path: Path) -> None:
+    """Also if its recording ends, or is deleted, meanwhile."""
+    async with recordings(tmp_path) as all_:
+        log = Log(Dialect.OPENAI_CHAT)
+        all_.begin(log, head(), lambda: NOTHING)
+        log.append(b"x")
+        with await all_.open("key:a", "answer-1") as file:
+            await all_.delete("key:a", "answer-1")
+            assert len(file.readlines()) == 2
+        with pytest.raises(RecordingNotFound):
+            await all_.open("key:a", "answer-1")
+
+
 async def test_nobody_finds_anothers(tmp_path: Path) -> None:
     """Whatever the ID looks like, and though both have the same."""
     async with recordings(tmp_path) as all_:
         await written(all_, head(owner="tenant:a"), b"data: a\n\n")
         await written(all_, head(owner="tenant:b"), b"data: b\n\n")
-        assert [one.event for one in opened(await all_.find("tenant:b", "answer-1"))] == [b"data: b\n\n"]
+        assert [one.event for one in reading((await all_.find("tenant:b", "answer-1")).open("rb"))] == [b"data: b\n\n"]
         assert len(await all_.of("tenant:a")) == 1
         assert await all_.of("tenant:c") == []
         secret = tmp_path.parent / "secret.jsonl"
         secret.write_text("secret")
         for name in ("answer-2", "../secret", "..", "", "a/b", "answer-1\0", "x" * 200, "answer-1.jsonl", "*"):
             for owner in ("tenant:a", "tenant:c"):
-                with pytest.raises(StreamNotFound):
+                with pytest.raises(RecordingNotFound):
                     await all_.find(owner, name)
-                with pytest.raises(StreamNotFound):
+                with pytest.raises(RecordingNotFound):
                     await all_.delete(owner, name)
-        with pytest.raises(StreamNotFound):
+        with pytest.raises(RecordingNotFound):
             await all_.report("tenant:c", "answer-1")
 
 
@@ -204,4 +264,4 @@ async def test_a_new_stream_of_the_name_takes_its_place(tmp_path: Path) -> None:
         old.append(b"older")
         old.close()
         await asyncio.sleep(0)
-        assert [one.event for one in opened(await all_.find("key:a", "answer-1"))] == [b"new"]
+        assert [one.event for one in reading((await all_.find("key:a", "answer-1")).open("rb"))] == [b"new"]

@@ -128,3 +128,17 @@ async def test_a_reader_that_is_called_keeps_the_order() -> None:
     await asyncio.sleep(0)
     push()
     assert got == frames
+
+
+async def test_a_source_that_is_paused_has_not_ended() -> None:
+    """What waits there when it ends comes when it goes on: until then nothing is taken for whole."""
+    stream, _ = source()
+    other = relay(stream)
+    reader = other.reader()
+    stream.append(b"a")
+    stream.pause_delivery()
+    stream.append(b"b")
+    stream.close(last=b"c")
+    assert (reader.take(), reader.ended) == ([b"a"], False)
+    stream.resume_delivery()
+    assert (reader.take(), reader.ended) == ([b"b", b"c"], True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -366,6 +367,30 @@ async def test_listeners_are_called_in_turn() -> None:
     stream.close()
     stream.close()
     assert heard == [0, 1, 2]
+
+
+async def test_listeners_are_called_before_any_reader_is_told() -> None:
+    """What they write down is there when somebody sees the end, even if one of them breaks."""
+    heard: list[str] = []
+    stream = Stream(None)
+    reader = stream.reader(lambda: heard.append("reader" if reader.ended or reader.take() else "early"))
+    stream.tap(lambda frame: heard.append(f"tap {frame!r}"))
+
+    def room(size: int) -> bool:
+        heard.append(f"keeper {size}")
+        return True
+
+    stream.retain(room)
+    stream.on_close(lambda _stream: heard.append("listener"))
+
+    def break_off(_stream: Stream) -> None:
+        raise ValueError
+
+    stream.on_close(break_off)
+    heard.clear()
+    with pytest.raises(ValueError, match=r"^$"):
+        stream.close(last=b"end")
+    assert heard == ["tap b'end'", "keeper 43", "listener", "reader"]
 
 
 @given(

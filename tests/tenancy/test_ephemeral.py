@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from narthex.errors import AuthenticationFailed, Overloaded
+from narthex.errors import AuthenticationFailed, BodyTooLarge, Overloaded
 from narthex.tenancy.ephemeral import EphemeralKeys
 from narthex.tenancy.keys import LOCAL, NO_KEY, Keyring
 from narthex.testing.clock import FakeClock
@@ -54,6 +54,22 @@ def test_what_was_never_made_opens_nothing() -> None:
     """A made-up key is refused."""
     with pytest.raises(AuthenticationFailed):
         EphemeralKeys(Keyring([]), maximum=lambda: 2).redeem(b"ek_0123")
+
+
+def test_their_sessions_take_up_only_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that is too large is refused, and so is one more than all may take up, until others have expired."""
+    monkeypatch.setattr("narthex.tenancy.ephemeral.MAX_SESSION_BYTES", 100)
+    monkeypatch.setattr("narthex.tenancy.ephemeral.MAX_TOTAL_BYTES", 150)
+    clock = FakeClock()
+    keys = EphemeralKeys(Keyring([]), maximum=lambda: 100, clock=clock)
+    with pytest.raises(BodyTooLarge):
+        keys.issue(NO_KEY, lifetime_s=10, session={"instructions": "x" * 100})
+    keys.issue(NO_KEY, lifetime_s=10, session={"instructions": "x" * 70})
+    with pytest.raises(Overloaded):
+        keys.issue(NO_KEY, lifetime_s=10, session={"instructions": "x" * 70})
+    clock.set(clock.now_s + 10)
+    keys.issue(NO_KEY, lifetime_s=10, session={"instructions": "x" * 70})
+    assert len(keys) == 1
 
 
 def test_there_are_only_so_many() -> None:

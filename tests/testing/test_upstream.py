@@ -8,6 +8,7 @@ import http.client
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ import trustme
 from openai.types.chat import ChatCompletionMessageParam
 
 from narthex.testing import ScriptedUpstream
-from narthex.testing.acts import Close, EndSending, Reset, Wait, cut, silent, streamed, then, whole
+from narthex.testing.acts import Close, EndSending, Hold, Reset, Send, Wait, cut, silent, streamed, then, whole
 from narthex.testing.wires import openai_frames
 
 
@@ -126,6 +127,21 @@ def test_an_answer_can_be_cut_anywhere(upstream: ScriptedUpstream) -> None:
         _raw(upstream)
     upstream.play((EndSending(),))
     assert _raw(upstream) == b""
+
+
+def test_an_answer_waits_until_it_is_let_go(upstream: ScriptedUpstream) -> None:
+    """What stands behind a hold comes when the test says so; a client that leaves ends the hold."""
+    let_go = threading.Event()
+    upstream.play((Send(b"ab"), Hold(let_go.is_set), Send(b"cd"), Close()), (Send(b"ab"), Hold(lambda: False)))
+    with socket.create_connection(("127.0.0.1", upstream.port), timeout=5) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert plain.recv(100) == b"ab"
+        let_go.set()
+        assert plain.recv(100) == b"cd"
+    with socket.create_connection(("127.0.0.1", upstream.port), timeout=5) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert plain.recv(100) == b"ab"
+    upstream.wait_for(lambda: upstream.abandoned == 1, 5)
 
 
 def test_slow_readers_lose_nothing(upstream: ScriptedUpstream) -> None:

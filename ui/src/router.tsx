@@ -1,7 +1,9 @@
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
 import { LogoMark } from "@/components/logo";
+import { ledgerAddressIn } from "@/ledger/search";
 import { PlaygroundPage } from "@/playground/playground-page";
 import { Shell } from "@/shell/shell";
+import { addressIn } from "@/usage/search";
 
 function NotFound() {
   return (
@@ -33,9 +35,84 @@ const overview = createRoute({
   component: lazyRouteComponent(() => import("@/overview/overview-page")),
 });
 
+const workspaces = createRoute({
+  getParentRoute: () => root,
+  path: "/workspaces",
+  component: lazyRouteComponent(() => import("@/workspaces/workspaces-page")),
+});
+
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("@/keys/keys-page")),
+});
+
+const members = createRoute({
+  getParentRoute: () => root,
+  path: "/members",
+  component: lazyRouteComponent(() => import("@/members/members-page")),
+});
+
+const roles = createRoute({
+  getParentRoute: () => root,
+  path: "/roles",
+  component: lazyRouteComponent(() => import("@/roles/roles-page")),
+});
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("@/invitation/invitation-page")),
+});
+
+const usage = createRoute({
+  getParentRoute: () => root,
+  path: "/usage",
+  validateSearch: addressIn,
+  component: lazyRouteComponent(() => import("@/usage/usage-page")),
+});
+
+const ledger = createRoute({
+  getParentRoute: () => root,
+  path: "/ledger",
+  validateSearch: ledgerAddressIn,
+  component: lazyRouteComponent(() => import("@/ledger/ledger-page")),
+});
+
+const limits = createRoute({
+  getParentRoute: () => root,
+  path: "/limits",
+  component: lazyRouteComponent(() => import("@/limits/limits-page")),
+});
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("@/audit/audit-page")),
+});
+
+const account = createRoute({
+  getParentRoute: () => root,
+  path: "/account",
+  component: lazyRouteComponent(() => import("@/account/account-page")),
+});
+
 /** The client's routes; `src/narthex/dashboard/files.py` answers the same paths with the page. */
 export const router = createRouter({
-  routeTree: root.addChildren([playground, overview]),
+  routeTree: root.addChildren([
+    playground,
+    overview,
+    workspaces,
+    members,
+    roles,
+    invitation,
+    keys,
+    limits,
+    usage,
+    ledger,
+    audit,
+    account,
+  ]),
   defaultPreload: "intent",
   scrollRestoration: false,
 });

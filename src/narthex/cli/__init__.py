@@ -1,8 +1,12 @@
 """The command line: one file per command, each loaded only when it is called.
 
-serve, run, models, stream, explain, config, doctor, mock, faults, version, completion  the commands
+serve, run, models, stream, workspace, key, user, explain, config, usage, price, ledger, cache, db, doctor, mock,
+faults, version, completion
+             the commands
 group        finds them, and turns errors into one line and an exit code
 exits        the exit codes
+opened       the accounts, beside a running server or without one
+rows         records on the terminal
 door         the one way from here to a server, near or in this process
 terminal     what is printed, and how
 starter      the first configuration file
@@ -40,8 +44,20 @@ COMMANDS = {
     "run": "Ask a model; the answer streams to the terminal.",
     "models": "List the models, or install the embedded ones.",
     "stream": "See, replay, pause and record streamed answers.",
+    "workspace": "Make and change workspaces, and say who is in them.",
+    "key": "Make, rotate and revoke virtual keys.",
+    "limit": "Limit what organisations, workspaces, members, keys, models, tags and end users may use.",
+    "user": "Make and change people and service accounts.",
     "explain": "Tell where a call would go, and why.",
     "config": "Check, show and start the configuration.",
+    "usage": "Who used what, on which model, when, and what it cost.",
+    "price": "See and add versions of prices, in US dollars for a million tokens.",
+    "ledger": "See the entries of the ledger, write them into files, and check that all of it is right.",
+    "cache": "See how the cache does, empty and fill it, and compare policies of eviction.",
+    "db": "See, bring up, back up, restore and check the database.",
+    "audit": "Read and check the audit log.",
+    "privacy": "Hand out what is kept of a person, and erase it.",
+    "secrets": "See and change the master key, under which secrets are sealed.",
     "doctor": "Say what is wrong with this set-up, and how to mend it.",
     "mock": "Serve a provider that misbehaves on demand.",
     "faults": "Run every fault against a gateway, and print a scorecard.",

@@ -143,7 +143,11 @@ class Inside:
             keys = gateway.settings.keys
             asking = gateway.keyring.caller(keys[0].name) if keys else None
             explainer = Explainer(
-                catalog=gateway.catalog, router=gateway.router, board=gateway.board, keyring=gateway.keyring
+                catalog=gateway.catalog,
+                router=gateway.router,
+                board=gateway.board,
+                keyring=gateway.keyring,
+                merges=gateway.merges,
             )
             explained = explainer.explain(question, asking or LOCAL)
         return msgspec.convert(msgspec.to_builtins(explained), Route)

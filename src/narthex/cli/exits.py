@@ -17,6 +17,7 @@ from narthex.errors import (
     ProviderOverloaded,
     ProviderTimeout,
     ProviderUnreachable,
+    StoreUnavailable,
 )
 
 
@@ -42,6 +43,7 @@ _UNAVAILABLE = (
     ProviderOverloaded,
     ProviderTimeout,
     ProviderUnreachable,
+    StoreUnavailable,
 )
 
 

@@ -29,3 +29,9 @@ def server_options(function: Function) -> Function:
     local = click.option("--local", "is_local", is_flag=True, help="Answer in this process, without a server.")
     url = click.option("--url", metavar="URL", help="Server to ask; by default NARTHEX_URL, else the one configured.")
     return url(local(function))
+
+
+def asked_options(function: Function) -> Function:
+    """Add `--url` and `--config`: which server to ask."""
+    url = click.option("--url", metavar="URL", help="Server to ask; by default NARTHEX_URL, else the one configured.")
+    return url(config_option(function))

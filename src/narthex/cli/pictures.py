@@ -21,7 +21,7 @@ def picture(told: Timeline, *, title: str = "", fault: str | None = None) -> str
 
 
 def _lines(told: Timeline, title: str, fault: str | None) -> Iterator[str]:
-    state = click.style(told.status, fg=_COLOURS.get(told.status, "cyan"), bold=True)
+    state = click.style(printable(told.status), fg=_COLOURS.get(told.status, "cyan"), bold=True)
     yield printable(f"{told.id}  ") + state + printable(f"  {title}".rstrip())
     if fault:
         yield printable(f"not whole: {fault}")

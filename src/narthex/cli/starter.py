@@ -62,12 +62,36 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         'split = [{ model = "my-vllm/qwen3-32b", percentage = 10 }]',
         'shadow = "demo/scripted"',
     ),
+    "cache.rules": ("[[cache.rules]]", 'model = "openai/gpt-4o*"', 'mode = "all"', "ttl_s = 600"),
+    "caps": (
+        "[[caps]]",
+        'name = "my-app-budget"',
+        'key = "my-app"',
+        'measure = "cost_microusd"',
+        "amount = 25000000",
+        'period = "month"',
+        "alert_percents = [80, 100]",
+    ),
+    "sign_in.oidc.scopes": ('scopes = ["openid", "email", "profile"]',),
+    "sign_in.oidc.groups": (
+        'groups = [{ group = "platform", role = "admin" }, { group = "research", role = "member", workspace = "lab" }]',
+    ),
+    "http_cache": ("[[http_cache.rules]]", 'path = "/api/models*"', 'cache_control = "private, max-age=60"'),
     "aliases": ("[aliases]", 'fast = "groq/llama-3.3-70b-versatile"', 'offline = "local/smollm2"'),
 }
 
 
-_SAMPLES = {"redis.url": "redis://127.0.0.1:6379/0"}
-"""What stands for the values of options without a default that are neither a number nor a path."""
+_SAMPLES: dict[str, object] = {
+    "redis.url": "redis://127.0.0.1:6379/0",
+    "sign_in.oidc.issuer": "https://login.example.com",
+    "sign_in.oidc.client_id": "narthex",
+    "sign_in.oidc.client_secret": "${OIDC_CLIENT_SECRET}",
+    "sign_in.oidc.redirect_url": "https://gateway.example.com/api/auth/oidc/callback",
+    "database.url": "postgresql://narthex@127.0.0.1/narthex",
+    "secrets.master_key": "${MASTER_KEY}",
+    "retention.ledger_days": 400,
+}
+"""What stands for the values of options without a default for which neither a number nor a path will do."""
 
 
 def starter_text() -> str:
@@ -90,8 +114,26 @@ def _lines() -> Iterator[str]:
             yield from ("", f"# {option.description}", f"[{option.name}]")
             for inner in options():
                 if inner.path[0] == option.name and len(inner.path) == 2:
-                    yield from _described(inner)
+                    yield from _inside(inner)
     yield ""
+
+
+def _inside(option: Option) -> Iterator[str]:
+    """Yield an option of a section; where it opens another one, that with all that is in it."""
+    if option.section is None:
+        yield from _described(option)
+        return
+    if option.name in _EXAMPLES:
+        yield from ("", f"# {option.description}", *map(_commented, _EXAMPLES[option.name]))
+        return
+    yield from ("", f"# {option.description}", f"# [{option.name}]")
+    for inner in options():
+        if inner.path[:-1] != option.path:
+            continue
+        if inner.name in _EXAMPLES:
+            yield from (f"# {inner.description}", *map(_commented, _EXAMPLES[inner.name]))
+        else:
+            yield from _described(inner)
 
 
 def _described(option: Option) -> Iterator[str]:
@@ -107,7 +149,7 @@ def _toml(option: Option) -> str:
     if value is None:
         return "4" if is_number(option.annotation) else '"…"'
     if is_list(option.annotation):
-        return "[]"
+        return json.dumps(list(value)) if isinstance(value, tuple) else "[]"
     return json.dumps(str(value) if isinstance(value, Path) else value)
 
 

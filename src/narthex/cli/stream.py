@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from narthex.cli.exits import Exit
-from narthex.cli.parameters import Function, config_option, json_option
+from narthex.cli.parameters import asked_options, json_option
 from narthex.cli.pictures import picture
 from narthex.cli.tapes import ABSENT, Tape, dialect_of, path_of, server, texts, timeline_at
 from narthex.cli.terminal import note, print_json, print_table, printable
@@ -76,12 +76,6 @@ Examples:
 """
 
 
-def _server_options(function: Function) -> Function:
-    """Add whom to ask."""
-    url = click.option("--url", metavar="URL", help="Server to ask; by default NARTHEX_URL, else the one configured.")
-    return url(config_option(function))
-
-
 class _Speed(click.ParamType[float]):
     """A speed, or `max`."""
 
@@ -103,7 +97,7 @@ def command() -> None:
 @command.command("list", short_help="List your streams.")
 @click.option("--recordings", is_flag=True, help="List recordings instead.")
 @json_option
-@_server_options
+@asked_options
 def list_(*, recordings: bool, as_json: bool, url: str | None, file: Path | None) -> None:
     """List your streams, the newest first, or your recordings."""
     with server(url, file) as client:
@@ -121,7 +115,7 @@ def list_(*, recordings: bool, as_json: bool, url: str | None, file: Path | None
 @click.option("-f", "--follow", is_flag=True, help="Draw again until it has ended.")
 @click.option("--buckets", type=click.IntRange(1, 200), default=_BUCKETS, show_default=True, help="Bars of the rate.")
 @json_option
-@_server_options
+@asked_options
 def inspect(*, stream: str, follow: bool, buckets: int, as_json: bool, url: str | None, file: Path | None) -> None:
     """Inspect a stream."""
     if Path(stream).is_file():
@@ -154,7 +148,7 @@ def _show(told: Timeline, fault: str | None, *, as_json: bool) -> None:
     "--speed", type=_Speed(), default="1", show_default=True, help="How many times faster; `max` for at once."
 )
 @click.option("--raw", is_flag=True, help="Write the events as they were sent.")
-@_server_options
+@asked_options
 def replay(*, stream: str, speed: float, raw: bool, url: str | None, file: Path | None) -> None:
     """Replay a stream."""
     if Path(stream).is_file():
@@ -173,7 +167,11 @@ def replay(*, stream: str, speed: float, raw: bool, url: str | None, file: Path 
 
 
 def _play_tape(tape: Tape, speed: float, *, raw: bool) -> None:
-    _write(tape.played(speed), tape.head.dialect, raw=raw)
+    try:
+        _write(tape.played(speed), tape.head.dialect, raw=raw)
+    except click.ClickException:
+        if not tape.fault:
+            raise
     if tape.fault:
         note(f"this recording is not whole: {tape.fault}")
         raise click.exceptions.Exit(Exit.FAILURE)
@@ -184,16 +182,18 @@ def _write(events: Iterator[bytes], dialect: str, *, raw: bool) -> None:
         for event in events:
             click.echo(event, nl=False)
         return
-    for text in texts(events, dialect_of(dialect)):
-        click.echo(printable(text), nl=False)
-    click.echo()
+    try:
+        for text in texts(events, dialect_of(dialect)):
+            click.echo(printable(text), nl=False)
+    finally:
+        click.echo()
 
 
 def _control(name: str, text: str) -> None:
     @command.command(name, help=text, short_help=text.partition(".")[0] + ".")
     @click.argument("stream")
     @json_option
-    @_server_options
+    @asked_options
     def control(*, stream: str, as_json: bool, url: str | None, file: Path | None) -> None:
         _ask(path_of("streams", stream, f"/{name}"), as_json=as_json, url=url, file=file)
 
@@ -220,7 +220,7 @@ _control("record", "Record a kept stream. It is written from its oldest event on
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; by default standard output."
 )
-@_server_options
+@asked_options
 def export(*, stream: str, output: Path | None, url: str | None, file: Path | None) -> None:
     """Export a recording."""
     with server(url, file) as client:

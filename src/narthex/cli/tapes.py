@@ -19,7 +19,7 @@ from narthex.errors import NarthexError
 from narthex.pipeline.timeline import Passage, Timeline, timeline
 from narthex.streams.recording import BrokenRecording, EventLine, RecordingEnd, RecordingHead, RecordingReader
 from narthex.types.dialects import Dialect
-from narthex.types.events import TextDelta
+from narthex.types.events import Ended, Failed, TextDelta
 from narthex.wire.contract import BrokenStream
 from narthex.wire.registry import CHAT_WIRES
 
@@ -82,7 +82,7 @@ class Tape:
     def timeline(self, buckets: int) -> Timeline:
         """Tell how it went."""
         end, times = self.end, [one.t_ms for one in self.events]
-        told = None if end is None else msgspec.json.decode(end.report, type=_Status | None)
+        told = None if end is None else _status_in(end.report)
         return timeline(
             Passage(
                 id=self.head.id,
@@ -107,12 +107,23 @@ class Tape:
         clock: Callable[[], float] = time.monotonic,
     ) -> Iterator[bytes]:
         """Yield the events as they came, so many times faster; at once with 0."""
+        # Where the beginning was forgotten, nobody waits for it.
         begun = clock()
+        if speed and self.head.first_seq > 1 and self.events:
+            begun -= self.events[0].t_ms / 1_000 / speed
         for one in self.events:
             ahead_s = begun + one.t_ms / 1_000 / speed - clock() if speed else 0.0
             if ahead_s > 0:
                 sleep(ahead_s)
             yield one.event
+
+
+def _status_in(report: bytes) -> _Status | None:
+    """Return the status in the report of a recording's last line; anybody may have written that."""
+    try:
+        return msgspec.json.decode(report, type=_Status | None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def timeline_at(client: Client, name: str, buckets: int) -> tuple[Timeline, str | None]:
@@ -135,14 +146,21 @@ def texts(events: Iterator[bytes], dialect: Dialect | None) -> Iterator[str]:
     """Yield what the model wrote in the events of a stream.
 
     Raises:
-        click.ClickException: The stream is of a dialect that is not known here.
+        click.ClickException: The stream is of a dialect that is not known here, it failed, or it has no end.
     """
     wire = None if dialect is None else CHAT_WIRES.get(dialect)
     if wire is None:
         raise click.ClickException("the text of this stream cannot be read here; `--raw` shows its events")
-    parser = wire.parser()
+    parser, has_ended = wire.parser(), False
     try:
         for piece in events:
-            yield "".join(event.text for event in parser.feed(piece) if isinstance(event, TextDelta))
+            read = parser.feed(piece)
+            yield "".join(event.text for event in read if isinstance(event, TextDelta))
+            for event in read:
+                if isinstance(event, Failed):
+                    raise click.ClickException(f"the stream is not whole: {event.message}")
+            has_ended = has_ended or any(isinstance(event, Ended) for event in read)
+        if not has_ended:
+            parser.close()
     except BrokenStream as error:
         raise click.ClickException(f"the stream broke: {error}") from error

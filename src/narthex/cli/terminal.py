@@ -38,6 +38,11 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.secho(text, bold=number == 0)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things: `1 hour`, `1,200 hours`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def tolerate_any_text() -> None:
     """Let characters that the terminal's encoding lacks be replaced rather than end the program."""
     for stream in (sys.stdout, sys.stderr):

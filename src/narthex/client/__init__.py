@@ -5,7 +5,8 @@
     calls         what is asked and what is answered, without I/O
     readers       streamed answers, without I/O
     controllers   answers that the gateway keeps, without an event loop; async_controllers: with one
-    following     where the reading of such an answer stands, without I/O; reports: how it stands there
+    kept          what both stand on, without I/O; following: where the reading stands; backoff: when to come back
+    reports       how such an answer stands on the gateway
     http1         HTTP, without I/O
     failures      the gateway's errors; breaks: those a client sees by itself
     endpoint      where the gateway is
@@ -18,9 +19,10 @@ It knows the vocabulary and the wires, and nothing of the server.
 from __future__ import annotations
 
 from narthex.client.async_controllers import AsyncStreamController
+from narthex.client.backoff import Reconnect
 from narthex.client.blocking import Client, EventStream
 from narthex.client.controllers import StreamController
-from narthex.client.following import Reconnect, StreamFrame
+from narthex.client.following import StreamFrame
 from narthex.client.nonblocking import AsyncClient, AsyncEventStream
 from narthex.client.reports import StreamReport
 from narthex.client.routes import Route

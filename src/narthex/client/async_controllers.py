@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from asyncio import sleep
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from types import TracebackType
 from typing import Literal, Protocol, Self, Unpack
 
 from narthex.client import reports
+from narthex.client.backoff import Reconnect
 from narthex.client.calls import Read, T
-from narthex.client.controllers import dialect_of, kept_chat
 from narthex.client.failures import read_error
-from narthex.client.following import Following, Reconnect, StreamFrame
+from narthex.client.following import Following, StreamFrame
 from narthex.client.http1 import Head, HttpRequest
-from narthex.client.readers import ChatReader
+from narthex.client.kept import KeptAnswer, kept_chat
 from narthex.client.reports import OnDisconnect, StreamReport, StreamStatus
 from narthex.client.values import ChatOptions, Messages
-from narthex.errors import ClientError
+from narthex.errors import ClientError, NarthexError
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event
 
@@ -54,7 +55,7 @@ class AsyncAsking(Protocol):
         ...
 
 
-class AsyncStreamController:
+class AsyncStreamController(KeptAnswer[AsyncAnswer]):
     """One streamed answer that the gateway keeps; see `StreamController`.
 
     If reading is cancelled, the answer is left, and may be had again with `AsyncStreams.attach()`.
@@ -62,21 +63,8 @@ class AsyncStreamController:
 
     def __init__(self, asking: AsyncAsking, following: Following, dialect: Dialect | None) -> None:
         """Use `AsyncStreams.start()` or `AsyncStreams.attach()`."""
+        super().__init__(following, dialect)
         self._asking = asking
-        self._following = following
-        self._dialect = dialect
-        self._answer: AsyncAnswer | None = None
-        self._head = Head(200)
-
-    @property
-    def id(self) -> str:
-        """The stream's ID."""
-        return self._following.id
-
-    @property
-    def last_seq(self) -> int:
-        """Number of the last event read."""
-        return self._following.last
 
     async def connect(self) -> None:
         """Connect, and send the call if that is still to be done; see `StreamController.connect()`."""
@@ -96,8 +84,7 @@ class AsyncStreamController:
         except ClientError as error:
             following.lost(error)
             return
-        following.opened(answer.head)
-        self._answer, self._head = answer, answer.head
+        self._take(answer)
 
     async def frames(self) -> AsyncGenerator[StreamFrame, None]:
         """Yield the events as they came, byte by byte; see `StreamController.frames()`."""
@@ -123,17 +110,26 @@ class AsyncStreamController:
             return []
         self._answer = None
         if not following.ended():
-            following.settle(await self.progress())
+            await self._settle()
         return []
+
+    async def _settle(self) -> None:
+        """Ask whether that was all."""
+        try:
+            report = await self.progress()
+        except NarthexError as error:
+            self._following.missed(error)
+        else:
+            self._following.settle(report)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Yield the events of the answer; see `StreamController`."""
-        if self._dialect is None:
-            self._dialect = dialect_of(await self.progress())
-        reader = ChatReader(self._head, self._dialect)
-        async for frame in self.frames():
-            for event in reader.feed(frame.data):
-                yield event
+        reader = self._reader(await self.progress() if self._dialect is None else None)
+        # Left in the middle, or by an error whose traceback holds it, it lets go of its connection all the same.
+        async with aclosing(self.frames()) as frames:
+            async for frame in frames:
+                for event in reader.feed(frame.data):
+                    yield event
         for event in reader.close():
             yield event
 
@@ -159,16 +155,6 @@ class AsyncStreamController:
     async def progress(self) -> StreamReport:
         """Return how the stream stands on the gateway, and how far it is."""
         return await self._asking.whole(reports.report_request(self.id), reports.read_report)
-
-    def close(self) -> None:
-        """Read no further; the call goes on or ends, as was chosen when it was begun."""
-        self._following.leave()
-        self._drop()
-
-    def _drop(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.close()
 
     async def __aenter__(self) -> Self:
         """Return itself."""

@@ -302,10 +302,10 @@ class Client:
         """Return whether the gateway runs; needs no key."""
         return self._whole(calls.HEALTH, calls.read_health)
 
-    def call(self, method: str, path: str) -> bytes:
-        """Call any route of the gateway; return the body of its answer."""
-        body = None if method == "GET" else b""
-        return self._whole(HttpRequest(method=method, path=path, body=body), lambda _head, answer: answer)
+    def call(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Call any route of the gateway, with a body in JSON where there is one; return the body of its answer."""
+        sent = None if method == "GET" else body
+        return self._whole(HttpRequest(method=method, path=path, body=sent), lambda _head, answer: answer)
 
     def pieces(self, path: str) -> Generator[bytes, None, None]:
         """Read any route of the gateway piece by piece, as it comes."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from time import sleep
 from types import TracebackType
 from typing import Literal, Protocol, Self, Unpack
-from uuid import uuid4
 
-from narthex.client import calls, reports
+from narthex.client import reports
+from narthex.client.backoff import Reconnect
 from narthex.client.calls import Read, T
 from narthex.client.failures import read_error
-from narthex.client.following import Following, Reconnect, StreamFrame
+from narthex.client.following import Following, StreamFrame
 from narthex.client.http1 import Head, HttpRequest
-from narthex.client.readers import ChatReader
+from narthex.client.kept import KeptAnswer, kept_chat
 from narthex.client.reports import OnDisconnect, StreamReport, StreamStatus
 from narthex.client.values import ChatOptions, Messages
-from narthex.errors import BrokenAnswer, ClientError
+from narthex.errors import ClientError, NarthexError
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event
 
@@ -54,7 +55,7 @@ class Asking(Protocol):
         ...
 
 
-class StreamController:
+class StreamController(KeptAnswer[Answer]):
     """One streamed answer that the gateway keeps: its events, over as many connections as it takes, and its handle.
 
     Iterating yields the events of the answer, each once and in order, and ends when it is whole; an answer that failed,
@@ -64,21 +65,8 @@ class StreamController:
 
     def __init__(self, asking: Asking, following: Following, dialect: Dialect | None) -> None:
         """Use `Streams.start()` or `Streams.attach()`."""
+        super().__init__(following, dialect)
         self._asking = asking
-        self._following = following
-        self._dialect = dialect
-        self._answer: Answer | None = None
-        self._head = Head(200)
-
-    @property
-    def id(self) -> str:
-        """The stream's ID."""
-        return self._following.id
-
-    @property
-    def last_seq(self) -> int:
-        """Number of the last event read."""
-        return self._following.last
 
     def connect(self) -> None:
         """Connect, and send the call if that is still to be done.
@@ -102,10 +90,9 @@ class StreamController:
         except ClientError as error:
             following.lost(error)
             return
-        following.opened(answer.head)
-        self._answer, self._head = answer, answer.head
+        self._take(answer)
 
-    def frames(self) -> Iterator[StreamFrame]:
+    def frames(self) -> Generator[StreamFrame, None, None]:
         """Yield the events as they came, byte by byte; the last one may tell an error.
 
         Raises:
@@ -133,8 +120,17 @@ class StreamController:
             return []
         self._answer = None
         if not following.ended():
-            following.settle(self.progress())
+            self._settle()
         return []
+
+    def _settle(self) -> None:
+        """Ask whether that was all."""
+        try:
+            report = self.progress()
+        except NarthexError as error:
+            self._following.missed(error)
+        else:
+            self._following.settle(report)
 
     def __iter__(self) -> Iterator[Event]:
         """Yield the events of the answer.
@@ -142,15 +138,12 @@ class StreamController:
         Raises:
             NarthexError: It failed, was cancelled, or was lost; what came before was yielded.
         """
-        reader = ChatReader(self._head, self._spoken())
-        for frame in self.frames():
-            yield from reader.feed(frame.data)
+        reader = self._reader(self.progress() if self._dialect is None else None)
+        # Left in the middle, or by an error whose traceback holds it, it lets go of its connection all the same.
+        with closing(self.frames()) as frames:
+            for frame in frames:
+                yield from reader.feed(frame.data)
         yield from reader.close()
-
-    def _spoken(self) -> Dialect:
-        if self._dialect is None:
-            self._dialect = dialect_of(self.progress())
-        return self._dialect
 
     def pause(self) -> StreamReport:
         """Stop delivery to all readers; the gateway ends a call that is paused for too long."""
@@ -174,16 +167,6 @@ class StreamController:
     def progress(self) -> StreamReport:
         """Return how the stream stands on the gateway, and how far it is."""
         return self._asking.whole(reports.report_request(self.id), reports.read_report)
-
-    def close(self) -> None:
-        """Read no further; the call goes on or ends, as was chosen when it was begun."""
-        self._following.leave()
-        self._drop()
-
-    def _drop(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -250,30 +233,3 @@ class Streams:
             StreamRunning: It has not.
         """
         self._asking.whole(reports.delete_request(name), lambda _head, _body: None)
-
-
-def kept_chat(
-    messages: Messages,
-    *,
-    model: str | None,
-    name: str | None,
-    on_disconnect: OnDisconnect,
-    **options: Unpack[ChatOptions],
-) -> tuple[HttpRequest, str]:
-    """Ask for an answer that is kept; return the request and the ID of its stream."""
-    stream = name or uuid4().hex
-    request = calls.chat_request(messages, model=model, stream=True, **options)
-    headers = {"x-narthex-stream-id": stream, "x-narthex-on-disconnect": on_disconnect}
-    return HttpRequest(method=request.method, path=request.path, body=request.body, headers=headers), stream
-
-
-def dialect_of(report: StreamReport) -> Dialect:
-    """Return what a stream speaks.
-
-    Raises:
-        BrokenAnswer: Nothing that is known here.
-    """
-    try:
-        return Dialect(report.dialect)
-    except ValueError as error:
-        raise BrokenAnswer(f"the stream speaks {report.dialect!r}: read its `frames()`") from error

@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from narthex.client.backoff import Backoff, Reconnect
 from narthex.client.http1 import Head, HttpRequest
 from narthex.client.reports import StreamReport, follow_request
 from narthex.errors import (
@@ -33,18 +33,8 @@ _LAST: Final = re.compile(
     re.MULTILINE,
 )
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconnect:
-    """How a lost connection is sought again."""
-
-    base_s: float = 0.5
-    """The first wait, in seconds, unless the gateway asks for another."""
-    cap_s: float = 15.0
-    """The longest wait, in seconds."""
-    attempts: int = 12
-    """Tries in succession that bring nothing, before it is given up."""
+_TRIES_TO_BEGIN: Final = 2
+"""Before the gateway has said that it keeps the answer."""
 
 
 class StreamFrame(msgspec.Struct, frozen=True):
@@ -111,10 +101,7 @@ class Following:
         self._call = call
         self._kept = call is None
         self._unsure = False
-        self._tries = 0
-        self._reconnect = reconnect or Reconnect()
-        self._chance = chance
-        self._base_s = self._reconnect.base_s
+        self._backoff = Backoff(reconnect or Reconnect(), chance)
         self._trouble: NarthexError | None = None
         self._cutter = FrameCutter()
         self._told_end = False
@@ -149,7 +136,7 @@ class Following:
         elif isinstance(error, StreamExists) and self._trouble is not None and not self._kept:
             self._kept = True
         elif error.status in _PASSING and (self._kept or self._unsure):
-            self._base_s = max(self._base_s, error.retry_after_s or 0)
+            self._backoff.base_s = max(self._backoff.base_s, error.retry_after_s or 0)
             self._trouble = error
         else:
             raise error
@@ -167,6 +154,17 @@ class Following:
         self._trouble = error
         self._unsure = not self._kept
 
+    def missed(self, error: NarthexError) -> None:
+        """Take note that the gateway could not be asked how the stream stands.
+
+        Raises:
+            NarthexError: This one, if asking again does not help.
+        """
+        if isinstance(error, ClientError):
+            self.lost(error)
+        else:
+            self.refused(error)
+
     def delay_s(self) -> float:
         """Return how long to wait before the next connection, in seconds; 0 before the first.
 
@@ -176,11 +174,10 @@ class Following:
         trouble = self._trouble
         if trouble is None:
             return 0.0
-        if self._tries >= (self._reconnect.attempts if self._kept else 2):
+        delay_s = self._backoff.next_s(attempts=None if self._kept else _TRIES_TO_BEGIN)
+        if delay_s is None:
             raise trouble
-        bound = min(self._reconnect.cap_s, self._base_s * 2.0**self._tries)
-        self._tries += 1
-        return bound / 2 + bound / 2 * self._chance()
+        return delay_s
 
     def add(self, piece: bytes) -> list[StreamFrame]:
         """Take a piece of the body; return the events it completes that were not handed out before.
@@ -190,10 +187,17 @@ class Following:
         """
         fresh: list[StreamFrame] = []
         for data in self._cutter.feed(piece):
-            frame = self._numbered(data)
+            try:
+                frame = self._numbered(data)
+            except BrokenAnswer:
+                if fresh:
+                    # These are handed out; what comes next is missing it as well.
+                    break
+                raise
             if frame is not None:
                 fresh.append(frame)
-                self.last, self._tries = frame.seq, 0
+                self.last = frame.seq
+                self._backoff.reset()
                 self._told_end = _LAST.search(frame.data) is not None
         return fresh
 
@@ -201,7 +205,7 @@ class Following:
         """Return an event with its number; None for one that is known, and for a mere sign of life."""
         told = _RETRY.search(data)
         if told is not None:
-            self._base_s = int(told[1]) / 1_000
+            self._backoff.base_s = int(told[1]) / 1_000
         found = _ID.search(data)
         if found is not None and found[1].decode("latin-1") == self.id:
             self._kept = True

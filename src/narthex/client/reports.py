@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -73,6 +73,12 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int = 0
     readers: int = 0
     on_disconnect: OnDisconnect = "cancel"
+    node: str | None = None
+    """The process that writes it, where several share what they keep."""
+    key_id: str = ""
+    """The key that asked for it, or the user."""
+    replay_of: str | None = None
+    """ID of the recording that is played."""
     attempts: str = ""
     progress: StreamProgress = StreamProgress()
     usage: Usage | None = None
@@ -92,24 +98,29 @@ _decode_report = msgspec.json.Decoder(StreamReport).decode
 _decode_list = msgspec.json.Decoder(_StreamList).decode
 
 
+def _path(name: str) -> str:
+    """Return where a stream is: no name leads elsewhere."""
+    return f"/v1/streams/{quote(name, safe='')}"
+
+
 def report_request(name: str) -> HttpRequest:
     """Ask how a stream stands."""
-    return HttpRequest(method="GET", path=f"/v1/streams/{name}")
+    return HttpRequest(method="GET", path=_path(name))
 
 
 def follow_request(name: str, after: int) -> HttpRequest:
     """Ask for the events of a stream behind one."""
-    return HttpRequest(method="GET", path=f"/v1/streams/{name}?after={after}", headers={"accept": "text/event-stream"})
+    return HttpRequest(method="GET", path=f"{_path(name)}?after={after}", headers={"accept": "text/event-stream"})
 
 
 def control_request(name: str, verb: Literal["pause", "resume", "cancel"]) -> HttpRequest:
     """Ask for a stream to be paused, resumed or cancelled."""
-    return HttpRequest(method="POST", path=f"/v1/streams/{name}/{verb}", body=b"{}")
+    return HttpRequest(method="POST", path=f"{_path(name)}/{verb}", body=b"{}")
 
 
 def delete_request(name: str) -> HttpRequest:
     """Ask for a stream to be forgotten."""
-    return HttpRequest(method="DELETE", path=f"/v1/streams/{name}")
+    return HttpRequest(method="DELETE", path=_path(name))
 
 
 def list_request(status: StreamStatus | None, limit: int | None) -> HttpRequest:

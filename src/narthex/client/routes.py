@@ -62,6 +62,17 @@ class RouteVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a percentage was drawn by lot: the next such call may go elsewhere."""
 
 
+class RouteMerge(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asked where a name stands for several models."""
+
+    mode: str
+    """`race`, `sequence`, `best_of` or `interleave`, unless the call says otherwise."""
+    members: tuple[Route, ...]
+    """Where the call to each would go."""
+    judge: Route | None = None
+    """Who chooses the best."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Where a call would go."""
 
@@ -86,6 +97,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What `x-narthex-route` would say."""
     rules: tuple[RouteVerdict, ...] = ()
     """Every rule, in order."""
+    merge: RouteMerge | None = None
+    """None if the name stands for one model."""
     facts: dict[str, object] = {}
     """What the decision went by."""
     text: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import time
 from collections import deque
@@ -17,6 +17,8 @@ READ_BYTES: Final = 65_536
 IDLE_S: Final = 30.0
 """An idle connection older than this is not used again: the gateway may be about to close it."""
 MAX_IDLE: Final = 16
+_Selector: Final[type[selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+"""`select()` takes no descriptor above 1023, and `poll()` does, where there is one."""
 
 
 class SocketConnection:
@@ -82,8 +84,9 @@ class SocketConnection:
         """Whether an idle connection can carry another request: nothing came on it, not even its end."""
         if time.monotonic() - self.idle_since > IDLE_S:
             return False
-        readable, _, _ = select.select([self._socket], [], [], 0)
-        return not readable
+        with _Selector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return not selector.select(0)
 
     def close(self) -> None:
         """Close."""

@@ -87,14 +87,21 @@ class StreamConnection:
         )
 
     def close(self) -> None:
-        """Close at once, from whatever loop; on a loop that is closed already nothing is left to do."""
-        if asyncio.get_running_loop() is self._loop:
+        """Close at once, from whatever loop or none; on a loop that is closed already nothing is left to do."""
+        if _running_loop() is self._loop:
             self._abort()
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._abort)
 
     def _abort(self) -> None:
         self._writer.transport.abort()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class StreamPool:

@@ -7,21 +7,29 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from narthex.config.addresses import is_loopback, why_not_base_url, why_not_origin
 from narthex.config.answers import check_answers
-from narthex.config.merge_settings import merge_problems
+from narthex.config.audit_settings import why_not_secrets
+from narthex.config.cap_settings import cap_problems
+from narthex.config.compression_settings import compression_problems
+from narthex.config.database_settings import why_not_database
+from narthex.config.http_cache_settings import http_cache_problems
+from narthex.config.merge_settings import meant, merge_problems
 from narthex.config.origins import KeyPath
 from narthex.config.prices import price_problems
 from narthex.config.problems import did_you_mean
 from narthex.config.response_settings import response_problems
 from narthex.config.rules import rule_problems
 from narthex.config.settings import ProviderSettings, Settings
+from narthex.config.sign_in_settings import sign_in_problems
 from narthex.config.stores import why_not_redis
 from narthex.config.time_limits import too_long
 from narthex.config.virtual_models import virtual_models
 from narthex.routing.virtual import EVERY, check
+from narthex.types.merging import MERGE_PREFIX
 from narthex.types.vendors import VENDORS
 
 EMBEDDED = "local"
@@ -58,13 +66,32 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _pauses(settings)
     yield from _hedging(settings)
     yield from _models(settings)
-    for option, message in response_problems(settings.responses):
-        yield Contradiction(path=("responses", option), message=message)
-    for option, message in why_not_redis(settings.redis):
-        yield Contradiction(path=("redis", option), message=message)
+    yield from _sections(settings)
+    caps = cap_problems(settings.caps, keys=[key.name for key in settings.keys])
+    for place, told in (*caps, *sign_in_problems(settings.sign_in)):
+        yield Contradiction(path=place, message=told)
     for path, message, depends in too_long(settings):
         yield Contradiction(path=path, message=message, depends=depends)
     yield from _files(settings)
+
+
+def _sections(settings: Settings) -> Iterator[Contradiction]:
+    """Yield what does not hold within one section."""
+    problems = {
+        "responses": response_problems(settings.responses),
+        "compression": compression_problems(settings.compression),
+        "redis": why_not_redis(settings.redis),
+        "database": why_not_database(settings.database),
+        "secrets": why_not_secrets(settings.secrets),
+    }
+    for section, found in problems.items():
+        for option, message in found:
+            yield Contradiction(path=(section, option), message=message)
+    if settings.cache.semantic.enabled:
+        message = "calls are not answered by the meaning of a question yet: leave it off"
+        yield Contradiction(path=("cache", "semantic", "enabled"), message=message)
+    for place, message in http_cache_problems(settings.http_cache):
+        yield Contradiction(path=("http_cache", *place), message=message)
 
 
 def _server(settings: Settings) -> Iterator[Contradiction]:
@@ -180,7 +207,7 @@ def _aliases(settings: Settings) -> Iterator[Contradiction]:
             message = f"leads back to itself ({' → '.join(loop)}); end it at `provider/model`"
             yield Contradiction(path=path, message=message, depends=tuple(("aliases", step) for step in loop))
             continue
-        yield from _target(path, target, settings)
+        yield from _target(path, target, settings, merges=True)
 
 
 def _loop(name: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
@@ -193,7 +220,16 @@ def _loop(name: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-def _target(path: KeyPath, target: str, settings: Settings) -> Iterator[Contradiction]:
+def _target(path: KeyPath, target: str, settings: Settings, *, merges: bool = False) -> Iterator[Contradiction]:
+    several = meant(target, settings.aliases)
+    if several in settings.merges or several.startswith(MERGE_PREFIX):
+        if several not in settings.merges:
+            message = f'"{target}" lists several models; give them a name in [merges], and write that'
+            yield Contradiction(path=path, message=message)
+        elif not merges:
+            message = f'"{target}" stands for several models at once; only one can serve here'
+            yield Contradiction(path=path, message=message, depends=(("merges", several),))
+        return
     provider, separator, model = target.partition("/")
     if not separator:
         if target not in settings.aliases and target not in settings.virtual:
@@ -232,15 +268,14 @@ def _provider_names(settings: Settings) -> set[str]:
 def _default_model(settings: Settings) -> Iterator[Contradiction]:
     # The default of the default needs no embedded model: without one, a call must name its model.
     if settings.default_model != Settings.model_fields["default_model"].default:
-        yield from _target(("default_model",), settings.default_model, settings)
+        yield from _target(("default_model",), settings.default_model, settings, merges=True)
 
 
 def _routing(settings: Settings) -> Iterator[Contradiction]:
     names = {*_provider_names(settings), *settings.aliases}
-    for name in settings.virtual:
-        if name in names:
-            message = "a provider or an alias has that name; choose another"
-            yield Contradiction(path=("virtual", name), message=message)
+    for name in [one for one in settings.virtual if one in names]:
+        message = "a provider or an alias has that name; choose another"
+        yield Contradiction(path=("virtual", name), message=message)
 
     def unknown(name: str) -> str | None:
         found = next(_target((), name, settings), None)
@@ -251,9 +286,8 @@ def _routing(settings: Settings) -> Iterator[Contradiction]:
             message = f'patterns are not understood; name each model, or write "{EVERY}" for all without a list'
             yield Contradiction(path=("fallbacks", name), message=message)
     depends: tuple[KeyPath, ...] = (("providers",), ("aliases",), ("embedded", "enabled"), ("discovery",))
-    problems = check(
-        virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=lambda name: _meant(name, settings)
-    )
+    canonical = partial(meant, aliases=settings.aliases)
+    problems = check(virtual_models(settings), settings.fallbacks, unknown=unknown, canonical=canonical)
     for path, message in (
         *problems,
         *rule_problems(settings, unknown=unknown),
@@ -272,21 +306,12 @@ def _merges(settings: Settings, names: set[str], unknown: Callable[[str], str | 
 
 def _answers(settings: Settings) -> Iterator[Contradiction]:
     def unknown(name: str) -> str | None:
-        found = None if name in settings.virtual else next(_target((), name, settings), None)
+        found = None if name in settings.virtual else next(_target((), name, settings, merges=True), None)
         return None if found is None else found.message
 
     depends: tuple[KeyPath, ...] = (("providers",), ("aliases",), ("virtual",), ("embedded", "enabled"), ("discovery",))
     for path, message in check_answers(settings.answers, unknown=unknown):
         yield Contradiction(path=path, message=message, depends=depends)
-
-
-def _meant(name: str, settings: Settings) -> str:
-    """Return the model that a name stands for."""
-    seen = {name}
-    while (following := settings.aliases.get(name)) is not None and following not in seen:
-        seen.add(following)
-        name = following
-    return name
 
 
 def _pauses(settings: Settings) -> Iterator[Contradiction]:
@@ -316,7 +341,7 @@ def _models(settings: Settings) -> Iterator[Contradiction]:
             message = "patterns are not understood; name each model, or set it for the provider"
             yield Contradiction(path=path, message=message)
         elif name in settings.aliases:
-            message = f'is an alias; name what it stands for, "{_meant(name, settings)}"'
+            message = f'is an alias; name what it stands for, "{meant(name, settings.aliases)}"'
             yield Contradiction(path=path, message=message, depends=(("aliases", name),))
         elif name not in settings.virtual:
             yield from _target(path, name, settings)
@@ -339,6 +364,7 @@ def _files(settings: Settings) -> Iterator[Contradiction]:
     folders: list[tuple[KeyPath, Path | None]] = [
         (("data_dir",), settings.data_dir),
         (("embedded", "models_dir"), settings.embedded.models_dir),
+        (("audit", "checkpoint_dir"), settings.audit.checkpoint_dir),
     ]
     for path, folder in folders:
         why = _why_no_folder(folder, is_written=path == ("data_dir",)) if folder else None

@@ -14,14 +14,19 @@ from narthex.config.problems import Problem, nearest
 
 PREFIX = "NARTHEX_"
 API_KEYS = "NARTHEX_API_KEYS"
+MASTER_KEY = "NARTHEX_MASTER_KEY"
 OTHER_NAMES: Mapping[str, str] = {
     "NARTHEX_CONFIG": "the configuration file to read",
     API_KEYS: "API keys that clients may present, comma-separated; in place of `keys`",
+    MASTER_KEY: "the master key, under which secrets are sealed; in place of `secrets.master_key`",
     "NARTHEX_URL": "address of the server that `narthex run` and the Python client talk to",
     "NARTHEX_API_KEY": "key that `narthex run` and the Python client present",
+    "NARTHEX_PASSPHRASE": "what an exported workspace is sealed under",
     "NARTHEX_DEBUG": "show tracebacks on the command line",
 }
 """Variables with our prefix that are not options, and what they mean."""
+
+_VALUES = frozenset({API_KEYS, MASTER_KEY})
 
 # Kubernetes describes a service called "narthex" to every pod in these words.
 _KUBERNETES = re.compile(r"NARTHEX_(?:SERVICE_(?:HOST|PORT)(?:_\w+)?|PORT_\d+_(?:TCP|UDP)(?:_\w+)?)")
@@ -62,7 +67,7 @@ def read_environment(environ: Mapping[str, str], *, known: Mapping[str, object])
     problems: list[Problem] = []
     warnings: list[str] = []
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or not environ[name] or (name in OTHER_NAMES and name != API_KEYS):
+        if not name.startswith(PREFIX) or not environ[name] or (name in OTHER_NAMES and name not in _VALUES):
             continue
         outcome = _read(name, environ, known)
         match outcome:
@@ -83,7 +88,7 @@ def _read(name: str, environ: Mapping[str, str], known: Mapping[str, object]) ->
         return Problem(message="not UTF-8 text", origin=origin)
     if name == API_KEYS:
         return _api_keys(text, origin, environ)
-    path = path_of(name, known)
+    path = ("secrets", "master_key") if name == MASTER_KEY else path_of(name, known)
     if path is None:
         return _unknown(name, text, origin)
     return _assign(path, text, origin)

@@ -28,6 +28,15 @@ Unknown = Callable[[str], str | None]
 """Tells why a name leads to no model; None if it leads to one."""
 
 
+def meant(name: str, aliases: Mapping[str, str]) -> str:
+    """Return what a name stands for: an alias is followed to its end."""
+    seen = {name}
+    while (following := aliases.get(name)) is not None and following not in seen:
+        seen.add(following)
+        name = following
+    return name
+
+
 def merge_problems(
     merges: Mapping[str, MergeSettings], *, taken: Collection[str], unknown: Unknown
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:

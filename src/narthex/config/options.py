@@ -21,7 +21,10 @@ ANY_NAME = "*"
 ANY_ITEM = "#"
 """Stands in an option's path for a position in a list."""
 
-_WITH_REFERENCES = ("api_key", "api_keys", "key", "headers", "base_url", "url")
+_WITH_REFERENCES = (
+    *("api_key", "api_keys", "key", "headers", "base_url", "url"),
+    *("client_secret", "master_key", "previous_master_keys"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

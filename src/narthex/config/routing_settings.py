@@ -55,10 +55,20 @@ class BudgetSettings(Section):
 
 
 class PriceSettings(Section):
-    """What a model costs, for strategies that look at it."""
+    """What a model costs: for the ledger, for budgets, and for strategies that look at it."""
 
     input_usd_per_mtok: float = Field(ge=0, le=1e6, description="A million tokens read, in US dollars.")
     output_usd_per_mtok: float = Field(ge=0, le=1e6, description="A million tokens written, in US dollars.")
+    cache_read_usd_per_mtok: float | None = Field(
+        default=None, ge=0, le=1e6, description="A million read from the provider's cache; by default as any others."
+    )
+    cache_write_usd_per_mtok: float | None = Field(
+        default=None, ge=0, le=1e6, description="A million written to the provider's cache; by default as any others."
+    )
+    reasoning_usd_per_mtok: float | None = Field(
+        default=None, ge=0, le=1e6, description="A million tokens of reasoning; by default as any others written."
+    )
+    request_usd: float = Field(default=0.0, ge=0, le=1e6, description="Each call that is answered, in US dollars.")
 
 
 class VirtualSettings(Section):

@@ -7,10 +7,18 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from narthex.config.audit_settings import AuditSettings, RetentionSettings, SecretsSettings
+from narthex.config.cache_settings import CacheSettings
+from narthex.config.cap_settings import CapSettings, MeteringSettings
+from narthex.config.compression_settings import CompressionSettings
+from narthex.config.context_cache_settings import CONTEXT_CACHE_HELP, ContextCacheMode, ContextCacheSettings
+from narthex.config.database_settings import DatabaseSettings
+from narthex.config.http_cache_settings import HttpCacheSettings
 from narthex.config.merge_settings import MergeSettings
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.routing_settings import PriceSettings, RuleSettings, VirtualSettings
 from narthex.config.sections import Name, Seconds, Section
+from narthex.config.sign_in_settings import SignInSettings
 from narthex.config.socket_settings import SocketSettings
 from narthex.config.stores import RedisSettings
 from narthex.config.stream_settings import BytesPerS, StreamSettings, TokensPerS
@@ -175,6 +183,11 @@ class LimitSettings(Section):
     adaptive: bool = Field(
         default=True, description="Whether a limit is learned for a model that says that there are too many calls."
     )
+    follow_headers: bool = Field(
+        default=True,
+        description="Whether calls are held back, or go elsewhere, by what providers tell of their rate limits in the "
+        "headers of answers, before they must refuse.",
+    )
     maximum: int | None = Field(default=None, ge=1, description="Most calls at once to each model; by default any.")
     queue: int = Field(default=1_000, ge=0, description="Calls that may wait for a place at a model; more are refused.")
     queue_timeout_s: Seconds = Field(default=30.0, description="Longest time that a call waits there, in seconds.")
@@ -225,6 +238,11 @@ class ProviderSettings(Section):
         default=True,
         description="Whether it can stream; if not, streams are made here from its whole answers, and marked.",
     )
+    context_cache: ContextCacheMode | None = Field(default=None, description=CONTEXT_CACHE_HELP)
+    prompt_cache_key: bool | None = Field(
+        default=None,
+        description="Whether it takes the field `prompt_cache_key`, which many refuse; by default OpenAI itself does.",
+    )
     max_connections: int = Field(default=1_024, ge=1, description="Connections to it at once.")
     max_concurrency: int | None = Field(
         default=None, ge=1, description="Most calls at once to each of its models, instead of `limits.maximum`."
@@ -247,6 +265,7 @@ class ModelSettings(Section):
     streams: bool | None = Field(
         default=None, description="Whether it can stream, in place of what its provider's `streams` says."
     )
+    context_cache: ContextCacheMode | None = Field(default=None, description=CONTEXT_CACHE_HELP)
 
 
 class EmbeddedSettings(Section):
@@ -305,7 +324,9 @@ class Settings(Section):
         default={}, description='What holds for single models: `[models."openai/gpt-4o"]`, or a virtual model\'s name.'
     )
     aliases: dict[Name, str] = Field(default={}, description='Plain names for models: `fast = "groq/llama-3.3-70b"`.')
-    default_model: str = Field(default="local/smollm2", description="Model or alias used where a call names none.")
+    default_model: str = Field(
+        default="local/smollm2", description="Model, alias or merge used where a call names none."
+    )
     fallbacks: dict[str, tuple[str, ...]] = Field(
         default={}, description='Who serves when a model could not: `"openai/gpt-4o" = ["groq/llama"]`; `"*"` for any.'
     )
@@ -335,6 +356,12 @@ class Settings(Section):
         default=HedgingSettings(), description="When a second model is asked beside one that is unusually late."
     )
     limits: LimitSettings = Field(default=LimitSettings(), description="How many calls a model takes at once.")
+    caps: tuple[CapSettings, ...] = Field(
+        default=(), description="How much keys, models, tags or end users may use in a period."
+    )
+    metering: MeteringSettings = Field(
+        default=MeteringSettings(), description="What holds for limits that several processes share."
+    )
     shedding: SheddingSettings = Field(
         default=SheddingSettings(), description="When calls are refused because this server cannot keep up."
     )
@@ -348,11 +375,36 @@ class Settings(Section):
         default="continue",
         description="What is done about a stream that breaks: a model goes on where it was cut, or begins again.",
     )
+    cache: CacheSettings = Field(default=CacheSettings(), description="Which answers are kept and given again.")
+    context_cache: ContextCacheSettings = Field(
+        default=ContextCacheSettings(), description="What providers are told to keep of prompts."
+    )
     streams: StreamSettings = Field(default=StreamSettings(), description="How answers are streamed, and kept.")
     sockets: SocketSettings = Field(
         default=SocketSettings(), description="WebSockets: how many there may be, and what each may do."
     )
     embedded: EmbeddedSettings = Field(default=EmbeddedSettings(), description="The model inside.")
+    database: DatabaseSettings = Field(
+        default=DatabaseSettings(), description="Where workspaces, keys, the ledger and the audit log are kept."
+    )
+    compression: CompressionSettings = Field(
+        default=CompressionSettings(), description="How what is kept is made smaller."
+    )
+    http_cache: HttpCacheSettings = Field(
+        default=HttpCacheSettings(), description="What clients may keep of what they are told."
+    )
+    secrets: SecretsSettings = Field(
+        default=SecretsSettings(), description="The master key, under which secrets are sealed in the database."
+    )
+    audit: AuditSettings = Field(
+        default=AuditSettings(), description="What is written in the audit log, and where its checkpoints go."
+    )
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="How long what is kept is kept; without a number, for ever."
+    )
+    sign_in: SignInSettings = Field(
+        default=SignInSettings(), description="How people sign in at the dashboard, and for how long."
+    )
     redis: RedisSettings = Field(default=RedisSettings(), description="What several processes share.")
     log: LogSettings = Field(default=LogSettings(), description="What is written down.")
     discovery: DiscoverySettings = Field(

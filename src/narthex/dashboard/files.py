@@ -15,9 +15,25 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from narthex.compression.negotiation import choose
 from narthex.dashboard.missing import MISSING_PAGE
 
-CLIENT_ROUTES = frozenset({"/", "/overview"})
+CLIENT_ROUTES = frozenset(
+    {
+        "/",
+        "/account",
+        "/audit",
+        "/invitation",
+        "/keys",
+        "/ledger",
+        "/limits",
+        "/members",
+        "/overview",
+        "/roles",
+        "/usage",
+        "/workspaces",
+    }
+)
 """Paths that the dashboard's own router draws; the server answers each with the same page."""
 
 CONTENT_SECURITY_POLICY = (
@@ -112,7 +128,7 @@ class DashboardFiles:
 
     async def _send_asset(self, asset: Asset, scope: Scope, send: Send) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        encoding = choose_encoding(headers.get(b"accept-encoding", ""), asset.encodings)
+        encoding = choose(headers.get(b"accept-encoding", ""), asset.encodings)
         body = await self._body(_encoded_path(asset.path, encoding))
         fields = [(b"cache-control", asset.cache_control), (b"etag", body.etag), (b"vary", b"accept-encoding")]
         if matches_etag(headers.get(b"if-none-match", ""), body.etag.decode()):
@@ -151,24 +167,6 @@ def _asset(path: Path, dist: Path, files: set[Path]) -> Asset:
         cache_control=_IMMUTABLE if path.is_relative_to(dist / "assets") else _CHECK_AGAIN,
         encodings=tuple(name for name, suffix in _ENCODINGS if path.with_name(path.name + suffix) in files),
     )
-
-
-def choose_encoding(accepted: str, offered: tuple[str, ...]) -> str | None:
-    """Return the best of the `offered` codings that an `Accept-Encoding` field allows, or none of them.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.accept-encoding
-    """
-    weights = dict(_weighted(item) for item in accepted.split(","))
-    return next((name for name in offered if weights.get(name, weights.get("*", 0.0)) > 0), None)
-
-
-def _weighted(item: str) -> tuple[str, float]:
-    name, _, parameter = item.strip().lower().partition(";")
-    key, _, value = parameter.strip().partition("=")
-    try:
-        return name.strip(), float(value) if key.strip() == "q" else 1.0
-    except ValueError:
-        return name.strip(), 0.0
 
 
 def matches_etag(field: str, etag: str) -> bool:

@@ -37,6 +37,15 @@ class NarthexError(Exception):
 
 
 _Error = TypeVar("_Error", bound=BaseException)
+_Told = TypeVar("_Told", bound=NarthexError)
+
+
+def alike(error: _Told) -> _Told:
+    """Return an error that says the same: each request puts its own ID on its own."""
+    other = type(error).__new__(type(error), *error.args)
+    other.__dict__.update(error.__dict__)
+    other.request_id = None
+    return other
 
 
 def without_frames(error: _Error) -> _Error:

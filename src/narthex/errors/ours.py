@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from narthex.errors.base import NarthexError
 
 
@@ -22,6 +24,88 @@ class BudgetSpent(NarthexError):
     code = "budget_spent"
     status = 429
     type = "rate_limit_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFacts:
+    """Which limit refused a call, and how it stands."""
+
+    id: str
+    subject_kind: str
+    subject: str
+    """Whose use is counted."""
+    measure: str
+    period: str
+    amount: int
+    used: int
+    reserved: int
+    """By calls under way."""
+    resets_at: int | None
+    """When nothing is used any more, in milliseconds of Unix time; None where no time brings that."""
+
+
+class NotCached(NarthexError):
+    """Only an answer from the cache was wanted, and there is none: leave out `only` or `only-if-cached`."""
+
+    code = "not_cached"
+    status = 504
+    type = "invalid_request_error"
+
+
+class LimitExceeded(NarthexError):
+    """A limit of this caller is reached."""
+
+    code = "limit_exceeded"
+    status = 429
+    type = "rate_limit_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        facts: LimitFacts | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Keep which limit it was.
+
+        Args:
+            message: Which limit, whose, how much is used, and when it refills.
+            param: The request field at fault, if one is.
+            facts: The same as fields; None if it is not known.
+            retry_after_s: When as much as was asked for is free, in seconds from now.
+        """
+        super().__init__(message, param=param, retry_after_s=retry_after_s)
+        self.facts = facts
+
+
+class BudgetExceeded(LimitExceeded):
+    """A budget of this caller is spent."""
+
+    code = "budget_exceeded"
+
+
+class LimitsUnreachable(NarthexError):
+    """Limits that several processes share cannot be checked just now; try again in a moment."""
+
+    code = "limits_unreachable"
+    status = 503
+    type = "overloaded_error"
+
+
+class PriceUnknown(NarthexError):
+    """What this model costs is not known, and a limit of money stands on this call."""
+
+    code = "price_unknown"
+    status = 400
+
+
+class LedgerUnavailable(NarthexError):
+    """What this call costs could not be written down, so it was not made; see the log of the server."""
+
+    code = "ledger_unavailable"
+    status = 503
+    type = "overloaded_error"
 
 
 class UnformedAnswer(NarthexError):

@@ -112,6 +112,14 @@ class StreamNotFound(RequestError):
     type = "not_found_error"
 
 
+class RecordingNotFound(RequestError):
+    """No such recording of yours; `GET /v1/recordings` lists those there are."""
+
+    code = "recording_not_found"
+    status = 404
+    type = "not_found_error"
+
+
 class StreamExists(RequestError):
     """This `x-narthex-stream-id` stands for another stream of yours: choose a new one for each call."""
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from narthex.audit.records import Actor
 from narthex.errors import PermissionDenied
+from narthex.tenancy.denials import DENIED, Denial
 from narthex.tenancy.keys import Keyring
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EXPOSED: Final = (
-    b"x-request-id, request-id, x-narthex-model, x-narthex-route, x-narthex-attempts, x-narthex-stream-id, "
-    b"x-narthex-dropped, x-narthex-usage, x-narthex-resumed, idempotent-replayed, retry-after"
+    b"etag, x-request-id, request-id, x-narthex-model, x-narthex-route, x-narthex-attempts, x-narthex-stream-id, "
+    b"x-narthex-dropped, x-narthex-cost, x-narthex-usage, x-narthex-resumed, x-narthex-not-kept, "
+    b"idempotent-replayed, retry-after"
 )
 _MAX_REMEMBERED: Final = 1_024
 
@@ -41,12 +44,14 @@ class Access:
             return
         host = headers.get(b"host", b"")
         if not self._host_known(host):
+            self._deny("host")
             raise PermissionDenied(
                 f"host {host.decode('latin-1')[:100]!r} may not be used here while there are no keys: "
                 "call 127.0.0.1 or localhost, add the name to `server.allowed_hosts`, or configure `keys`"
             )
         origin = headers.get(b"origin")
         if origin is not None and not self._origin_may(origin, host):
+            self._deny("origin")
             raise PermissionDenied(
                 f"pages of {origin.decode('latin-1')[:100]!r} may not call this server: add it to `server.cors_origins`"
             )
@@ -68,6 +73,9 @@ class Access:
             ),
             (b"vary", b"origin"),
         ]
+
+    def _deny(self, why: str) -> None:
+        self._keyring.denials.note(Denial(action=DENIED, actor=Actor("key", ""), details={"why": why}))
 
     def _host_known(self, host: bytes) -> bool:
         known = self._known.get(host)

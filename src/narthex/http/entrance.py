@@ -9,13 +9,17 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from narthex.errors import BodyTooLarge, InternalError, NarthexError, RouteNotFound
+from narthex.errors import BodyTooLarge, CrossSiteRequest, InternalError, NarthexError, RouteNotFound
 from narthex.http.access import Access
+from narthex.http.cookies import check_same_site, guest_of
+from narthex.http.cutting import AnswerCut
+from narthex.http.guards import route_word
 from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
 from narthex.http.surfaces import dialect_of, error_body, error_headers
 from narthex.pipeline.exchange import new_request_id
 from narthex.streams.log import ReaderDropped
+from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Dialect
 
 logger = logging.getLogger(__name__)
@@ -23,8 +27,11 @@ logger = logging.getLogger(__name__)
 _KEYED = ("/v1/", "/api/", "/metrics")
 """Paths that need a key where there are keys; the rest is health, documents and the dashboard's files."""
 
+_SIGN_IN = "/api/auth/"
+"""Paths on which one gets in: they need no key, and see to their callers themselves."""
+
 _PREFLIGHT = (
-    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, authorization"),
     (b"access-control-max-age", b"600"),
 )
@@ -41,7 +48,11 @@ class Entrance:
         self._max_body_bytes = services.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer why not."""
+        """Let a request pass, or answer why not.
+
+        Raises:
+            AnswerCut: The answer has begun, and cannot go on.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,18 +63,42 @@ class Entrance:
             if await self._answered(scope, visit):
                 return
             if scope["path"].startswith(_KEYED):
-                headers = visit.headers
-                presented = headers.get(b"authorization") or headers.get(b"x-api-key")
-                scope["narthex.caller"] = self._keyring.identify(presented)
+                await self._identify(scope, visit.headers)
             await self._app(scope, visit.receive, visit.send)
         except NarthexError as error:
             await visit.refuse(error)
-        except ReaderDropped:
-            # The server ends the connection, without the end of the answer: nobody takes it for whole.
-            return
+        except ReaderDropped as dropped:
+            raise AnswerCut from dropped
         except Exception:  # the edge of the server: a fault here ends this request alone
             logger.exception("request %s broke", visit.request_id)
             await visit.refuse(InternalError())
+
+    async def _identify(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Find out on whose behalf a request is made: of a key, of a session, or of the local user."""
+        presented = headers.get(b"authorization") or headers.get(b"x-api-key")
+        if scope["path"].startswith(_SIGN_IN):
+            scope["narthex.guest"] = guest_of(self._services.reception, scope, headers)
+            return
+        guest = None if presented or b"cookie" not in headers else guest_of(self._services.reception, scope, headers)
+        if guest is not None:
+            self._check_site(scope, headers, guest.caller)
+            scope["narthex.guest"] = guest
+        keyring, route, peer = self._keyring, route_word(scope["path"]), scope["client"]
+        if guest is None:
+            await keyring.look(presented)
+            caller = keyring.admit(presented, route, peer, request_id=scope["narthex.request_id"])
+        else:
+            caller = keyring.let_in(guest.caller, route, peer, request_id=scope["narthex.request_id"])
+        scope["narthex.caller"] = caller
+
+    def _check_site(self, scope: Scope, headers: dict[bytes, bytes], caller: Caller) -> None:
+        try:
+            check_same_site(scope, headers)
+        except CrossSiteRequest as error:
+            target = f"{scope['method']} {scope['path']}"[:200]
+            denial = caller.denial({"why": error.code}, scope["client"], target=target)
+            self._keyring.denials.note(denial)
+            raise
 
     async def _answered(self, scope: Scope, visit: _Visit) -> bool:
         """Answer what needs no route and no key: probes, and questions of browsers."""
@@ -79,7 +114,8 @@ class Entrance:
 
 def _check_path(path: str) -> None:
     # The regular expression of a route ends in `$`, which matches before a last line feed too.
-    if path.endswith("\n"):
+    # No database has a text with a zero in it.
+    if path.endswith("\n") or "\0" in path:
         raise RouteNotFound
 
 
@@ -97,7 +133,7 @@ class _Visit:
         self._access = access
         self._left = max_body_bytes
         self._limit = max_body_bytes
-        self._started = False
+        self._started = self._ended = False
 
     @property
     def request_id(self) -> str:
@@ -129,12 +165,21 @@ class _Visit:
             if self._dialect is Dialect.ANTHROPIC_MESSAGES:
                 headers.append((b"request-id", request_id))
             message = {**message, "headers": [*headers, *self._access.cors(self.headers)]}
+        elif message["type"] == "http.response.body":
+            self._ended = not message.get("more_body", False)
         await self._send(message)
 
     async def refuse(self, error: NarthexError) -> None:
-        """Answer an error; if an answer has begun already, only cut it."""
-        if self._started:
+        """Answer an error; if an answer has begun already, only cut it.
+
+        Raises:
+            AnswerCut: It has.
+        """
+        if self._ended:
+            # The framework tells of a fault once more when it has answered for it.
             return
+        if self._started:
+            raise AnswerCut
         body = error_body(self._dialect, error, self.request_id)
         await self.answer(error.status, body, [(b"content-type", b"application/json"), *error_headers(error)])
 

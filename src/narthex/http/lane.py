@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloaded, RequestTimeout, without_frames
 from narthex.http.access import Access
+from narthex.http.cutting import CuttingProtocol
 from narthex.http.deadlines import Phase, Sweeper
 from narthex.http.heads import KnownHead, known_head, without_offer
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.outflow import Outflow, flow
-from narthex.http.sockets.connection import SocketConnection
+from narthex.http.representations import Representations
 from narthex.http.sockets.door import SocketDoor
 from narthex.http.sockets.handshake import wants_socket
 from narthex.http.surfaces import SURFACES, Surface
@@ -35,6 +36,9 @@ from narthex.pipeline.gateway import Engine
 from narthex.streams.log import ReaderDropped
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect
+
+if TYPE_CHECKING:
+    from narthex.http.sockets.connection import SocketConnection
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class Lane:
     access: Access
     sweeper: Sweeper
     heartbeat: Heartbeat
+    representations: Representations
     sockets: SocketDoor
     max_body_bytes: int
     max_header_bytes: int
@@ -84,7 +89,7 @@ class _LaneCycle:
         self.disconnected = False
 
 
-class LaneProtocol(HttpToolsProtocol):
+class LaneProtocol(CuttingProtocol):
     """One connection of a client."""
 
     lane: ClassVar[Lane]
@@ -97,33 +102,30 @@ class LaneProtocol(HttpToolsProtocol):
         """Take the connection under watch."""
         super().connection_made(transport)
         self.url = b""
-        self.phase = _HEAD
-        self.since = self.lane.sweeper.now
+        self.phase, self.since = _HEAD, self.lane.sweeper.now
         self.stalled_since: float | None = None
         self._head_bytes = self._body_bytes = self._new_heads = 0
         self._surface: Surface | None = None
         self._lane_cycle = _LaneCycle()
-        self._serving: asyncio.Task[None] | None = None
+        self.serving: asyncio.Task[None] | None = None
         self.outflow: Outflow | None = None
         self._known: KnownHead | None = None
-        self._offered = False
+        self._offered = self._in_head = False
         if len(self.connections) > self.lane.max_connections:
             self._refuse(Overloaded("too many connections; try again in a moment", retry_after_s=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what was being answered: nobody is there to read it."""
-        if self._serving is not None:
-            self._serving.cancel()
+        if self.serving is not None:
+            self.serving.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take in what came: a request with a head that is known, or bytes for the parser."""
         known = self._known
-        if known is not None and self.phase is _IDLE:
-            body = known.body_of(data)
-            if body is not None:
-                self._again(known, body)
-                return
+        if known is not None and self.phase is _IDLE and (body := known.body_of(data)) is not None:
+            self._again(known, body)
+            return
         self._parse(data)
 
     def _parse(self, data: bytes) -> None:
@@ -134,7 +136,7 @@ class LaneProtocol(HttpToolsProtocol):
             self.since = self.lane.sweeper.now
             self._head_bytes = 0
         begins = phase is _HEAD and not self._head_bytes
-        if phase is _HEAD:
+        if phase is _HEAD or self._in_head:
             self._head_bytes += len(data)
         elif phase is _CLOSING:
             return
@@ -146,16 +148,18 @@ class LaneProtocol(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause if isinstance(cause, NarthexError) else InvalidRequest(f"this is not HTTP/1.1: {error}"))
         else:
-            if self.phase is _HEAD and self._head_bytes > self.lane.max_header_bytes:
+            if (self._in_head or self.phase is _HEAD) and self._head_bytes > self.lane.max_header_bytes:
                 self._refuse(InvalidRequest(f"the request head is larger than {self.lane.max_header_bytes} bytes"))
-            elif begins and self._serving is not None:
+            elif begins and self.serving is not None:
                 self._learn(data)
 
-    def _take_offer(self, rest: bytes) -> None:
+    def _take_offer(self, rest: bytes, *, looked: bool = False) -> None:
         """Go on as a WebSocket, where that is meant and there is one; have no part in the connection any more then."""
         try:
             if not self._offered:
                 raise InvalidRequest("this server is no proxy")
+            if not looked and _waits(self, lambda: self._take_offer(rest, looked=True)):
+                return
             socket = _open_socket(self, head_bytes=self._head_bytes - len(rest))
         except NarthexError as error:
             self._offered = False
@@ -210,6 +214,7 @@ class LaneProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._surface = None
+        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
@@ -218,6 +223,7 @@ class LaneProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
+        self._in_head = False
         self._offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
         if self._offered:
             return
@@ -239,8 +245,8 @@ class LaneProtocol(HttpToolsProtocol):
         headers = dict(self.headers)
         if b"origin" in headers or b"upgrade" in headers or surface.dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
             self._ordinary()
-            return
-        self._begin(surface, headers)
+        else:
+            self._begin(surface, headers)
 
     def on_body(self, body: bytes) -> None:
         """Collect the body, within its limit."""
@@ -280,7 +286,7 @@ class LaneProtocol(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
         elif self.phase is _SERVING:
-            self.phase = _IDLE
+            self.phase = _HEAD if self._in_head else _IDLE
             self.since = self.lane.sweeper.now
 
     def _ordinary(self) -> None:
@@ -299,10 +305,8 @@ class LaneProtocol(HttpToolsProtocol):
             raise _too_large(self.lane.max_body_bytes)
         if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._surface = surface
-        self._lane_headers = headers
-        self._parts = []
-        self._body_bytes = 0
+        self._surface, self._lane_headers = surface, headers
+        self._parts, self._body_bytes = [], 0
         self._enter(keep_alive=self.parser.should_keep_alive())
 
     def _enter(self, *, keep_alive: bool) -> None:
@@ -334,21 +338,22 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _start(self, surface: Surface, body: bytes, headers: Mapping[bytes, bytes]) -> None:
         self.phase = _SERVING
-        exchange = Exchange(surface.dialect, body, headers, surface.operation)
-        self._serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
+        exchange = Exchange(surface.dialect, body, headers, surface.operation, peer=self.client)
+        self.serving = task = self.loop.create_task(self._serve(exchange, self._lane_cycle))
         self.tasks.add(task)
 
     async def _serve(self, exchange: Exchange, cycle: _LaneCycle) -> None:
         try:
             try:
                 answer = await self.lane.engine.handle(exchange)
-                if answer.whole:
+                if answer.whole and len(answer.body) >= self.lane.representations.answers_bytes:
+                    await _large(self, exchange, cycle, answer.body)
+                elif answer.whole:
                     self.transport.write(whole_answer(exchange, _common(self, cycle), answer.body))
                 else:
                     await _stream(self, exchange, cycle, answer)
             except NarthexError as error:
-                self.transport.write(error_answer(exchange.dialect, error, exchange.id, _common(self, cycle)))
-                without_frames(error)
+                _tell(self, exchange, cycle, error)
         except asyncio.CancelledError:
             self.transport.close()
             raise
@@ -357,8 +362,8 @@ class LaneProtocol(HttpToolsProtocol):
             self.transport.close()
         finally:
             # A callback of the task would do the same, at the price of another turn of the loop per request.
-            self.tasks.discard(cast("asyncio.Task[None]", self._serving))
-            self._serving = None
+            self.tasks.discard(cast("asyncio.Task[None]", self.serving))
+            self.serving = None
         cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
@@ -386,6 +391,18 @@ class LaneProtocol(HttpToolsProtocol):
             self.transport.write_eof()
 
 
+def _tell(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, error: NarthexError) -> None:
+    """Write why there is no answer."""
+    common = _common(connection, cycle)
+    connection.transport.write(error_answer(exchange.dialect, without_frames(error), exchange.id, common))
+
+
+async def _large(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, body: bytes) -> None:
+    """Write a whole answer in the coding that its caller asks for."""
+    written, lines = await connection.lane.representations.answer(body, exchange.headers)
+    connection.transport.write(whole_answer(exchange, _common(connection, cycle), written, lines))
+
+
 async def _stream(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
     """Write frames as they come, to the end of the answer or to the error that it ends with."""
     head = stream_head(exchange, _common(connection, cycle))
@@ -403,14 +420,41 @@ async def _stream(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycl
         connection.outflow = None
 
 
+def _asks_socket(connection: LaneProtocol) -> bool:
+    cycle, parser = cast("RequestResponseCycle | None", connection.cycle), connection.parser
+    return (
+        connection.lane.sockets.knows(connection.url)
+        and wants_socket(parser.get_method(), parser.get_http_version(), connection.headers)
+        and (cycle is None or cycle.response_complete)
+    )
+
+
+def _waits(connection: LaneProtocol, then: Callable[[], None]) -> bool:
+    """Look first, where a socket is asked for with a key that another process may have made just now."""
+    key = connection.lane.sockets.unknown(connection.url, connection.headers) if _asks_socket(connection) else None
+    if key is None:
+        return False
+    connection.phase = _SERVING
+    connection.serving = task = connection.loop.create_task(_look(connection, key, then))
+    connection.tasks.add(task)
+    task.add_done_callback(connection.tasks.discard)
+    return True
+
+
+async def _look(connection: LaneProtocol, key: bytes, then: Callable[[], None]) -> None:
+    connection.transport.pause_reading()
+    await connection.lane.sockets.keyring.look(key)
+    connection.serving = None
+    if not connection.transport.is_closing():
+        connection.transport.resume_reading()
+        connection.phase = _HEAD
+        then()
+
+
 def _open_socket(connection: LaneProtocol, *, head_bytes: int) -> SocketConnection | None:
     """Hand a connection over to the socket that its request asks for; None if it asks for none that there is."""
-    lane, parser, cycle = connection.lane, connection.parser, cast("RequestResponseCycle | None", connection.cycle)
-    if (
-        not lane.sockets.knows(connection.url)
-        or not wants_socket(parser.get_method(), parser.get_http_version(), connection.headers)
-        or (cycle is not None and not cycle.response_complete)
-    ):
+    lane = connection.lane
+    if not _asks_socket(connection):
         return None
     if head_bytes > lane.max_header_bytes:
         raise InvalidRequest(f"the request head is larger than {lane.max_header_bytes} bytes")

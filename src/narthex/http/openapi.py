@@ -8,42 +8,30 @@ from typing import Final, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from narthex.http.audit_documents import AUDIT
+from narthex.http.cache_schemas import CACHE
+from narthex.http.caching_documents import tell_of_tags
+from narthex.http.control_schemas import CONTROL
+from narthex.http.cookies import SESSION
+from narthex.http.database_schemas import DATABASE
+from narthex.http.limit_schemas import LIMITS
+from narthex.http.operations import ANSWER_HEADERS as _ANSWER_HEADERS
+from narthex.http.operations import answers as _answers
+from narthex.http.operations import get as _get
+from narthex.http.operations import json_body as _json
+from narthex.http.operations import query as _query
 from narthex.http.pages import MAX_ITEMS
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
 from narthex.http.schemas import COUNT, NUMBER, SCHEMAS, TEXT, Json, one_of, ref
+from narthex.http.sign_in_schemas import SIGN_IN
 from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STATUSES, STREAMS
 from narthex.http.system_schemas import SYSTEM
+from narthex.http.usage_schemas import USAGE
 from narthex.resilience.idempotency import MAX_KEY_CHARACTERS
 from narthex.tenancy.keys import Keyring
 
-_ERRORS: Final[Mapping[int, str]] = {
-    400: "The request cannot be served as it stands.",
-    401: "No valid API key.",
-    403: "This caller may not do that.",
-    404: "No such model, or no such thing is kept for this caller.",
-    408: "The request was not sent to its end in time.",
-    409: "The idempotency key stands for another request, or its answer was too large to be kept.",
-    410: "It was kept, and is no more.",
-    413: "The body is too large.",
-    426: "Sockets are opened here, and this request offers no upgrade.",
-    429: "A rate limit is reached.",
-    500: "A fault of this server.",
-    502: "The provider failed.",
-    503: "This server or the model is not available at the moment.",
-    504: "The provider did not answer in time.",
-}
-
-_SELDOM: Final = frozenset({410, 426})
-"""Of few routes."""
-
-_REQUEST_ID: Final[Json] = {
-    "description": "Under which the server's log has the request.",
-    "required": True,
-    "schema": TEXT,
-}
-_ANSWER_HEADERS: Final[Json] = {"x-request-id": _REQUEST_ID}
 _MODEL_HEADERS: Final[Json] = {
     **_ANSWER_HEADERS,
     "x-narthex-model": {"description": "`provider/model` that answered.", "required": True, "schema": TEXT},
@@ -55,6 +43,10 @@ _MODEL_HEADERS: Final[Json] = {
         "schema": {"const": "estimated"},
     },
     "x-narthex-stream-id": {"description": "Where the answer is kept: `/v1/streams/{id}`.", "schema": TEXT},
+    "x-narthex-not-kept": {
+        "description": "What there is no room for to keep this answer, as it would have been.",
+        "schema": {"const": "storage_bytes"},
+    },
     "x-narthex-resumed": {
         "description": "`true` where a kept answer is read on.",
         "schema": {"const": "true"},
@@ -90,28 +82,6 @@ _KEEPING: Final[tuple[Json, ...]] = (
         "schema": {"enum": ["on", "off"]},
     },
 )
-_ERROR_HEADERS: Final[Json] = {
-    **_ANSWER_HEADERS,
-    "retry-after": {"description": "Seconds after which trying again makes sense.", "schema": COUNT},
-}
-
-
-def _answers(
-    content: Json,
-    description: str,
-    *,
-    headers: Json = _ANSWER_HEADERS,
-    error: str = "Error",
-    errors: tuple[int, ...] | None = None,
-) -> Json:
-    answers: dict[object, object] = {200: {"description": description, "headers": headers, "content": content}}
-    for status in (one for one in _ERRORS if one not in _SELDOM) if errors is None else errors:
-        answers[status] = {"description": _ERRORS[status], "headers": _ERROR_HEADERS, "content": _json(error)}
-    return cast("Json", answers)
-
-
-def _json(name: str) -> Json:
-    return {"application/json": {"schema": ref(name)}}
 
 
 def _json_or_stream(name: str) -> Json:
@@ -140,17 +110,6 @@ def _post(
             content, "The answer.", headers=headers, error="AnthropicError" if tag == "Anthropic" else "Error"
         ),
     }
-
-
-def _get(content: Json, *, tag: str, summary: str, errors: tuple[int, ...] = (401, 403), public: bool = False) -> Json:
-    described: Json = {"tags": [tag], "summary": summary}
-    described["responses"] = _answers(content, "The answer.", errors=errors)
-    # Without a key, whatever is configured.
-    return {**described, "openapi_extra": {"security": []}} if public else described
-
-
-def _query(name: str, schema: Json, description: str) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _socket(summary: str) -> Json:
@@ -275,6 +234,7 @@ cast("Json", READYZ["responses"])[503] = {  # type: ignore[index]  # numbers, as
 }
 METRICS: Final = _get({"text/plain": {"schema": TEXT}}, tag="System", summary="Metrics in Prometheus's text format")
 STATUS: Final = _get(_json("SystemStatus"), tag="System", summary="The state of the server and its providers")
+LIST_QUERIES: Final = _get(_json("SlowQueries"), tag="System", summary="Statements of the database that take long")
 LIST_BREAKERS: Final = _get(_json("Breakers"), tag="Native", summary="How the breakers of models and providers stand")
 SET_BREAKER: Final[Json] = {
     "tags": ["Native"],
@@ -297,8 +257,10 @@ EXPLAIN: Final[Json] = {
     },
     "responses": _answers(_json("RouteExplanation"), "The decision.", errors=(400, 401, 403)),
 }
-LIST_LIMITS: Final = _get(
-    _json("Limits"), tag="Native", summary="How many calls models take at once, who waits, and whom this server refuses"
+LIST_CONCURRENCY: Final = _get(
+    _json("Concurrencies"),
+    tag="Native",
+    summary="How many calls models take at once, who waits, and whom this server refuses",
 )
 LIST_PROVIDER_KEYS: Final = _get(
     _json("ProviderKeys"), tag="Native", summary="How the keys stand that this server shows to providers"
@@ -431,16 +393,36 @@ def install(app: FastAPI, keyring: Keyring) -> None:
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
 
 
+_SCHEMAS: Final[Json] = {
+    **SCHEMAS,
+    **RESPONSES,
+    **SYSTEM,
+    **DATABASE,
+    **ROUTING,
+    **STREAMS,
+    **SOCKETS,
+    **CONTROL,
+    **USAGE,
+    **AUDIT,
+    **LIMITS,
+    **CACHE,
+    **SIGN_IN,
+}
+"""Of everything that is taken and told, by their names."""
+
+
 def _document(app: FastAPI, *, required: bool) -> Json:
     document: Json = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    tell_of_tags(document)
     document["components"] = {
-        "schemas": {**SCHEMAS, **RESPONSES, **SYSTEM, **ROUTING, **STREAMS, **SOCKETS},
+        "schemas": _SCHEMAS,
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            "session": {"type": "apiKey", "in": "cookie", "name": SESSION},
         },
     }
-    document["security"] = [{"bearer": []}, {"key": []}] if required else [{}]
+    document["security"] = [{"bearer": []}, {"key": []}, {"session": []}] if required else [{}]
     for operations in cast("dict[str, dict[str, dict[str, Json]]]", document["paths"]).values():
         for operation in operations.values():
             # FastAPI's own answer to parameters that do not fit: ours are texts, which always do.

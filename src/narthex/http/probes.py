@@ -19,6 +19,8 @@ def probe(path: str, services: Services) -> tuple[int, bytes]:
         case "/health":
             return 200, msgspec.json.encode({"status": state, "version": services.version})
         case "/readyz":
-            return 503 if stopping else 200, msgspec.json.encode({"status": state})
+            # Without the database it goes on with the keys it knows: no reason to send nobody here any more.
+            database = services.office.state
+            return 503 if stopping else 200, msgspec.json.encode({"status": state, "database": database})
         case _:
             return 200, msgspec.json.encode({"status": "ok"})

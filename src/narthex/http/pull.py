@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Final, cast
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from narthex.errors import NarthexError
 from narthex.http.heartbeat import COMMENT, Heartbeat, sign_of_life
@@ -15,6 +18,8 @@ from narthex.streams.stream import Stream
 from narthex.streams.throttle import Pace, paced
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event
+
+STREAM_HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
 
 class Pull:
@@ -82,7 +87,11 @@ class Pull:
                 yield self._last_words(self._answer.error)
         finally:
             heartbeat.discard(self)
-            self._reader.leave()
+            self.leave()
+
+    def leave(self) -> None:
+        """Follow no longer."""
+        self._reader.leave()
 
     def _take(self) -> bytes:
         frames, encode = self._reader.take(), self._encode
@@ -107,6 +116,31 @@ class Pull:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class EventStream(StreamingResponse):
+    """Events on their way to a caller, who may have left before the first of them was asked for."""
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], *, leave: Callable[[], object], headers: Mapping[str, str]
+    ) -> None:
+        """Take the events.
+
+        Args:
+            pieces: Them.
+            leave: Ends the following of what they come from; called at the end, whether or not one was asked for.
+            headers: Of the answer.
+        """
+        super().__init__(pieces, media_type="text/event-stream", headers={**headers, **STREAM_HEADERS})
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # A generator that was never begun ends nothing.
+            self._leave()
 
 
 def pull(exchange: Exchange, answer: Stream, *, encode: Callable[[Event], bytes] | None, last_words: LastWords) -> Pull:

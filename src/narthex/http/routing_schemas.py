@@ -8,6 +8,7 @@ from typing import Final
 from narthex.http.schemas import COUNT, FLAG, NUMBER, TEXT, Json, complete, listed, nullable, one_of, record, ref, said
 from narthex.pipeline.explain import AT_PATTERN, MAX_TOKENS, TAG_PATTERN
 from narthex.routing.facts import MAX_TAG_CHARACTERS, MAX_TAGS
+from narthex.types.merging import MERGE_MODES
 from narthex.types.priorities import PRIORITIES
 
 _PRIORITY: Final[Json] = one_of(*PRIORITIES)
@@ -42,10 +43,32 @@ _BREAKERS: Final[Mapping[str, Json]] = {
             "opened": said(COUNT, "How often it has opened by itself since the start."),
         }
     ),
-    "Limits": complete({"object": {"const": "list"}, "data": listed(ref("Limit")), "shedding": ref("Shedding")}),
-    "Limit": complete(
+    "Concurrencies": complete(
         {
-            "object": {"const": "limit"},
+            "object": {"const": "list"},
+            "data": listed(ref("Concurrency")),
+            "shedding": ref("Shedding"),
+            "allowances": said(listed(ref("Allowance")), "What providers still allow, of models that tell it."),
+        }
+    ),
+    "Allowance": complete(
+        {
+            "object": {"const": "allowance"},
+            "name": said(TEXT, "`provider/model`."),
+            "requests_limit": nullable(COUNT),
+            "requests_left": said(nullable(COUNT), "Requests left, those under way taken off; null if not told."),
+            "requests_reset_s": nullable(NUMBER),
+            "tokens_limit": nullable(COUNT),
+            "tokens_left": nullable(COUNT),
+            "tokens_reset_s": nullable(NUMBER),
+            "windowed": said(FLAG, "Whether nothing comes in before all of it does."),
+            "held": said(COUNT, "Calls that waited for it."),
+            "passed_on": said(COUNT, "Calls that went elsewhere, or were told when to come back."),
+        }
+    ),
+    "Concurrency": complete(
+        {
+            "object": {"const": "concurrency"},
             "name": said(TEXT, "`provider/model`."),
             "limit": said(nullable(COUNT), "Calls at once; null where there is no limit."),
             "learned": said(FLAG, "Whether the provider taught it, and not the configuration alone."),
@@ -91,16 +114,20 @@ _DECISIONS: Final[Mapping[str, Json]] = {
         {
             "object": {"const": "route"},
             "asked": TEXT,
-            "target": said(TEXT, "The model or virtual model that it is sent to."),
+            "target": said(TEXT, "The model, virtual model or merge that it is sent to."),
             "rule": said(nullable(TEXT), "The rule that counts."),
             "percentage": said(NUMBER, "The part of the rule's calls that goes there."),
             "strategy": said(nullable(TEXT), "How the virtual model shares its calls."),
             "shadow": said(nullable(TEXT), "Who gets a copy."),
             "candidates": said(listed(ref("RouteCandidate")), "Who serves first, and who is next in line."),
             "draining": said(listed(TEXT), "Members of the virtual models in line that get no calls."),
-            "model": said(nullable(TEXT), "Who would serve; null if nobody is there."),
+            "model": said(
+                nullable(TEXT), "Who would serve, `narthex/merge` for several; null if nobody is there, or may."
+            ),
+            "refused": said(nullable(TEXT), "Why the call would be refused, as its caller would be told."),
             "header": said(nullable(TEXT), "What `x-narthex-route` would say."),
             "rules": said(listed(ref("RouteVerdict")), "Every rule, in order."),
+            "merge": said(nullable(ref("RouteMerge")), "Who is asked where a name stands for several models."),
             "facts": complete(
                 {
                     "model": TEXT,
@@ -118,6 +145,13 @@ _DECISIONS: Final[Mapping[str, Json]] = {
             "text": said(TEXT, "All of it, for people."),
         }
     ),
+    "RouteMerge": complete(
+        {
+            "mode": said(one_of(*MERGE_MODES), "How their answers are made one, unless the call says otherwise."),
+            "members": said(listed(ref("RouteExplanation")), "Where the call to each would go."),
+            "judge": said(nullable(ref("RouteExplanation")), "Who chooses the best."),
+        }
+    ),
     "RouteCandidate": complete(
         {
             "model": TEXT,
@@ -126,6 +160,7 @@ _DECISIONS: Final[Mapping[str, Json]] = {
             "fallback": FLAG,
             "known": said(FLAG, "Whether a provider has it."),
             "breaker": nullable(one_of("closed", "open", "half_open", "forced_open", "forced_closed")),
+            "permitted": said(FLAG, "Whether the caller's key and workspace allow it."),
             "available": said(FLAG, "Whether a call would be sent to it now."),
         }
     ),

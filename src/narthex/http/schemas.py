@@ -84,6 +84,23 @@ MODEL: Final[Json] = {
 STREAM: Final[Json] = {**nullable(FLAG), "default": False, "description": "Whether the answer comes as it is made."}
 _CACHE: Final[Json] = nullable(record({"type": {"const": "ephemeral"}, "ttl": nullable(one_of("5m", "1h"))}))
 
+_LIMIT_FACTS: Final[Json] = {
+    **complete(
+        {
+            "id": TEXT,
+            "subject_kind": TEXT,
+            "subject": said(TEXT, "Whose use is counted."),
+            "measure": TEXT,
+            "period": TEXT,
+            "amount": COUNT,
+            "used": COUNT,
+            "reserved": said(COUNT, "By calls under way."),
+            "resets_at": said(nullable(COUNT), "Unix time in milliseconds; null where no time brings that."),
+        }
+    ),
+    "description": "The limit that refused, with `limit_exceeded` and `budget_exceeded`.",
+}
+
 _ERRORS: Final[Mapping[str, Json]] = {
     "Error": complete(
         {
@@ -94,7 +111,9 @@ _ERRORS: Final[Mapping[str, Json]] = {
                     "param": nullable(TEXT),
                     "code": TEXT,
                     "request_id": TEXT,
-                }
+                    "limit": _LIMIT_FACTS,
+                },
+                ("limit",),
             )
         }
     ),
@@ -105,7 +124,7 @@ _ERRORS: Final[Mapping[str, Json]] = {
                 {
                     "type": TEXT,
                     "message": TEXT,
-                    "details": complete({"error_code": TEXT, "param": TEXT}, ("param",)),
+                    "details": complete({"error_code": TEXT, "param": TEXT, "limit": _LIMIT_FACTS}, ("param", "limit")),
                 }
             ),
             "request_id": TEXT,
@@ -148,10 +167,21 @@ _OPENAI_PARTS: Final[Mapping[str, Json]] = {
     ),
 }
 
+_REASONING_DETAIL: Final[Json] = record(
+    {
+        "type": TEXT,
+        **dict.fromkeys(("text", "summary", "data", "signature"), nullable(TEXT)),
+        "index": nullable({"type": "integer"}),
+    }
+)
+"""As OpenRouter writes what a model thought."""
 _ANY_MESSAGE: Final[Json] = {
     **dict.fromkeys(("name", "refusal", "reasoning", "reasoning_content"), nullable(TEXT)),
     "audio": nullable(OBJECT),
     "tool_calls": nullable(listed(ref("ToolCall"))),
+    "cache_control": _CACHE,
+    "function_call": nullable(record({"name": TEXT, "arguments": said(TEXT, "JSON.")}, ("name",))),
+    "reasoning_details": nullable(listed(_REASONING_DETAIL)),
 }
 """What is read of a message where it stands, whatever its role."""
 _OPENAI_MESSAGES: Final[Mapping[str, Json]] = {
@@ -185,11 +215,9 @@ _OPENAI: Final[Mapping[str, Json]] = {
                 {"name": TEXT, "description": nullable(TEXT), "parameters": nullable(OBJECT)}, ("name",)
             ),
         },
-        ("type", "function"),
+        ("function",),
     ),
-    "NamedTool": record(
-        {"type": {"const": "function"}, "function": record({"name": TEXT}, ("name",))}, ("type", "function")
-    ),
+    "NamedTool": record({"type": {"const": "function"}, "function": record({"name": TEXT}, ("name",))}, ("function",)),
     "ResponseFormat": {
         "anyOf": [
             record({"type": one_of("text", "json_object")}, ("type",)),

@@ -14,12 +14,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from narthex.config.settings import ServerSettings
+from narthex.errors import NarthexError
 from narthex.http.deadlines import Limits, Sweeper
 from narthex.http.entrance import Entrance
 from narthex.http.lane import Lane, LaneProtocol
 from narthex.http.late import LateApp
 from narthex.http.services import Services
 from narthex.http.sockets.door import SocketDoor
+from narthex.http.sockets.places import load as load_sockets
 from narthex.http.sockets.places import socket_routes
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Server(uvicorn.Server):
         self._sockets.clock = lambda: lane.sweeper.now
         self._on_ready = on_ready
         self._on_stop = on_stop
+        self._watching: list[asyncio.Future[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -79,19 +82,24 @@ class Server(uvicorn.Server):
         gc.set_threshold(50_000, 20, 50)
         self._on_ready()
 
+    async def stop_for(self, reason: Awaitable[NarthexError]) -> NarthexError:
+        """Wait for a reason to stop, do so, and return it."""
+        why = await reason
+        self.should_exit = True
+        return why
+
     async def main_loop(self) -> None:
         """Serve until told to stop."""
-        tasks = [
+        self._watching = [
             asyncio.ensure_future(self._lane.sweeper.run(self.server_state.connections)),
             asyncio.ensure_future(self._lane.heartbeat.run()),
             asyncio.ensure_future(self._prepare()),
         ]
         try:
             await super().main_loop()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        except BaseException:
+            await self._look_away()
+            raise
 
     async def _prepare(self) -> None:
         """Make the application that was left for later, then set aside all that lives as long as the process."""
@@ -103,11 +111,21 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
 
+    async def _look_away(self) -> None:
+        """Watch the connections no longer."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop: nothing new is let in, what runs may end."""
         began = time.monotonic()
         self._on_stop()
-        await super().shutdown(sockets)
+        try:
+            # Clients that are slow, or gone, are watched to the last: the stop is not to wait for them.
+            await super().shutdown(sockets)
+        finally:
+            await self._look_away()
         # Sockets with calls that did not end in time are told why, too.
         self._sockets.close_all()
         await asyncio.sleep(0)
@@ -145,6 +163,7 @@ def _lane(services: Services, settings: ServerSettings) -> Lane:
         hub=services.sockets,
         access=services.access,
         keyring=services.keyring,
+        reception=services.reception,
         doorkeeper=services.doorkeeper,
         routes=socket_routes(services),
     )
@@ -153,6 +172,7 @@ def _lane(services: Services, settings: ServerSettings) -> Lane:
         access=services.access,
         sweeper=Sweeper(_limits(settings)),
         heartbeat=services.heartbeat,
+        representations=services.representations,
         sockets=sockets,
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
@@ -161,9 +181,10 @@ def _lane(services: Services, settings: ServerSettings) -> Lane:
 
 
 def _routes(services: Services) -> ASGIApp:
-    from narthex.http.app import build_routes  # noqa: PLC0415 - see `LateApp`
+    from narthex.http.app import represented_routes  # noqa: PLC0415 - see `LateApp`
 
-    return build_routes(services)
+    load_sockets()
+    return represented_routes(services)
 
 
 def _limits(settings: ServerSettings) -> Limits:

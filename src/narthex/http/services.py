@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -12,14 +13,16 @@ from narthex import __version__
 from narthex.config.settings import Settings
 from narthex.http.access import Access
 from narthex.http.heartbeat import Heartbeat
+from narthex.http.representations import Representations
 from narthex.http.sockets.hub import SocketHub
+from narthex.ledger.limits.in_force import InForce
 from narthex.pipeline.background import Background
+from narthex.pipeline.cache_desk import CacheDesk
 from narthex.pipeline.explain import Explainer
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.generate import Generator
 from narthex.pipeline.playback import Player
 from narthex.pipeline.registry import Registry
-from narthex.pipeline.shared_state import SharedState
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.pace import SetPace
 from narthex.providers.catalog import Catalog
@@ -27,8 +30,15 @@ from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.places import Places
 from narthex.resilience.shedding import Shedder
 from narthex.routing.router import Router
+from narthex.stores.database import Database
 from narthex.telemetry.metrics import Metrics
+from narthex.tenancy.auditing import AuditNotes
 from narthex.tenancy.keys import Keyring
+from narthex.tenancy.office import Office
+from narthex.tenancy.sign_in.reception import Reception
+
+if TYPE_CHECKING:
+    from narthex.pipeline.shared_state import SharedState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +46,22 @@ class Services:
     """The parts of a running house."""
 
     engine: Engine
-    generator: Generator
     catalog: Catalog
-    keyring: Keyring
     access: Access
     doorkeeper: Doorkeeper
     metrics: Metrics
-    breakers: BreakerBoard
     places: Places
-    shedder: Shedder
     router: Router
     heartbeat: Heartbeat
+    representations: Representations
     pace: SetPace
     background: Background
     explainer: Explainer
     sockets: SocketHub
     player: Player
+    office: Office
+    limits: InForce
+    cache: CacheDesk
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
     """Ask the providers for their models again, if that was not done lately."""
@@ -63,6 +73,42 @@ class Services:
     settings: Settings
     """As they were at the start."""
     version: str = __version__
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys that open this server."""
+        return self.office.directory.keyring
+
+    @property
+    def generator(self) -> Generator:
+        """What makes text, JSON or XML of a prompt."""
+        return Generator(self.engine)
+
+    @property
+    def breakers(self) -> BreakerBoard:
+        """The breakers of models and providers."""
+        return self.explainer.board
+
+    @property
+    def shedder(self) -> Shedder:
+        """Says whom this server takes while it has much to do."""
+        return self.doorkeeper.shedder
+
+    @property
+    def reception(self) -> Reception:
+        """Who is signed in."""
+        reception = self.office.reception
+        assert reception is not None, "it is opened with the office"
+        return reception
+
+    @property
+    def audit(self) -> AuditNotes:
+        """Where it is written what was done."""
+        return self.office.audit
+
+    def database(self) -> Database | None:
+        """Return the database, once it is open."""
+        return self.office.opened
 
     @property
     def registry(self) -> Registry:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from narthex.errors import AnswerNotKept, IdempotencyConflict, NarthexError
+from narthex.errors import AnswerNotKept, IdempotencyConflict, LimitExceeded, NarthexError
 from narthex.pipeline.writing import error_body, error_frames
 from narthex.types.dialects import Dialect, Operation
 
@@ -50,6 +50,9 @@ def error_headers(error: NarthexError) -> list[tuple[bytes, bytes]]:
     """Return the headers that say what was tried, and whether and when trying again makes sense."""
     told = [] if error.attempts is None else [(b"x-narthex-attempts", error.attempts.encode())]
     if isinstance(error, IdempotencyConflict | AnswerNotKept):
+        told.append(_NEVER_AGAIN)
+    if isinstance(error, LimitExceeded) and error.retry_after_s is None:
+        # No time brings what this call asks for.
         told.append(_NEVER_AGAIN)
     if error.retry_after_s is None:
         return told

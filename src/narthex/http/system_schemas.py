@@ -19,8 +19,14 @@ _KEY: Final[Json] = {
     "ends": said(TEXT, "Its last four characters; empty for a short one."),
 }
 
+_STATE: Final[Json] = said(
+    one_of("opening", "up", "down"), "The database; while it is down, keys that are known go on to be served."
+)
+
 SYSTEM: Final[Mapping[str, Json]] = {
-    "Probe": complete({"status": one_of("ok", "stopping"), "version": TEXT}, ("version",)),
+    "Probe": complete(
+        {"status": one_of("ok", "stopping"), "version": TEXT, "database": _STATE}, ("version", "database")
+    ),
     "SystemStatus": complete(
         {
             "object": {"const": "system.status"},
@@ -39,6 +45,7 @@ SYSTEM: Final[Mapping[str, Json]] = {
             "requests": complete({"active": COUNT, "total": COUNT, "failed": COUNT}),
             "tokens": complete({"input": COUNT, "output": COUNT}),
             "providers": listed(ref("ProviderStatus")),
+            "database": complete({"status": _STATE, "detail": said(TEXT, "What is wrong.")}),
             "redis": said(nullable(ref("RedisStatus")), "null where none is configured."),
             "embedded": complete(
                 {

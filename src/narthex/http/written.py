@@ -36,9 +36,9 @@ class CommonLines:
         return self._lines if keep_alive else self._lines + b"connection: close\r\n"
 
 
-def whole_answer(exchange: Exchange, common: bytes, body: bytes) -> bytes:
-    """Return a whole answer; `common` are the header lines of every answer."""
-    return _JSON % (common, exchange.id.encode(), _told(exchange), len(body), body)
+def whole_answer(exchange: Exchange, common: bytes, body: bytes, lines: bytes = b"") -> bytes:
+    """Return a whole answer; `common` are the header lines of every answer, and `lines` those of this one."""
+    return _JSON % (common, exchange.id.encode(), _told(exchange) + lines, len(body), body)
 
 
 def stream_head(exchange: Exchange, common: bytes) -> bytes:
@@ -82,7 +82,7 @@ def _told(exchange: Exchange) -> bytes:
     if exchange.simulated:
         lines += b"x-narthex-stream: simulated\r\n"
     if exchange.told:
-        lines += b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in exchange.told)
+        lines += "".join([f"{name}: {value}\r\n" for name, value in exchange.told]).encode()
     if exchange.dialect is _ANTHROPIC:
         lines += _ANTHROPIC_ID % exchange.id.encode()
     return lines

@@ -172,7 +172,8 @@ def may_be_answered(exchange: Exchange, error: NarthexError) -> bool:
     What counts is how the model failed that was asked for: if nobody could reach it, and its stand-in then says that
     it does not take such a request, then that says nothing about the request.
     """
-    if isinstance(error, Cancelled):
+    if isinstance(error, Cancelled) or (exchange.merger is not None and exchange.merger.wrapped):
+        # The one is not there to read it; in the other every event tells which model it is of.
         return False
     told = [tried.failure for tried in exchange.attempts if tried.target == exchange.attempts[0].target]
     if told and told[-1] in _BY_WORD:

@@ -24,6 +24,7 @@ from narthex.errors import (
     StreamNotFound,
     StreamNotKept,
 )
+from narthex.ledger.limits.quotas import Holding, Quotas
 from narthex.pipeline.carriers import LOOK_S, Carriers
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange, Keeping
@@ -37,6 +38,7 @@ from narthex.streams.log import Log
 from narthex.streams.stream import Frame, Stream
 from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Dialect
+from narthex.types.limits import Measure
 from narthex.types.usage import Usage
 from narthex.wire.openai_responses.kept import KeptResponse, keep
 from narthex.wire.openai_responses.written import response
@@ -58,12 +60,14 @@ class Background:
 
     handle: Callable[[Exchange], Awaitable[Stream]]
 
-    def __init__(self, responses: Responses, registry: Registry, spawn: Spawn) -> None:
-        """Take where responses are kept, where their streams are found, and what keeps tasks."""
+    def __init__(self, responses: Responses, registry: Registry, spawn: Spawn, quotas: Quotas | None = None) -> None:
+        """Take where responses are kept, where their streams are found, what keeps tasks, and how many there may be."""
         self.responses = responses
+        self._quotas = quotas
         self._registry = registry
         self._spawn = spawn
         self._carriers = responses.carriers = Carriers(registry)
+        responses.readings = registry.readings
 
     async def begin(self, exchange: Exchange, keeping: Keeping) -> None:
         """Answer a call with a response that is queued, and have the work done by another.
@@ -71,28 +75,38 @@ class Background:
         Raises:
             InvalidRequest: The request cannot be served as it stands.
             PreviousResponseNotFound: What it goes on from is not kept.
+            LimitExceeded: Its workspace or organisation has as many tasks under way, or as much stored, as it may have.
         """
         assert exchange.caller is not None
         exchange.chat_request()
+        self.responses.check_room(exchange.caller, len(exchange.body))
         if keeping.previous_response_id:
             await self.responses.go_on(exchange.caller, keeping.previous_response_id, exchange.body)
         headers = {name: value for name, value in exchange.headers.items() if name not in _NOT_INSIDE}
         body = with_member(exchange.body, "stream", True)
         work = Exchange(Dialect.OPENAI_RESPONSES, body, headers, caller=exchange.caller)
         queued = self._queued(work, exchange, keeping)
-        await self._announce(work, queued)
+        held = await self._room(exchange.caller)
+        try:
+            await self._announce(work, queued, held)
+        except BaseException as error:
+            await self._fail(work, error)
+            raise
         exchange.answer = Stream.of(bytes(queued.response), Dialect.OPENAI_RESPONSES)
         # All that is used up is on the bill of the other.
         exchange.usage = Usage()
-        self._spawn(self._carry(work))
-        # Its stream is open by the time that anybody hears of it.
+        carried = self._spawn(self._carry(work))
         await asyncio.sleep(0)
+        while not (carried.done() or self._is_open(exchange.caller, queued.id)):  # noqa: ASYNC110 - nobody tells
+            # Its ID is claimed, or its request is large: its stream is open by the time that anybody hears of it.
+            await asyncio.sleep(LOOK_S)
 
     async def follow(self, exchange: Exchange, keeping: Keeping, call_next: Next) -> None:
         """Call on for a streamed response in the background; one without an answer is kept as what became of it."""
         assert exchange.caller is not None
-        await self._announce(exchange, self._queued(exchange, exchange, keeping))
+        held = await self._room(exchange.caller)
         try:
+            await self._announce(exchange, self._queued(exchange, exchange, keeping), held)
             await call_next(exchange)
         except BaseException as error:
             await self._fail(exchange, error)
@@ -155,8 +169,15 @@ class Background:
                 "the events of this response are not held any more; ask for it without `stream`"
             ) from None
 
+    def _is_open(self, caller: Caller, response_id: str) -> bool:
+        with contextlib.suppress(StreamNotFound, StreamExpired):
+            self._registry.find(caller.owner, response_id)
+            return True
+        return False
+
     async def _cancel(self, caller: Caller, response_id: str) -> None:
-        with contextlib.suppress(StreamEnded):
+        # One that is not held any more has ended, and is being written down.
+        with contextlib.suppress(StreamEnded, StreamExpired):
             self._registry.find(caller.owner, response_id).cancel()
 
     async def _carry(self, work: Exchange) -> None:
@@ -165,6 +186,10 @@ class Background:
         except NarthexError as error:
             await self._fail(work, error)
 
+    async def _room(self, caller: Caller) -> Holding | None:
+        """Hold room for one more task; None where nobody counts them."""
+        return None if self._quotas is None else await self._quotas.reserve(caller.account, Measure.TASKS)
+
     async def _fail(self, exchange: Exchange, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
             error = Cancelled()
@@ -172,9 +197,11 @@ class Background:
         assert exchange.caller is not None
         await self.responses.fail(exchange.caller, response_id_of(exchange), told)
 
-    async def _announce(self, exchange: Exchange, queued: KeptResponse) -> None:
-        assert exchange.caller is not None
-        owner = exchange.caller.owner
+    async def _announce(self, exchange: Exchange, queued: KeptResponse, held: Holding | None) -> None:
+        """Keep a response as one that will be, and its room until it has ended."""
+        caller = exchange.caller
+        assert caller is not None
+        owner = caller.owner
 
         def status() -> str:
             try:
@@ -182,13 +209,31 @@ class Background:
             except RequestError:
                 return "queued"
 
-        await self.responses.announce(exchange.caller, queued, status)
+        try:
+            await self.responses.announce(caller, queued, status)
+        except BaseException:
+            if held is not None:
+                held.release()
+            raise
+        if held is not None:
+            self._spawn(_until(self.responses.ended(caller, queued.id), held))
 
     def _queued(self, work: Exchange, asked: Exchange, keeping: Keeping) -> KeptResponse:
         body = response(
             response_id_of(work), asked.model_asked, int(time.time()), asked.chat_request(), status="queued"
         )
-        return keep(_encode(body), asked.body, previous=keeping.previous_response_id)
+        assert asked.caller is not None
+        by = asked.caller.account.key_id
+        return keep(_encode(body), asked.body, previous=keeping.previous_response_id, by=by)
+
+
+async def _until(ended: asyncio.Event | None, held: Holding) -> None:
+    """Hold room until something has ended."""
+    try:
+        if ended is not None:
+            await ended.wait()
+    finally:
+        held.release()
 
 
 async def _behind(handle: Handle, sequence: int) -> int:

@@ -23,7 +23,10 @@ from narthex.pipeline.stages.identify import Identify
 from narthex.pipeline.stages.merge import Merge
 from narthex.pipeline.stages.own import Own
 from narthex.pipeline.stages.pace import SetPace
+from narthex.pipeline.stages.permit import Permit
+from narthex.pipeline.stages.recall import Recall
 from narthex.pipeline.stages.remember import Remember
+from narthex.pipeline.stages.reserve import Reserve
 from narthex.pipeline.stages.route import Route
 from narthex.pipeline.stages.shadow import Shadow
 from narthex.pipeline.stages.stand_in import StandIn
@@ -52,6 +55,8 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
     own: Own | None = None,
     pace: SetPace | None = None,
     merge: Merge | None = None,
+    recall: Recall | None = None,
+    reserve: Reserve | None = None,
 ) -> list[Check | Stage]:
     """Return the way of every call: first in the list, first on the way."""
     return [
@@ -65,21 +70,25 @@ def default_stages(  # noqa: PLR0913 - what each stage needs
         StandIn(RegisteredAnswers() if answers is None else answers, spawn),
         *(() if merge is None else (merge,)),
         Route(catalog, router),
+        Permit(catalog, keyring.denials),
+        *(() if recall is None else (recall,)),
+        *(() if reserve is None else (reserve,)),
         *(() if shadows is None else (Shadow(shadows),)),
-        Cascade(catalog, Cascades() if cascades is None else cascades),
+        Cascade(catalog, Cascades() if cascades is None else cascades, recovery),
         Attempt(spawn, recovery, rescue=rescue, simulation=simulation),
     ]
 
 
-def lone_attempt(spawn: Spawn, places: Places) -> Next:
+def lone_attempt(spawn: Spawn, places: Places, reserve: Reserve | None = None) -> Next:
     """Return the way of a copy: one attempt at its target, of which no other call hears.
 
     Args:
         spawn: Keeps the task that reads an answer.
         places: Limit the copies at once to each target.
+        reserve: Writes down what goes out.
     """
     alone = Recovery(chain=lambda _exchange: (), policy=Policy(retries=0), places=places)
-    return compose([Attempt(spawn, alone, rescue="off")])
+    return compose([*(() if reserve is None else (reserve,)), Attempt(spawn, alone, rescue="off")])
 
 
 def compose(stages: Sequence[Check | Stage]) -> Next:

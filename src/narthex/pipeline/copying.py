@@ -16,7 +16,7 @@ import msgspec
 
 from narthex.pipeline.owned import Owned
 from narthex.stores.link import raise_if_cancelled
-from narthex.stores.redis_streams import ENDED, FOREIGN, Addition, StreamStore
+from narthex.stores.redis_streams import ENDED, FOREIGN, Addition, Outcome, StreamStore
 from narthex.stores.stream_records import Names, StreamKey
 from narthex.streams.log import Log, events_behind
 
@@ -59,7 +59,7 @@ class Copy:
     @property
     def behind(self) -> int:
         """How many events are not there."""
-        return 0 if self.fenced else self.log.last_number - self.copied
+        return 0 if self.fenced else max(0, self.log.given_number - self.copied)
 
     def addition(self, keep_s: float) -> Addition:
         """Return what is to be written down next."""
@@ -67,8 +67,9 @@ class Copy:
         first, events = events_behind(log, self.copied, _MAX_EVENTS_BYTES)
         if log.halted and not log.closed:
             # Nobody is given more, here or elsewhere.
-            events = []
-        last = first + len(events) - 1 if events else self.copied
+            events = events[: max(0, log.given_number - first + 1)]
+        # Without events it is behind those that are forgotten, or never were: a log need not begin at 1.
+        last = first + len(events) - 1
         ends = log.closed and last == log.last_number
         return Addition(
             key=self.key,
@@ -90,7 +91,8 @@ class Copy:
         if not due and now - self.told_at < _REPORT_EVERY_S:
             return b""
         self.told_at = now
-        return _encode(self.owned.report())
+        # In between without what takes the longer to work out, the longer the stream is.
+        return _encode(self.owned.report(with_gaps=due))
 
 
 class Copying:
@@ -125,6 +127,7 @@ class Copying:
         self._gone: dict[StreamKey, None] = {}
         self._work = asyncio.Event()
         self._busy = False
+        self._letting_go = asyncio.Lock()
         self.events_total = 0
 
     # -- what is to be copied --------------------------------------------------------------------------------------
@@ -164,6 +167,8 @@ class Copying:
         for copy in self._copies.values():
             copy.told_at, copy.done = 0.0, False
             self._mark(copy)
+        if self._gone:
+            self._work.set()
 
     @property
     def idle(self) -> bool:
@@ -201,16 +206,23 @@ class Copying:
                 await self.let_go(store)
                 while self._dirty:
                     await self._write(store)
+                    # Before an ID is written anew, what it stood for is to be gone.
+                    await self.let_go(store)
         finally:
             self._busy = False
 
     async def let_go(self, store: StreamStore) -> None:
         """Have the store forget what is forgotten here."""
-        gone = list(self._gone)
-        if gone:
-            await store.forget(self._node, gone)
-            for key in gone:
-                self._gone.pop(key, None)
+        if not self._gone:
+            return
+        async with self._letting_go:
+            while self._gone:
+                gone, self._gone = self._gone, {}
+                try:
+                    await store.forget(self._node, list(gone))
+                except BaseException:
+                    self._gone = {**gone, **self._gone}
+                    raise
 
     async def _write(self, store: StreamStore) -> None:
         """Write one group down."""
@@ -225,22 +237,22 @@ class Copying:
             for copy in copies:
                 self._again(copy)
             raise
-        for copy, addition, there in zip(copies, additions, told, strict=True):
-            self._written(copy, addition, there)
+        for copy, addition, outcome in zip(copies, additions, told, strict=True):
+            self._written(copy, addition, outcome)
 
-    def _written(self, copy: Copy, addition: Addition, there: int) -> None:
+    def _written(self, copy: Copy, addition: Addition, outcome: Outcome) -> None:
         """Go by what the store has."""
+        there, taken = outcome
         if there in (FOREIGN, ENDED):
             self._fence(copy, there)
             return
-        taken = there == addition.last
         self.events_total += len(addition.events) if taken else 0
         copy.copied = there
         if not taken:
             copy.told_at = 0.0
         copy.done = taken and addition.keep_s is not None
         left = copy.log.closed and not copy.done
-        if not taken or left or (copy.behind and not copy.log.halted):
+        if not taken or left or copy.behind:
             self._again(copy)
 
     def _fence(self, copy: Copy, there: int) -> None:
@@ -249,5 +261,6 @@ class Copying:
         logger.warning("stream %s is not copied any more: in Redis it %s", copy.owned.id, why)
 
     def _again(self, copy: Copy) -> None:
-        if copy.key in self._copies:
+        # Its ID may stand for another stream by now.
+        if self._copies.get(copy.key) is copy:
             self._mark(copy)

@@ -20,7 +20,8 @@ from narthex.wire.registry import CHAT_WIRES
 
 BYTES_PER_TOKEN: Final = 4
 """What a token is taken for."""
-_MARKS: Final = (b"base64", b"input_audio")
+_BASE64: Final = b"base64"
+_AUDIO: Final = b"input_audio"
 """Without one of these a body carries nothing but text."""
 
 _encode = msgspec.json.Encoder().encode
@@ -35,6 +36,7 @@ def estimate(exchange: Exchange, answer: Stream) -> Usage:
         output_tokens=written if told is None else max(written, told.output_tokens),
         cache_read_tokens=0 if told is None else told.cache_read_tokens,
         cache_write_tokens=0 if told is None else told.cache_write_tokens,
+        reasoning_tokens=0 if told is None else told.reasoning_tokens,
         estimated=True,
     )
 
@@ -45,7 +47,7 @@ def prompt_tokens(exchange: Exchange) -> int:
     What is carried beside text counts for what a model makes of it, not for its bytes.
     """
     body = exchange.body
-    if body and not any(mark in body for mark in _MARKS):
+    if body and _BASE64 not in body and _AUDIO not in body:
         return len(body) // BYTES_PER_TOKEN
     if exchange.operation is Operation.EMBED:
         return len(body or _encode(exchange.embedding_request().inputs)) // BYTES_PER_TOKEN

@@ -22,6 +22,8 @@ from narthex.wire.registry import CHAT_WIRES
 if TYPE_CHECKING:
     from asyncio import Future
 
+    from narthex.pipeline.billing import Bill
+    from narthex.pipeline.cached_answers import Hit
     from narthex.pipeline.merges import Merger
     from narthex.pipeline.replay import Kept
     from narthex.providers.catalog import Target
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
     from narthex.routing.plan import Plan
     from narthex.streams.stream import Stream
     from narthex.streams.throttle import Pace
+    from narthex.tenancy.bounds import Capture
     from narthex.tenancy.keys import Caller
+
+MAX_END_USER = 200
+"""Characters of an end user's name that are written down."""
 
 _PREFIX = f"req_{secrets.token_hex(8)}"
 _serial = itertools.count(1)
@@ -45,11 +51,41 @@ class _StreamOptions(msgspec.Struct):
 
 
 class Head(msgspec.Struct):
-    """What must be known of a body to send it on: the rest stays bytes."""
+    """What must be known of a body to send it on and to write it down: the rest stays bytes."""
 
     model: str | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
+    max_tokens: object = None
+    max_completion_tokens: object = None
+    max_output_tokens: object = None
+    user: object = None
+    """OpenAI's word for who asks the application."""
+    safety_identifier: object = None
+    """OpenAI's later word for it."""
+    temperature: object = None
+    """With 0, an answer may well be the same each time."""
+    metadata: object = None
+    """Of which `user_id` is Anthropic's word for it."""
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The most tokens that the answer may have, if the request says it."""
+        for said in (self.max_completion_tokens, self.max_output_tokens, self.max_tokens):
+            if isinstance(said, int) and not isinstance(said, bool):
+                return max(0, said)
+        return None
+
+    @property
+    def end_user(self) -> str:
+        """The application's own user; empty where the request does not say it."""
+        said = self.user or self.safety_identifier
+        if said is None and isinstance(self.metadata, dict):
+            said = self.metadata.get("user_id")
+        if not isinstance(said, str):
+            return ""
+        # No text of PostgreSQL holds a zero.
+        return said[:MAX_END_USER].replace("\0", "\ufffd")
 
 
 class Keeping(Head):
@@ -86,6 +122,8 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     """Tokens of the prompt, estimated, of an attempt that was let go beside another."""
     begun_at: float = 0.0
     """When it began, in seconds of the monotonic clock."""
+    usage: Usage | None = None
+    """What it consumed, where that is not what the whole call did."""
 
     @classmethod
     def of(cls, target: Target, way: str, begun: float, error: NarthexError | None) -> Tried:
@@ -138,6 +176,10 @@ class Exchange:
     """What else the caller, or the virtual model asked for, says of how long the steps of the call may take."""
     pace: Pace | None = None
     """How fast a streamed answer is delivered, where it is not to come as it comes."""
+    head: Head | None = None
+    """What the body said of itself, if there is one."""
+    bill: Bill | None = None
+    """Who pays for it, once it may go out."""
     plan: Plan | None = None
     """Who may serve it, where there was something to decide: a virtual model or a rule."""
     target: Target | None = None
@@ -168,6 +210,8 @@ class Exchange:
     """The ID of the call that this is a copy of; None for callers' own calls."""
     carried: Future[None] | None = None
     """Done when there is an answer, or none, to a call that goes on if its caller leaves."""
+    digest: bytes = b""
+    """Tells the request from others, if its answer is kept under an ID; empty for one that nobody can ask for again."""
     simulated: bool = False
     """Whether the answer is streamed although its provider gave it whole."""
     keeping: Keeping | None = None
@@ -176,10 +220,14 @@ class Exchange:
     """What it asks of several models, if it is for several: what these consume is on their own calls' bills."""
     merged_into: str | None = None
     """The ID of the call for several models that this one is a part of."""
+    judges: bool = False
+    """Whether it is the part that chooses among the answers of the others."""
     sent: bool = False
     """Whether something went out to a provider."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
+    hit: Hit | None = None
+    """How it was answered without a call of its own."""
     resumed: bool = False
     """Whether the answer is a kept one that is read on, and not a call of its own."""
     after: int = 0
@@ -195,6 +243,7 @@ class Exchange:
         *,
         request: ChatRequest | EmbeddingRequest | None = None,
         caller: Caller | None = None,
+        peer: tuple[str, int] | None = None,
     ) -> None:
         """Begin a call.
 
@@ -205,6 +254,7 @@ class Exchange:
             operation: What is asked.
             request: The same in the inner vocabulary, where there is no body.
             caller: On whose behalf, if that is known already.
+            peer: Address and port that it comes from, where somebody asks for that.
         """
         self.id = f"{_PREFIX}{next(_serial):08x}"
         """The request ID, in logs, headers and error bodies."""
@@ -212,6 +262,7 @@ class Exchange:
         self.dialect = dialect
         self.body = body
         self.headers = headers
+        self.peer = peer
         self.received_at = monotonic()
         """When, in seconds of the monotonic clock."""
         if caller is not None:
@@ -251,6 +302,30 @@ class Exchange:
         fork.__dict__ = self.__dict__
 
     @property
+    def given_request(self) -> ChatRequest | EmbeddingRequest | None:
+        """The request in the inner vocabulary, as far as it was parsed already."""
+        return self._request
+
+    @property
+    def may_cache(self) -> bool:
+        """Whether its workspace lets its answer come from a cache, and be put there."""
+        caller = self.caller
+        return caller is None or caller.bounds is None or caller.bounds.caching
+
+    @property
+    def left_s(self) -> float | None:
+        """How much of the time that the caller allowed is left, in seconds; None if it did not say."""
+        if self.total_s is None:
+            return None
+        return max(0.0, self.received_at + self.total_s - monotonic())
+
+    @property
+    def capture(self) -> Capture:
+        """What its workspace keeps of calls."""
+        caller = self.caller
+        return "metadata" if caller is None or caller.bounds is None else caller.bounds.capture
+
+    @property
     def consumed(self) -> Usage | None:
         """What the answer consumed, whoever it was made for."""
         return self.usage if self.replays is None else self.replays.usage
@@ -264,17 +339,24 @@ class Exchange:
         """Add an attempt to those that were made."""
         self.attempts = (*self.attempts, tried)
 
-    def note_break(self, error: NarthexError) -> None:
-        """Take note that the answer broke off: the attempt that had brought it failed after all."""
+    def note_break(self, error: NarthexError, usage: Usage | None = None) -> None:
+        """Take note that the answer broke off: the attempt that had brought it failed after all.
+
+        Args:
+            error: Why.
+            usage: What that attempt had consumed by then.
+        """
         assert self.target is not None
         attempts = self.attempts
         place = answering(attempts)
         if place is None:
-            self.note_attempt(Tried.of(self.target, "first", self.received_at, error))
+            tried = Tried.of(self.target, "first", self.received_at, error)
+            self.note_attempt(msgspec.structs.replace(tried, usage=usage))
             return
         good = attempts[place]
         begun = self.first_frame_at - good.duration_us / 1_000_000
-        self.attempts = (*attempts[:place], Tried.of(self.target, good.way, begun, error), *attempts[place + 1 :])
+        tried = msgspec.structs.replace(Tried.of(self.target, good.way, begun, error), usage=usage)
+        self.attempts = (*attempts[:place], tried, *attempts[place + 1 :])
 
     def read_head(self) -> None:
         """Read from the body what must be known to send it on.
@@ -294,6 +376,7 @@ class Exchange:
         except RecursionError as error:
             raise InvalidRequest("the body is nested too deeply") from error
         self.model_asked = head.model or ""
+        self.head = head
         if head.stream and self.operation is Operation.CHAT:
             self.streaming = True
             options = head.stream_options
@@ -304,6 +387,11 @@ class Exchange:
         if head.asks:
             self.keeping = head
         return head
+
+    def replace_body(self, body: bytes) -> None:
+        """Go on with another body; what was read of the one before says nothing about it."""
+        self.body = body
+        self._request = None
 
     def chat_request(self) -> ChatRequest:
         """Return the request in the inner vocabulary, parsed at the first call.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -12,6 +12,10 @@ from msgspec import Meta
 from narthex.errors import InvalidRequest, NarthexError
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.facts import facts_of
+from narthex.pipeline.merges import Merges, chats_only
+from narthex.pipeline.settle import MERGED
+from narthex.pipeline.stages.permit import not_permitted
+from narthex.pipeline.stages.route import in_workspace
 from narthex.providers.catalog import Catalog, Target
 from narthex.resilience.boards import BreakerBoard
 from narthex.routing.candidates import Candidate
@@ -21,6 +25,7 @@ from narthex.routing.router import Router
 from narthex.routing.verdicts import Verdict
 from narthex.tenancy.keys import Caller, Keyring
 from narthex.types.dialects import Dialect, Operation
+from narthex.types.merging import MergeMode
 
 TAG_PATTERN = r"^[!-+\--~]([ -+\--~]*[!-+\--~])?$"
 """Printable ASCII without commas, and without spaces at its ends."""
@@ -74,6 +79,8 @@ class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a provider has it."""
     breaker: str | None
     """How its breaker stands, or its provider's where its own is closed; None if it is not known."""
+    permitted: bool
+    """Whether the caller's key and workspace allow it."""
     available: bool
     """Whether a call would be sent to it now."""
 
@@ -105,24 +112,38 @@ class KnownFacts(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class MergeExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asked where a name stands for several models, and where each of their calls would go."""
+
+    mode: MergeMode
+    """How their answers are made one, unless the call says otherwise."""
+    members: tuple[RouteExplanation, ...]
+    judge: RouteExplanation | None
+    """Who chooses the best."""
+
+
 class RouteExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """A decision, explained."""
 
     object: Literal["route"] = "route"
     asked: str
     target: str
-    rule: str | None
-    percentage: float
-    strategy: str | None
-    shadow: str | None
-    candidates: tuple[CandidateState, ...]
-    draining: tuple[str, ...]
+    rule: str | None = None
+    percentage: float = 100.0
+    strategy: str | None = None
+    shadow: str | None = None
+    candidates: tuple[CandidateState, ...] = ()
+    draining: tuple[str, ...] = ()
     """Members of the virtual models in line that get no calls."""
     model: str | None
-    """Who would serve; None if nobody is there."""
-    header: str | None
+    """Who would serve; None if nobody is there, or may."""
+    refused: str | None = None
+    """Why the call would be refused, as its caller would be told; None if it would not be."""
+    header: str | None = None
     """What `x-narthex-route` would say; None if it would not be there."""
-    rules: tuple[RuleVerdict, ...]
+    rules: tuple[RuleVerdict, ...] = ()
+    merge: MergeExplanation | None = None
+    """None if the name stands for one model."""
     facts: KnownFacts
     text: str
     """All of it, for people."""
@@ -152,7 +173,15 @@ def parse_question(body: bytes) -> RouteQuestion:
 class Explainer:
     """Tells where calls would go."""
 
-    def __init__(self, *, catalog: Catalog, router: Router, board: BreakerBoard, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        router: Router,
+        *,
+        board: BreakerBoard,
+        keyring: Keyring,
+        merges: Merges | None = None,
+    ) -> None:
         """Take what decides on calls.
 
         Args:
@@ -160,11 +189,13 @@ class Explainer:
             router: Decides.
             board: Knows which models are left alone.
             keyring: Knows to which tenant a caller belongs.
+            merges: Know which names stand for several models.
         """
         self._catalog = catalog
         self._router = router
-        self._board = board
+        self.board = board
         self._keyring = keyring
+        self.merges = Merges() if merges is None else merges
 
     def explain(self, question: RouteQuestion, asking: Caller) -> RouteExplanation:
         """Return where the call would go; nothing is sent, and nobody's turn is used up.
@@ -174,15 +205,56 @@ class Explainer:
             asking: Who asks, and calls if nobody else is named.
 
         Raises:
-            InvalidRequest: The `request` is no call.
+            InvalidRequest: The `request` is no call, or none that several models can answer.
         """
-        facts = _facts(question, self._caller(question, asking))
-        at = self._router.now() if question.at is None else question.at.timestamp()
+        caller = self._caller(question, asking)
+        facts = _facts(question, caller)
+        if facts.model in self.merges:
+            return self._several(question, facts, caller)
+        return self._one(question, self._meant(question, facts, caller), caller)
+
+    def _several(self, question: RouteQuestion, facts: Facts, caller: Caller) -> RouteExplanation:
+        """Explain a call that is for several models: what is decided is decided for each."""
+        if facts.operation is not Operation.CHAT:
+            raise chats_only()
+        recipe, asked = self.merges.recipe(facts.model), facts.model
+
+        def of(name: str) -> RouteExplanation:
+            named = msgspec.structs.replace(question, model=name)
+            return self._one(named, self._meant(named, _facts(named, caller), caller), caller)
+
+        judge = None if recipe.judge is None else of(recipe.judge)
+        merge = MergeExplanation(mode=recipe.mode, members=tuple(map(of, recipe.models)), judge=judge)
+        target = self._catalog.meant(asked)
+        served = MERGED if any(member.model for member in merge.members) else None
+        return RouteExplanation(
+            asked=asked,
+            target=target,
+            model=served,
+            merge=merge,
+            facts=_known(facts, self._at(question)),
+            text="\n".join(_merged_lines(asked, target, merge, served)),
+        )
+
+    def _at(self, question: RouteQuestion) -> float:
+        return self._router.now() if question.at is None else question.at.timestamp()
+
+    def _meant(self, question: RouteQuestion, facts: Facts, caller: Caller) -> Facts:
+        """Return the same with the name of the model that is meant in the caller's workspace."""
+        if caller.bounds is None:
+            return facts
+        name = in_workspace(facts.model, caller.bounds, self._catalog, self._router)
+        return facts if name == facts.model else _facts(msgspec.structs.replace(question, model=name), caller)
+
+    def _one(self, question: RouteQuestion, facts: Facts, caller: Caller) -> RouteExplanation:
+        at = self._at(question)
         plan, verdicts = self._router.explain(facts, now=lambda: at)
-        states = tuple(self._state(candidate) for candidate in plan.candidates)
+        asked = facts.model or self._catalog.default_model
+        states = tuple(self._state(candidate, asked, caller) for candidate in plan.candidates)
         draining = tuple(dict.fromkeys(self._draining(plan)))
-        served = next((one.model for one in states if one.available), None)
         has_header = self._router.is_virtual(facts.model)
+        refused = _refusal(question, caller) or _not_permitted(asked, states, caller, chooses=has_header)
+        served = next((one.model for one in states if one.available and one.permitted and not refused), None)
         return RouteExplanation(
             asked=plan.asked,
             target=plan.target,
@@ -193,28 +265,36 @@ class Explainer:
             candidates=states,
             draining=draining,
             model=served,
-            header=plan.header() if has_header else None,
+            refused=refused,
+            header=_allowed(plan, states).header() if has_header and not refused else None,
             rules=tuple(_told(verdict) for verdict in verdicts),
             facts=_known(facts, at),
-            text="\n".join(_lines(plan, states, draining, verdicts, served)),
+            text="\n".join((*_lines(plan, states, draining), *_ends(verdicts, served, refused))),
         )
 
     def _caller(self, question: RouteQuestion, asking: Caller) -> Caller:
         name = asking.name if question.caller is None else question.caller
         known = asking if name == asking.name else self._keyring.caller(name)
         belongs = "" if known is None else known.tenant
-        return Caller(name=name, tenant=belongs if question.tenant is None else question.tenant)
+        # What bounds another's key is told in its own workspace.
+        near = known is not None and (known is asking or known.account.workspace_id == asking.account.workspace_id)
+        return Caller(
+            name=name,
+            tenant=belongs if question.tenant is None else question.tenant,
+            bounds=known.bounds if known is not None and (near or asking.is_operator) else None,
+        )
 
-    def _state(self, candidate: Candidate) -> CandidateState:
-        target = self._resolved(candidate.name)
+    def _state(self, candidate: Candidate, asked: str, caller: Caller) -> CandidateState:
+        target, bounds = self._resolved(candidate.name), caller.bounds
         return CandidateState(
             model=candidate.name if target is None else target.name,
             reason=candidate.reason,
             via=candidate.via or None,
             fallback=candidate.fallback,
             known=target is not None,
-            breaker=None if target is None else str(self._board.gate(target.name).state),
-            available=target is not None and self._board.available(target.name),
+            breaker=None if target is None else str(self.board.gate(target.name).state),
+            permitted=bounds is None or bounds.permit(asked, candidate.name if target is None else target.name),
+            available=target is not None and self.board.available(target.name),
         )
 
     def _resolved(self, name: str) -> Target | None:
@@ -284,21 +364,62 @@ def _told(verdict: Verdict) -> RuleVerdict:
     )
 
 
-def _lines(
-    plan: Plan,
-    states: tuple[CandidateState, ...],
-    draining: tuple[str, ...],
-    verdicts: tuple[Verdict, ...],
-    served: str | None,
-) -> Iterator[str]:
+def _refusal(question: RouteQuestion, caller: Caller) -> str | None:
+    """Return why a call of the kind would be refused, whatever its model is."""
+    bounds = caller.bounds
+    if bounds is None:
+        return None
+    word = "responses" if question.surface == "openai.responses" else "chat"
+    word = "embeddings" if question.operation == "embed" else word
+    against = bounds.against(word, None)
+    # From where it would come is not known.
+    return None if against is None or against == "address" else bounds.refusal(against, word, None).message
+
+
+def _not_permitted(asked: str, states: Sequence[CandidateState], caller: Caller, *, chooses: bool) -> str | None:
+    """Return why no model may serve; who asks for one by its name needs that one, and not its fallbacks."""
+    known = [one for one in states if one.known]
+    if caller.bounds is None or not known or any(one.permitted for one in (known if chooses else known[:1])):
+        return None
+    return not_permitted(asked, caller.bounds).message
+
+
+def _allowed(plan: Plan, states: Sequence[CandidateState]) -> Plan:
+    """Return a plan without those who may not serve."""
+    kept = tuple(one for one, state in zip(plan.candidates, states, strict=True) if state.permitted)
+    return msgspec.structs.replace(plan, candidates=kept)
+
+
+def _lines(plan: Plan, states: tuple[CandidateState, ...], draining: tuple[str, ...]) -> Iterator[str]:
     yield plan.explain()
     for one in states:
         if not one.known:
             yield f"{one.model} is not there: no provider has it"
+        elif not one.permitted:
+            yield f"{one.model} is left out: the key or its workspace does not allow it"
         elif not one.available:
             yield f"{one.model} is left alone at the moment: its breaker is {one.breaker}"
     yield from (f"{name} is draining: it gets no calls" for name in draining)
+
+
+def _ends(verdicts: tuple[Verdict, ...], served: str | None, refused: str | None) -> Iterator[str]:
+    if refused:
+        yield f"refused: {refused}"
     yield f"served by: {served or 'nobody'}"
     if verdicts:
         yield "rules:"
         yield from (f"  {verdict.rule}: {verdict.text}" for verdict in verdicts)
+
+
+def _merged_lines(asked: str, target: str, merge: MergeExplanation, served: str | None) -> Iterator[str]:
+    yield f"asked for: {asked or 'the default model'}"
+    if target != asked:
+        yield f"stands for: {target}"
+    yield f"merge: {merge.mode} of {len(merge.members)} models"
+    for place, member in enumerate(merge.members, 1):
+        yield f"member {place}:"
+        yield from (f"  {line}" for line in member.text.splitlines())
+    if merge.judge is not None:
+        yield "judge:"
+        yield from (f"  {line}" for line in merge.judge.text.splitlines())
+    yield f"served by: {served or 'nobody'}"

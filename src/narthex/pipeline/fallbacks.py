@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from narthex.errors import NarthexError
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.stages.permit import permitted
 from narthex.providers.catalog import Catalog, Target
 from narthex.routing.facts import Facts
 from narthex.routing.router import Router
@@ -17,7 +18,10 @@ class Fallbacks:
         self._router = router
 
     def __call__(self, exchange: Exchange) -> list[Target]:
-        """Return the candidates in order, the one routed to among them; names that lead nowhere are left out."""
+        """Return the candidates in order, the one routed to among them.
+
+        Names that lead nowhere are left out, and so are models that the caller may not use.
+        """
         plan = exchange.plan
         if plan is None:
             assert exchange.target is not None
@@ -29,4 +33,4 @@ class Fallbacks:
                 targets.append(self._catalog.resolve(candidate.name))
             except NarthexError:
                 continue
-        return targets
+        return permitted(exchange, targets, self._catalog.default_model)

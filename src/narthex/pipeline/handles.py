@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from narthex.errors import (
@@ -19,6 +20,10 @@ from narthex.streams.log import Log
 
 Word = Literal["report", "pause", "resume", "cancel"]
 """What is asked of the process that writes a stream."""
+Question = Literal["timeline", "record"]
+"""What only that process knows, or can do: how it went, in so many spans of time; and to write it into a recording."""
+Answer = Callable[[Owned, int], Awaitable[bytes]]
+"""Answers a question about a stream of this process, in JSON."""
 
 
 class Handle(Protocol):
@@ -32,6 +37,11 @@ class Handle(Protocol):
     @property
     def digest(self) -> bytes:
         """Tells the request that it answers from others."""
+        ...
+
+    @property
+    def made_by(self) -> str:
+        """The key, or the user, that asked for it; empty where that is not known yet."""
         ...
 
     async def read(self, after: int) -> Log:
@@ -51,6 +61,17 @@ class Handle(Protocol):
         Raises:
             StreamEnded: There is nothing left to control.
             StreamNotKept: Its answer has not begun, and it is not kept.
+            StreamUnreachable: It is another process's, which cannot be asked just now.
+            NodeSilent: It is another process's, which did not answer in time.
+        """
+        ...
+
+    async def ask(self, question: Question, number: int = 0) -> bytes:
+        """Have a question answered, in JSON.
+
+        Raises:
+            StreamNotKept: Its events are not kept; or the process that wrote it is no more, and nobody else knows.
+            PermissionDenied: Nothing is recorded there.
             StreamUnreachable: It is another process's, which cannot be asked just now.
             NodeSilent: It is another process's, which did not answer in time.
         """
@@ -79,9 +100,24 @@ def obey(owned: Owned, word: Word, *, pause_limit_s: float) -> StreamReport:
 class OwnHandle:
     """A stream that this process writes."""
 
-    def __init__(self, owned: Owned, *, pause_limit_s: float, told: Callable[[Owned], None]) -> None:
-        """Take the stream, how long it may be paused, and what is called when it stands otherwise."""
+    def __init__(
+        self,
+        owned: Owned,
+        *,
+        pause_limit_s: float,
+        told: Callable[[Owned], None],
+        answers: Mapping[Question, Answer] = MappingProxyType({}),
+    ) -> None:
+        """Take a stream.
+
+        Args:
+            owned: The stream.
+            pause_limit_s: How long it may be paused.
+            told: Called when it stands otherwise.
+            answers: What answers questions about it.
+        """
         self.owned = owned
+        self._answers = answers
         self._pause_limit_s = pause_limit_s
         self._told = told
 
@@ -94,6 +130,11 @@ class OwnHandle:
     def digest(self) -> bytes:
         """See `Handle`."""
         return self.owned.digest
+
+    @property
+    def made_by(self) -> str:
+        """See `Handle`."""
+        return self.owned.made_by
 
     async def read(self, after: int) -> Log:
         """See `Handle`."""
@@ -109,6 +150,10 @@ class OwnHandle:
         if word != "report":
             self._told(self.owned)
         return report
+
+    async def ask(self, question: Question, number: int = 0) -> bytes:
+        """See `Handle`."""
+        return await self._answers[question](self.owned, number)
 
 
 def _codes(root: type[NarthexError]) -> Iterator[tuple[str, type[NarthexError]]]:

@@ -99,13 +99,12 @@ class PassingSink:
                 self._hurry()
 
     def close(self) -> None:
-        """Pass on what is left, if it is the end."""
+        """Pass on what is left, if it is the end, in one with that."""
         try:
             frames = self._scanner.close()
         finally:
             self._note()
-        if frames:
-            self.pass_on(frames)
+        self._stream.close(last=frames or None)
 
     def _hurry(self) -> None:
         if not self._hurried:
@@ -196,10 +195,11 @@ def note(exchange: Exchange, stream: Stream, event: Event) -> bool:
             event = msgspec.structs.replace(event, created_at=int(time.time()))
         if exchange.dialect is Dialect.OPENAI_RESPONSES:
             event = msgspec.structs.replace(event, id=response_id_of(exchange))
-    stream.append(dated(exchange, event))
     if isinstance(event, Ended):
-        stream.close()
+        # In one with the close: nobody reads an end that is not settled.
+        stream.close(last=dated(exchange, event))
         return True
+    stream.append(event)
     return False
 
 

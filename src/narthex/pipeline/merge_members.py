@@ -46,7 +46,6 @@ class Member:
     Attributes:
         number: Its place among them, from 0.
         exchange: The call.
-        begun: Whether it was made.
         settled: Whether its books are closed.
         over: Whether it has ended.
         error: Why its answer is not whole; None if it is, or has not ended.
@@ -55,7 +54,7 @@ class Member:
     def __init__(self, number: int, exchange: Exchange, gathering: Gathering) -> None:
         self.number = number
         self.exchange = exchange
-        self.begun = self.settled = self.over = False
+        self.settled = self.over = self._left = False
         self.error: NarthexError | None = None
         self._gathering = gathering
         self._answer: Stream | None = None
@@ -70,13 +69,14 @@ class Member:
 
     def begin(self, handling: Handling, spawn: Spawn) -> None:
         """Make the call."""
-        self.begun, self._begun_at = True, monotonic()
+        self._begun_at = monotonic()
         self._task = spawn(self._run(handling))
         # A task that is ended before its first step never comes to an except of its own.
         self._task.add_done_callback(lambda _task: None if self._answer is not None else self._failed(Cancelled()))
 
     def leave(self) -> None:
         """Want nothing more of it: what is under way is ended."""
+        self._left = True
         if self._reader is not None:
             self._reader.leave()
         elif self._task is not None and not self._task.done():
@@ -85,7 +85,7 @@ class Member:
     def pull(self) -> None:
         """Take in what has come, unless nothing is to be taken for now."""
         reader, answer = self._reader, self._answer
-        if reader is None or answer is None or self._gathering.held or self.over:
+        if reader is None or answer is None or self._gathering.held or self.over or self._left:
             return
         closed = answer.closed
         frames = cast("list[Event]", reader.take())
@@ -135,7 +135,9 @@ class Member:
 
     def _closed(self, answer: Stream) -> None:
         self.settled = True
-        if self._gathering.held and not self.over:
+        # Those who read are told after this: what came last is not taken in yet.
+        self.pull()
+        if self._gathering.held and not self.over and not self._left:
             # Its last events wait until they are wanted.
             self._gathering.settled()
             return

@@ -51,17 +51,21 @@ class Marked(NamedTuple):
 class OneAnswer:
     """Makes one answer of the steps of several."""
 
-    def __init__(self, mode: MergeMode, sources: Sequence[str], started: Started) -> None:
+    def __init__(
+        self, mode: MergeMode, sources: Sequence[str], started: Started, *, answer_id: str | None = None
+    ) -> None:
         """Begin with nothing said.
 
         Args:
             mode: How the answers are made one.
             sources: Their names, in order.
             started: How an answer begins that is of several models; one that is of one model begins as that does.
+            answer_id: The ID that it has whoever gives it; by default that with which it begins.
         """
         self._mode = mode
         self._sources = sources
         self._started = started
+        self._id = answer_id
         self._begun = self._spoke = False
         self._source: int | None = None
         self._parts = self._offset = 0
@@ -79,7 +83,7 @@ class OneAnswer:
             case Started():
                 if not self._begun:
                     self._begun = True
-                    yield Marked(event if self._is_one else self._started)
+                    yield Marked(self._beginning(event))
             case TextDelta() | RefusalDelta() | ReasoningDelta() | ToolCallStarted() | ToolCallDelta():
                 yield from self._delta(source, event)
             case Finished():
@@ -101,6 +105,11 @@ class OneAnswer:
         yield Marked(_told(last.event, marks), marks, last.broken)
         yield Marked(UsageReported(usage=usage))
         yield Marked(Ended())
+
+    def _beginning(self, event: Started) -> Started:
+        if not self._is_one:
+            return self._started
+        return event if self._id is None else msgspec.structs.replace(event, id=self._id)
 
     @property
     def _is_one(self) -> bool:
@@ -160,7 +169,9 @@ class OneAnswer:
             if not self._begun:
                 self._begun = True
                 yield Marked(self._started)
-            yield Marked(TextDelta(text="", part=max(0, self._parts - 1)), marks)
+            # A part of its own: in one that others go on with it would say of what kind that is.
+            self._parts += 1
+            yield Marked(TextDelta(text="", part=self._parts - 1), marks)
 
     def _sequence_end(self) -> Finished:
         """Return the end of texts one after the other: a tool call, or a cut, in any of them is told."""

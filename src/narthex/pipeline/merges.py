@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from narthex.config.merge_settings import meant
 from narthex.config.settings import Settings
 from narthex.errors import InvalidRequest
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.outbound import with_member
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.merging import MAX_MERGED, MERGE_MODES, MERGE_PREFIX, MergeMode
 from narthex.types.requests import ChatRequest
@@ -67,6 +69,14 @@ class Merges:
     def __contains__(self, model: str) -> bool:
         return model.startswith(MERGE_PREFIX) or model in self.recipes
 
+    def recipe(self, model: str) -> Recipe:
+        """Return what such a name stands for.
+
+        Raises:
+            InvalidRequest: It lists more models than one call may be for.
+        """
+        return self.recipes.get(model) or listed(model)
+
     def merger(self, exchange: Exchange) -> Merger:
         """Return what a call for such a name asks for.
 
@@ -74,8 +84,11 @@ class Merges:
             InvalidRequest: It cannot be served so; the message names the remedy.
         """
         if exchange.operation is not Operation.CHAT:
-            raise InvalidRequest("several models at once answer chats only; name one model", param="model")
+            raise chats_only()
         recipe = self._recipe(exchange)
+        if not exchange.model_asked and exchange.body:
+            # No dialect is read without one; the body is told nobody.
+            exchange.body = with_member(exchange.body, "model", recipe.models[0])
         request = exchange.chat_request()
         merger = Merger(
             mode=recipe.mode,
@@ -99,7 +112,7 @@ class Merges:
             ModelNotFound: One of them is not there.
         """
         if not 2 <= len(merger.requests) <= MAX_MERGED:
-            raise InvalidRequest(f"{len(merger.requests)} models: name 2 to {MAX_MERGED}", param="model")
+            raise _miscounted(len(merger.requests))
         if any(request.n not in {None, 1} for request in merger.requests):
             raise InvalidRequest("each of several models is asked for one answer; remove `n`", param="n")
         if merger.mode == "best_of" and merger.judge is None:
@@ -121,10 +134,7 @@ class Merges:
     def _recipe(self, exchange: Exchange) -> Recipe:
         """Return the models and the mode: of the configuration, or as the call itself says."""
         asked, headers = exchange.model_asked, exchange.headers
-        recipe = self.recipes.get(asked)
-        if recipe is None:
-            names = asked.removeprefix(MERGE_PREFIX).split(",")
-            recipe = Recipe(models=tuple(name.strip() for name in names))
+        recipe = self.recipe(asked)
         mode = headers.get(_MODE)
         judge = headers.get(_JUDGE)
         return Recipe(
@@ -133,6 +143,27 @@ class Merges:
             judge=recipe.judge if judge is None else judge.decode("latin-1").strip(),
             criteria=recipe.criteria,
         )
+
+
+def chats_only() -> InvalidRequest:
+    """Return the error of a call for several models that is no chat."""
+    return InvalidRequest("several models at once answer chats only; name one model", param="model")
+
+
+def listed(name: str) -> Recipe:
+    """Return the models that a name lists.
+
+    Raises:
+        InvalidRequest: They are more than one call may be for.
+    """
+    count = name.count(",") + 1
+    if count > MAX_MERGED:
+        raise _miscounted(count)
+    return Recipe(models=tuple(one.strip() for one in name.removeprefix(MERGE_PREFIX).split(",")))
+
+
+def _miscounted(count: int) -> InvalidRequest:
+    return InvalidRequest(f"{count} models: name 2 to {MAX_MERGED}", param="model")
 
 
 def read_mode(word: str) -> MergeMode:
@@ -148,5 +179,8 @@ def read_mode(word: str) -> MergeMode:
 
 
 def configured_merges(settings: Settings) -> Merges:
-    """Return the names that the configuration tells."""
-    return Merges({name: Recipe(**one.model_dump()) for name, one in settings.merges.items()})
+    """Return the names that the configuration tells, aliases and the empty name of the default model among them."""
+    recipes = {name: Recipe(**one.model_dump()) for name, one in settings.merges.items()}
+    others = {alias: meant(alias, settings.aliases) for alias in settings.aliases}
+    others[""] = meant(settings.default_model, settings.aliases)
+    return Merges(recipes | {name: recipes[end] for name, end in others.items() if end in recipes})

@@ -7,6 +7,7 @@ here calls are begun, let go and waited for. A reader that falls behind holds al
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.given import Nobody
 from narthex.pipeline.handling import Handling
 from narthex.pipeline.held import read_whole, summed
+from narthex.pipeline.inbound import response_id_of
 from narthex.pipeline.judging import Verdict, question, read_verdict, said_by
 from narthex.pipeline.merge_members import Member, part_of
 from narthex.pipeline.merged_answers import OneAnswer
@@ -39,13 +41,15 @@ from narthex.pipeline.settle import MERGED
 from narthex.pipeline.simulating import Simulation
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Timeouts
-from narthex.streams.merging import Queueing, Said, joining
+from narthex.streams.merging import Queueing, Said, Step, joining
 from narthex.streams.stream import Frame, Stream
 from narthex.types.answers import ChatAnswer
 from narthex.types.dialects import Dialect
 from narthex.types.events import Event, Started, is_content
 from narthex.types.folding import UnfinishedAnswer, fold, unfold
 from narthex.types.usage import Usage
+
+logger = logging.getLogger(__name__)
 
 SETTLE_S: Final = 1.0
 """How long the end of an answer waits for the books of those that were let go; what is missing is estimated then."""
@@ -80,6 +84,8 @@ class Merging:
     def __init__(self, exchange: Exchange, merger: Merger, kit: Kit) -> None:
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
+        # Heard of by nobody, if the caller has left.
+        self.opened.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
         self.held = False
         self._exchange = exchange
         self._merger = merger
@@ -108,13 +114,16 @@ class Merging:
 
     def leave(self) -> None:
         """End everything: nobody is there to read it."""
+        self._end_calls()
+        self._stream.close(Cancelled())
+
+    def _end_calls(self) -> None:
         self._let_go = True
         if self._choosing is not None:
             self._choosing.cancel()
         for member in self._members:
             member.leave()
         self._stop_guard()
-        self._stream.close(Cancelled())
 
     def _begin(self) -> None:
         number, whole = len(self._members), self._merger.mode == "best_of"
@@ -135,7 +144,7 @@ class Merging:
         for event in events:
             steps = self._joining.arrive(member.number, event)
             if steps:
-                self._put(self._writer.write(steps))
+                self._write(steps)
                 if not self.opened.done() and any(isinstance(one, Said) and is_content(one.event) for one in steps):
                     self._chosen()
 
@@ -143,7 +152,11 @@ class Merging:
         """Take in the end of a call."""
         steps = self._joining.end(member.number, error)
         if self._merger.mode != "best_of":
-            self._put(self._writer.write(steps))
+            self._write(steps)
+        winner = self._joining.winner
+        if winner is not None and self._pick is None:
+            # It ended well without a word, as nobody had one.
+            self._picked(winner)
         if isinstance(self._joining, Queueing) and not self._joining.over and not self._let_go:
             self._begin()
         self._check_end()
@@ -151,6 +164,17 @@ class Merging:
     def settled(self) -> None:
         """Take note that the books of a call are closed."""
         self._check_end()
+
+    def _write(self, steps: Sequence[Step]) -> None:
+        if self._let_go:
+            return
+        try:
+            frames = self._writer.write(steps)
+        # It belongs to those who read, not to the model whose event it was.
+        except Exception as error:  # noqa: BLE001
+            self._break(error)
+            return
+        self._put(frames)
 
     def _put(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
@@ -178,11 +202,13 @@ class Merging:
         self._note_attempts(winner=number)
 
     def _note_attempts(self, *, winner: int | None = None) -> None:
+        """Have the exchange tell what became of each call so far, in place of what it told before."""
+        self._exchange.attempts = ()
         for member in self._members:
             tried = member.tried()
             if tried is None:
                 continue
-            lost = winner is not None and member.number != winner and member.error is None
+            lost = winner is not None and member.number != winner and not member.over
             failure = "cancelled" if lost and self._merger.mode == "race" else tried.failure
             self._exchange.note_attempt(msgspec.structs.replace(tried, failure=failure))
 
@@ -202,6 +228,11 @@ class Merging:
             raise
         self._conclude()
 
+    def _chosen_by(self, choosing: asyncio.Task[None]) -> None:
+        """Tell whoever waits if the choice was ended from outside, as at the stop of the server."""
+        if choosing.cancelled() and not self._let_go:
+            self._fail(Cancelled())
+
     def _whole(self, number: int) -> ChatAnswer | None:
         """Return an answer; None if there is none."""
         if self._members[number].error is not None:
@@ -218,7 +249,7 @@ class Merging:
         assert merger.judge is not None
         request = question(exchange.chat_request(), answers, judge=merger.judge, criteria=merger.criteria)
         self._judge = judge = part_of(exchange, request, stream=False)
-        judge.body = b""
+        judge.body, judge.judges = b"", True
         try:
             stream = await self._kit.handling.handle(judge)
         except NarthexError:
@@ -237,7 +268,7 @@ class Merging:
         events: AsyncIterator[Event] = self._kit.simulation.events(answer)
         async for event in events:
             await self._go_on.wait()
-            self._put(self._writer.write([Said(number, event)]))
+            self._write([Said(number, event)])
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -248,6 +279,7 @@ class Merging:
         if self._merger.mode == "best_of":
             if self._joining.over and self._choosing is None:
                 self._choosing = self._kit.spawn(self._choose())
+                self._choosing.add_done_callback(self._chosen_by)
             return
         winner = self._joining.winner
         said = self._joining.over if winner is None else self._members[winner].over
@@ -260,13 +292,19 @@ class Merging:
         if self._concluded or self._let_go:
             return
         self._stop_guard()
-        self._exchange.usage = usage = self._usage()
+        try:
+            self._give_end()
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+            self._break(error)
+
+    def _give_end(self) -> None:
+        self._exchange.usage = usage = consumed(self._members, self._judge)
         error = self._failure()
         if error is not None:
             self._fail(error)
             return
         self._concluded = True
-        frames = self._writer.end(usage, self._all_told())
+        frames = self._writer.end(usage, {**self._told, "sources": told_of(self._members, self._judge)})
         if isinstance(self._writer, WholeWriter):
             body = self._writer.body(self._exchange.dialect, self._exchange.chat_request())
             self._open(Stream.of(body, self._exchange.dialect))
@@ -274,6 +312,12 @@ class Merging:
         self._open(self._stream)
         self._put(frames[:-1])
         self._stream.close(last=frames[-1])
+
+    def _break(self, error: Exception) -> None:
+        """End everything: what came cannot be made one answer."""
+        logger.error("the answers to request %s cannot be made one", self._exchange.id, exc_info=error)
+        self._end_calls()
+        self._fail(InternalError())
 
     def _fail(self, error: NarthexError) -> None:
         """Tell why there is no answer, or none that is whole."""
@@ -307,20 +351,6 @@ class Merging:
             exchange.told = (*exchange.told, ("x-narthex-verdict", str(self._told["judge"])))
         self.opened.set_result(None)
 
-    def _usage(self) -> Usage:
-        judged = () if self._judge is None or self._judge.usage is None else (self._judge.usage,)
-        return summed([*(member.usage() for member in self._members), *judged])
-
-    def _all_told(self) -> dict[str, object]:
-        told = [member.told() for member in self._members]
-        judge = self._judge
-        if judge is not None:
-            usage = judge.usage or Usage()
-            figures = {**msgspec.structs.asdict(usage), "total_tokens": usage.total_tokens}
-            outcome = "ok" if judge.error is None else judge.error.code
-            told.append({"source": judge.model_asked, "role": "judge", "outcome": outcome, "usage": figures})
-        return {**self._told, "sources": told}
-
     # -- pace ------------------------------------------------------------------------------------------------------
 
     def _pause(self) -> None:
@@ -340,6 +370,23 @@ class Merging:
     def _stop_guard(self) -> None:
         if self._guard is not None:
             self._guard.cancel()
+
+
+def consumed(members: Sequence[Member], judge: Exchange | None) -> Usage:
+    """Return what all calls consumed together, that to the judge included."""
+    judged = () if judge is None or judge.usage is None else (judge.usage,)
+    return summed([*(member.usage() for member in members), *judged])
+
+
+def told_of(members: Sequence[Member], judge: Exchange | None) -> list[dict[str, object]]:
+    """Return what a caller is told of each call, and of who chose."""
+    told = [member.told() for member in members]
+    if judge is not None:
+        usage = judge.usage or Usage()
+        figures = {**msgspec.structs.asdict(usage), "total_tokens": usage.total_tokens}
+        outcome = "ok" if judge.error is None else judge.error.code
+        told.append({"source": judge.model_asked, "role": "judge", "outcome": outcome, "usage": figures})
+    return told
 
 
 def failed_together(members: Sequence[Member]) -> NarthexError:
@@ -368,8 +415,11 @@ def _dialect(exchange: Exchange) -> Dialect | None:
 def _writer(exchange: Exchange, merger: Merger) -> Writer:
     if merger.wrapped:
         return WrappingWriter(merger.mode, merger.requests, exchange.id)
-    started = Started(id=f"merge-{exchange.id}", model=exchange.model_asked, created_at=int(time.time()))
-    one = OneAnswer(merger.mode, merger.sources, started)
+    answer_id = response_id_of(exchange) if exchange.dialect is Dialect.OPENAI_RESPONSES else None
+    started = Started(
+        id=answer_id or f"merge-{exchange.id}", model=exchange.model_asked or MERGED, created_at=int(time.time())
+    )
+    one = OneAnswer(merger.mode, merger.sources, started, answer_id=answer_id)
     if exchange.dialect is Dialect.NATIVE:
         return EventWriter(one)
     if not exchange.streaming:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Final
@@ -22,6 +23,8 @@ from narthex.types.dialects import Dialect
 IDLE_S: Final = 10.0
 """How long one is followed that nobody reads."""
 MAX_FOLLOWED: Final = 2_000
+_AT_ONCE: Final = 1_000
+"""Events that are taken in before others have their turn: a millisecond and a half."""
 decode_report = msgspec.json.Decoder(StreamReport).decode
 
 
@@ -95,7 +98,7 @@ class Mirroring:
                 raise StreamNotFound
             if not entries and facts.ended:
                 raise StreamExpired
-            known = self._followed.get(key) or self._begin(key, facts, entries)
+            known = self._followed.get(key) or await self._begin(key, facts, entries)
         known.read_at = self._clock()
         return known
 
@@ -147,14 +150,25 @@ class Mirroring:
         if key in self._followed:
             self._drop(key)
 
-    def _begin(self, key: StreamKey, facts: StreamFacts, entries: Sequence[Entry]) -> Followed:
+    async def _begin(self, key: StreamKey, facts: StreamFacts, entries: Sequence[Entry]) -> Followed:
         run = list(_last_run(entries))
         after = run[0].first - 1 if run else facts.last
         log = Log(Dialect(facts.dialect), self._bounds(), first_number=after + 1, weigh=self._weigh)
-        one = self._followed[key] = Followed(facts, Mirror(log, self._woken), self._clock)
-        one.take(run)
+        one = Followed(facts, Mirror(log, self._woken), self._clock)
+        known = None
+        try:
+            for part in _parts(run):
+                one.take(part)
+                # A long one takes a while, in which others have their turn.
+                await asyncio.sleep(0)
+            known = self._followed.setdefault(key, one)
+        finally:
+            if known is not one:
+                # Another was quicker, or nobody wants it any more.
+                self._weigh(-log.held_bytes)
         self._woken()
-        return one
+        assert known is not None
+        return known
 
     def _drop(self, key: StreamKey) -> None:
         one = self._followed.pop(key)
@@ -176,6 +190,18 @@ def _last_run(entries: Sequence[Entry]) -> Iterator[Entry]:
                 start = index
             last = entry.last
     return iter(entries[start:])
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Cut entries into parts of some events each."""
+    start = size = 0
+    for index, entry in enumerate(entries, 1):
+        size += len(entry.events)
+        if size >= _AT_ONCE:
+            yield entries[start:index]
+            start, size = index, 0
+    if start < len(entries):
+        yield entries[start:]
 
 
 def last_words(name: str, facts: StreamFacts, number: int, error: NarthexError) -> bytes:

@@ -9,15 +9,17 @@ from typing import Literal
 
 import msgspec
 
-from narthex.errors import NarthexError, NodeSilent, StreamNotFound, StreamUnreachable
-from narthex.pipeline.handles import Word, error_of, obey
+from narthex.errors import InternalError, NarthexError, NodeSilent, StreamNotFound, StreamUnreachable
+from narthex.pipeline.contract import Spawn
+from narthex.pipeline.handles import Question, Word, error_of, obey
 from narthex.pipeline.owned import Owned, StreamReport, Told
 from narthex.pipeline.registry import Registry
 from narthex.stores.stream_records import StreamKey
 
 logger = logging.getLogger(__name__)
 
-Asked = Word | Literal["delete"]
+_Done = Word | Literal["delete"]
+Asked = _Done | Question
 Send = Callable[[str, bytes], Awaitable[None]]
 """Writes to a process."""
 
@@ -30,18 +32,22 @@ class _Ask(msgspec.Struct, frozen=True, tag="ask", array_like=True):
     word: Asked
     owner: str
     id: str
+    number: int = 0
 
 
-class _Reply(msgspec.Struct, frozen=True, tag="reply", array_like=True):
+class Reply(msgspec.Struct, frozen=True, tag="reply", array_like=True):
     """What that one answers."""
 
     call: int
     report: StreamReport | None
+    """How the stream stands then."""
     error: Told | None
+    told: bytes = b""
+    """The answer to a question, in JSON."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Ask | _Reply).decode
+_decode = msgspec.msgpack.Decoder(_Ask | Reply).decode
 
 
 class NodeCalls:
@@ -54,6 +60,7 @@ class NodeCalls:
         *,
         ours: Callable[[StreamKey], Owned | None],
         touched: Callable[[Owned], None],
+        spawn: Spawn,
     ) -> None:
         """Begin without any.
 
@@ -62,16 +69,28 @@ class NodeCalls:
             registry: Its streams.
             ours: Finds one of them.
             touched: Called when one stands otherwise.
+            spawn: Keeps what is answered only after a while.
         """
         self._node = node
         self._registry = registry
         self._ours = ours
         self._touched = touched
-        self._open: dict[int, asyncio.Future[_Reply]] = {}
+        self._spawn = spawn
+        self._open: dict[int, asyncio.Future[Reply]] = {}
         self._count = 0
 
-    async def ask(self, node: str, key: StreamKey, word: Asked, *, send: Send, timeout_s: float) -> StreamReport | None:
-        """Have the process that writes a stream do something with it, and return how it stands then.
+    async def ask(
+        self, node: str, key: StreamKey, word: Asked, number: int = 0, *, send: Send, timeout_s: float
+    ) -> Reply:
+        """Have the process that writes a stream do something with it, or answer what only it knows.
+
+        Args:
+            node: That process.
+            key: The stream.
+            word: What it is to do.
+            number: What goes with that: see `Question`.
+            send: Writes to it.
+            timeout_s: How long its answer is waited for.
 
         Raises:
             NarthexError: It cannot, and this is why.
@@ -79,20 +98,20 @@ class NodeCalls:
             StreamUnreachable: It cannot be asked.
         """
         self._count += 1
-        call = self._count
-        future: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
-        self._open[call] = future
+        ask = _Ask(self._node, self._count, word, key.owner, key.id, number)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._open[ask.call] = future
         try:
             async with asyncio.timeout(timeout_s):
-                await send(node, _encode(_Ask(self._node, call, word, key.owner, key.id)))
+                await send(node, _encode(ask))
                 reply = await future
         except TimeoutError:
             raise NodeSilent from None
         finally:
-            del self._open[call]
+            del self._open[ask.call]
         if reply.error is not None:
             raise error_of(reply.error)
-        return reply.report
+        return reply
 
     async def heard(self, message: bytes, *, send: Send) -> None:
         """Do what another process asks for, or take its answer."""
@@ -104,7 +123,12 @@ class NodeCalls:
             logger.warning("a process of another version wrote what cannot be read here")
             return
         if isinstance(said, _Ask):
-            await send(said.sender, _encode(self._done(said)))
+            match said.word:
+                case "timeline" | "record" as question:
+                    # What others say is not to wait for it.
+                    self._spawn(self._answered(said, question, send))
+                case word:
+                    await send(said.sender, _encode(self._done(said, word)))
             return
         future = self._open.get(said.call)
         if future is not None and not future.done():
@@ -112,21 +136,44 @@ class NodeCalls:
 
     def break_off(self) -> None:
         """Have nobody wait for an answer any more."""
-        for future in self._open.values():
+        for call, future in self._open.items():
             if not future.done():
-                future.set_exception(StreamUnreachable())
+                # No exception: whoever is still about to send would never look at it.
+                future.set_result(_refused(call, StreamUnreachable()))
 
-    def _done(self, ask: _Ask) -> _Reply:
+    def _owned(self, ask: _Ask) -> Owned:
         owned = self._ours(StreamKey(ask.owner, ask.id))
+        if owned is None:
+            raise StreamNotFound
+        return owned
+
+    def _done(self, ask: _Ask, word: _Done) -> Reply:
         try:
-            if owned is None:
-                raise StreamNotFound
-            if ask.word == "delete":
+            owned = self._owned(ask)
+            if word == "delete":
                 self._registry.forget(owned)
-                return _Reply(ask.call, None, None)
-            report = obey(owned, ask.word, pause_limit_s=self._registry.policy.pause_limit_s)
+                return Reply(ask.call, None, None)
+            report = obey(owned, word, pause_limit_s=self._registry.policy.pause_limit_s)
         except NarthexError as error:
-            return _Reply(ask.call, None, Told(code=error.code, message=error.message))
-        if ask.word != "report":
+            return _refused(ask.call, error)
+        if word != "report":
             self._touched(owned)
-        return _Reply(ask.call, report, None)
+        return Reply(ask.call, report, None)
+
+    async def _answered(self, ask: _Ask, question: Question, send: Send) -> None:
+        try:
+            told = await self._registry.handle(self._owned(ask)).ask(question, ask.number)
+            reply = Reply(ask.call, None, None, told)
+        except NarthexError as error:
+            reply = _refused(ask.call, error)
+        except Exception:  # the edge of this task: whoever asked is not to wait for what will not come
+            logger.exception("a question of another process broke")
+            reply = _refused(ask.call, InternalError())
+        try:
+            await send(ask.sender, _encode(reply))
+        except Exception:  # noqa: BLE001 - the edge of this task: whoever asked hears that nobody answered
+            logger.warning("an answer could not be sent to the process %s that asked", ask.sender)
+
+
+def _refused(call: int, error: NarthexError) -> Reply:
+    return Reply(call, None, Told(code=error.code, message=error.message))

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from narthex.errors import InvalidRequest, UnsupportedContent
+from narthex.pipeline.context_caching import improved
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.catalog import Target
 from narthex.providers.contract import Call, Timeouts
@@ -34,6 +35,7 @@ very failure again that it is to get past.
 """
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_CHAT = Operation.CHAT
 _INCLUDE_USAGE = b'{"include_usage":true}'
 
 
@@ -150,6 +152,8 @@ def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> 
     if stream and not target.streams:
         # What is waited for is a whole answer: the limits of a stream's beginning say nothing about that.
         stream, timeouts = False, msgspec.structs.replace(timeouts, first_token_s=timeouts.total_s)
+    if target.caching is not None and exchange.operation is _CHAT:
+        body = improved(exchange, target, target.caching, dialect, body)
     call = Call(exchange.operation, target.model, dialect, body, stream, timeouts, None, headers)
     if exchange.shadow_of is not None:
         call.on_trial = True

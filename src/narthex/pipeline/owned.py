@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import Sequence
-from hashlib import blake2b
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import pairwise
 from time import monotonic
 from typing import Final, Literal
@@ -17,6 +18,7 @@ from narthex.errors import Cancelled, NarthexError, StreamEnded, StreamNotKept
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.streams.log import Log
 from narthex.streams.stream import Stream
+from narthex.types.accounts import Account
 from narthex.types.usage import Usage
 
 Status = Literal["waiting", "running", "paused", "done", "cancelled", "failed"]
@@ -25,10 +27,12 @@ OnDisconnect = Literal["cancel", "detach"]
 STALL_MS: Final = 1_000
 """A gap from which on a stream is said to have stalled."""
 _RECENT_MS: Final = 5_000
+_MOST_GAPS: Final = 5_000
+"""To put more in order would hold up the event loop."""
 
 
 class Gaps(msgspec.Struct, frozen=True, kw_only=True):
-    """Pauses between two events, in milliseconds."""
+    """Pauses between two events, in milliseconds, of the newest 5,000."""
 
     mean: float
     p50: int
@@ -86,6 +90,8 @@ class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     readers: int
     on_disconnect: OnDisconnect
+    key_id: str = ""
+    """The key that asked for it, or the user."""
     replay_of: str | None
     """ID of the recording that is played here."""
     attempts: str
@@ -117,7 +123,7 @@ class _Facts(msgspec.Struct, frozen=True):
     limit_tokens: int | None
 
     @classmethod
-    def of(cls, exchange: Exchange) -> _Facts:
+    def of(cls, exchange: Exchange, limit_tokens: int | None) -> _Facts:
         """Return what there is to tell now."""
         return cls(
             exchange.dialect,
@@ -128,7 +134,7 @@ class _Facts(msgspec.Struct, frozen=True):
             exchange.usage,
             exchange.received_at,
             exchange.first_frame_at,
-            _limit_of(exchange),
+            limit_tokens,
         )
 
 
@@ -142,8 +148,13 @@ class Owned:
         id: Its ID, in the owner's words or ours.
         owner: To whom it belongs.
         log: Where it is kept; None if it is not.
+        node: The process that writes it, where several share what they keep.
+        made_by: The key that asked for it, or the user.
         digest: Of the request, of one that is kept: it is read on by whoever asks the same.
     """
+
+    on_resume: Callable[[], object] | None = None
+    """Called once, when its delivery goes on after a pause that outlasted the call."""
 
     def __init__(
         self,
@@ -154,18 +165,16 @@ class Owned:
         log: Log | None,
         node: str | None = None,
     ) -> None:
-        self.id = id
-        self.owner = owner
-        self.log = log
-        self.node = node
-        """The process that writes it, where several share what they keep."""
+        self.id, self.owner, self.log, self.node = id, owner, log, node
         self.dialect = exchange.dialect
         self.request_id = exchange.id
         self.created_at = int(time.time())
         """Unix time in seconds."""
         self.begun_at = exchange.received_at
         """In seconds of the monotonic clock."""
-        self.digest = b"" if log is None else digest_of(exchange)
+        self.digest = exchange.digest
+        self.account = Account() if exchange.caller is None else exchange.caller.account
+        self.made_by = "" if exchange.caller is None else self.account.key_id
         self.began = False
         """Whether there is an answer, or the beginning of one."""
         self.replay_of: str | None = None
@@ -219,8 +228,12 @@ class Owned:
         """Seconds since its end."""
         return monotonic() - self._ended_at if self._ended_at else 0.0
 
-    def report(self) -> StreamReport:
-        """Return how it stands."""
+    def report(self, *, with_gaps: bool = True) -> StreamReport:
+        """Return how it stands.
+
+        Args:
+            with_gaps: Whether pauses are told of, for which all events are gone through.
+        """
         facts, answer, log = self._told(), self.answer, self.log
         error = None if answer is None else answer.error
         return StreamReport(
@@ -236,20 +249,27 @@ class Owned:
             last_seq=0 if log is None else log.last_number,
             readers=int(not self.ended) if log is None else log.readers,
             on_disconnect="detach" if log is not None and log.detached else "cancel",
+            key_id=self.made_by,
             replay_of=self.replay_of,
             attempts=facts.attempts,
-            progress=self._progress(facts, answer),
+            progress=self._progress(facts, answer, with_gaps=with_gaps),
             usage=facts.usage,
             error=None if error is None else Told(code=error.code, message=error.message),
         )
+
+    @cached_property
+    def _limit_tokens(self) -> int | None:
+        """What the request allows, read once: it may be large, and is asked for with every report."""
+        assert self._exchange is not None
+        return _limit_of(self._exchange)
 
     def _told(self) -> _Facts:
         if self._facts is not None:
             return self._facts
         assert self._exchange is not None
-        return _Facts.of(self._exchange)
+        return _Facts.of(self._exchange, self._limit_tokens)
 
-    def _progress(self, facts: _Facts, answer: Stream | None) -> Progress:
+    def _progress(self, facts: _Facts, answer: Stream | None, *, with_gaps: bool) -> Progress:
         log, first, limit = self.log, facts.first_frame_at, facts.limit_tokens
         written = 0 if answer is None else answer.events_total or answer.frames_total
         tokens = facts.usage.output_tokens if facts.usage is not None else written
@@ -264,7 +284,7 @@ class Owned:
             first_token_ms=int((first - facts.received_at) * 1_000) if first else None,
             bytes_per_s=bytes_per_s,
             events_per_s=events_per_s,
-            gaps_ms=None if log is None else _gaps(log.times_ms),
+            gaps_ms=_gaps(log.times_ms[-_MOST_GAPS:]) if log is not None and with_gaps else None,
         )
 
     # -- its handle ------------------------------------------------------------------------------------------------
@@ -281,7 +301,7 @@ class Owned:
             self._work.cancel()
 
     def pause(self, limit_s: float, end: NarthexError) -> None:
-        """Stop delivery; after `limit_s` seconds the call is ended with `end`.
+        """Stop delivery; after `limit_s` seconds the call is ended with `end`, or delivered if it has ended by itself.
 
         Raises:
             StreamEnded: There is nothing left to pause.
@@ -302,6 +322,9 @@ class Owned:
         if answer is not None and answer.halted:
             self._stop_timer()
             answer.resume_delivery()
+            told, self.on_resume = self.on_resume, None
+            if told is not None:
+                told()
             return
         self._running()
 
@@ -339,7 +362,10 @@ class Owned:
         return answer
 
     def _overdue(self, end: NarthexError) -> None:
-        if not self.ended:
+        if self.ended:
+            # There may be nobody else who could: what is not kept is found no longer than it runs.
+            self.resume()
+        else:
             self.cancel(end)
 
     def _closed(self, _log: Stream) -> None:
@@ -351,17 +377,12 @@ class Owned:
     def _let_go(self) -> None:
         """Keep what is told, and let go of what was asked."""
         if self._exchange is not None:
-            self._facts, self._exchange = _Facts.of(self._exchange), None
+            self._facts, self._exchange = _Facts.of(self._exchange, self._limit_tokens), None
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def digest_of(exchange: Exchange) -> bytes:
-    """Return what tells this request from another."""
-    return blake2b(exchange.dialect.encode() + b"\n" + exchange.body, digest_size=16).digest()
 
 
 def _limit_of(exchange: Exchange) -> int | None:
@@ -377,7 +398,7 @@ def _rates(log: Log) -> tuple[float, float]:
     times = log.times_ms
     if not times:
         return 0.0, 0.0
-    recent = [time for time in times[-2_000:] if time >= times[-1] - _RECENT_MS]
+    recent = times[bisect_left(times, times[-1] - _RECENT_MS, max(0, len(times) - 2_000)) :]
     seconds = max(0.001, (recent[-1] - recent[0]) / 1_000)
     size = log.bytes_of_last(len(recent))
     return round(size / seconds, 1), round(len(recent) / seconds, 1)

@@ -6,21 +6,21 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from narthex.client.failures import describe
 from narthex.client.http1 import Head
-from narthex.errors import CursorAhead, EventsForgotten, Failure, NarthexError, StreamNotFound, TruncatedAnswer
+from narthex.errors import CursorAhead, EventsForgotten, Failure, NarthexError, RecordingNotFound, TruncatedAnswer
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.writing import error_frames
-from narthex.streams.playing import Playing, opened
-from narthex.streams.recording import BrokenRecording, RecordingReader
+from narthex.streams.playing import Playing, reading
+from narthex.streams.recording import RecordingReader
 from narthex.streams.tempo import Sleep, Tempo
 from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Dialect
@@ -57,6 +57,7 @@ class Player:
     ) -> None:
         """Take where streams are found, what records, and what keeps tasks."""
         self.registry = registry
+        registry.answers = recorder.answers()
         self.recorder = recorder
         self._spawn = spawn
         self._sleep = sleep
@@ -72,20 +73,19 @@ class Player:
             after: Number of the event behind which it begins; by default from its first one on.
 
         Raises:
-            StreamNotFound: There is none, or it is another's.
+            RecordingNotFound: There is none, it is another's, or it cannot be read.
             EventsForgotten: Its first events were not recorded.
             CursorAhead: It has no such event.
         """
-        path = await self.recorder.recordings.find(caller.owner, name)
+        file = await self.recorder.recordings.open(caller.owner, name)
         try:
-            recording = await asyncio.to_thread(opened, path)
-            dialect = Dialect(recording.head.dialect)
-        except (OSError, BrokenRecording, ValueError) as error:
-            raise StreamNotFound(f"this recording cannot be read: {error}") from error
-        owner = caller.owner
-        after = await self._begins_after(owner, recording, after)
-        exchange = _exchange(caller, recording, dialect)
-        owned = self.registry.open(exchange, id=None, on_disconnect="cancel", first_number=after + 1)
+            recording = await asyncio.to_thread(_opened, file)
+            after = await self._begins_after(caller.owner, recording, after)
+            exchange = _exchange(caller, recording)
+            owned = self.registry.open(exchange, id=None, on_disconnect="cancel", first_number=after + 1)
+        except BaseException:
+            file.close()
+            raise
         owned.replay_of, owned.began = name, True
         self._start(owned, exchange, recording, speed=speed, after=after)
         return owned
@@ -126,8 +126,23 @@ class Player:
         return after
 
 
-def _exchange(caller: Caller, recording: RecordingReader, dialect: Dialect) -> Exchange:
+def _opened(file: BinaryIO) -> RecordingReader:
+    """Begin to read a recording.
+
+    Raises:
+        RecordingNotFound: This is none that can be read here.
+    """
+    try:
+        recording = reading(file)
+        Dialect(recording.head.dialect)
+    except ValueError as error:
+        raise RecordingNotFound(f"this recording cannot be read: {error}") from error
+    return recording
+
+
+def _exchange(caller: Caller, recording: RecordingReader) -> Exchange:
     """Return what stands for the call, as the stream has none of its own."""
+    dialect = Dialect(recording.head.dialect)
     exchange = Exchange(dialect, b"", {}, caller=caller)
     exchange.streaming, exchange.model_asked = True, recording.head.model
     return exchange
@@ -140,7 +155,11 @@ def _ended(exchange: Exchange, recording: RecordingReader) -> NarthexError | Non
         return TruncatedAnswer(
             f"this recording is not whole: {recording.fault}", provider="recording", failure=Failure.TRUNCATED
         )
-    told = _decode_ended(end.report) or _Ended()
+    try:
+        told = _decode_ended(end.report) or _Ended()
+    except msgspec.DecodeError:
+        # Written by another version: its events are all there.
+        told = _Ended()
     exchange.usage = told.usage
     if told.error is None:
         return None

@@ -150,7 +150,7 @@ class Race:
         try:
             await self._next()
             if not first.task.done():
-                self._hedge = self._second(target)
+                self._hedge = await self._second(target)
             while not self._decided():
                 await self._next()
         except BaseException:
@@ -189,7 +189,7 @@ class Race:
     def _entrants(self) -> tuple[_Entrant, ...]:
         return (self._first,) if self._hedge is None else (self._first, self._hedge)
 
-    def _second(self, first: Target) -> _Entrant | None:
+    async def _second(self, first: Target) -> _Entrant | None:
         """Begin the second attempt, if there is somebody to ask, time for it and budget, and nothing is done twice."""
         exchange, board, marshal = self._exchange, self.recovery.board, self.marshal
         remaining_s = deadline_of(exchange, first) - monotonic()
@@ -201,6 +201,9 @@ class Race:
             return None
         if not marshal.budget.take():
             marshal.counters.refused += 1
+            return None
+        if await self.recovery.refusal(exchange, other, beside=first) is not None or self._first.task.done():
+            # Its limits do not allow it, or nobody waits any more.
             return None
         marshal.counters.begun += 1
         fork = exchange.fork()

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple, Protocol, cast
 
 from narthex.errors import Failure, NarthexError, ProviderOverloaded, without_frames
+from narthex.pipeline.allowing import hold_back, tokens_of
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.waiting import give_back, wait_for_place
 from narthex.providers.catalog import Target
+from narthex.resilience.allowances import Allowance
 from narthex.resilience.backoff import Backoff
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.breakers import BreakerState
@@ -47,6 +49,16 @@ class Failed(NamedTuple):
     """Who need not be asked again."""
 
 
+class Further(Protocol):
+    """Holds what calls need for further targets; see `narthex.pipeline.further`."""
+
+    def __call__(
+        self, exchange: Exchange, target: Target, /, *, beside: Target | None = None
+    ) -> Awaitable[NarthexError | None]:
+        """Hold what a target needs that is to be asked next; return why it may not be asked, if so."""
+        ...
+
+
 class FirstAttempts(Protocol):
     """Makes the first attempts at calls, in place of a single one."""
 
@@ -68,6 +80,7 @@ class Recovery:
     figures: Figures | None = None
     counters: Counters = field(default_factory=Counters)
     hedger: FirstAttempts | None = None
+    further: Further | None = None
     # Jitter is no secret.
     chance: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -92,8 +105,37 @@ class Recovery:
         if failed is not None:
             await _Course(self, exchange, attempt, failed).follow(failed.error)
 
-    async def try_once(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
+    def try_once(
+        self, exchange: Exchange, attempt: Attempt, target: Target, begun: float
+    ) -> Coroutine[object, object, NarthexError | None]:
         """Make one attempt, and keep the books of its target; return why it failed, if it did."""
+        allowance = self.places.allowances.known.get(target.name)
+        if allowance is None:
+            return self._try(exchange, attempt, target, begun)
+        return self._try_as_allowed(exchange, attempt, target, allowance)
+
+    async def _try_as_allowed(
+        self, exchange: Exchange, attempt: Attempt, target: Target, allowance: Allowance
+    ) -> NarthexError | None:
+        """Make one attempt as soon as the target allows it, by what it told."""
+        patience_s = self.places.policy.queue_timeout_s
+        error = await hold_back(
+            exchange,
+            allowance,
+            deadline_s=min(deadline_of(exchange, target), monotonic() + patience_s),
+            others=(other.name for other in self.chain(exchange) if other.name != target.name),
+            known=self.places.allowances,
+        )
+        if error is not None:
+            return error
+        tokens = tokens_of(exchange)
+        allowance.begin(tokens)
+        try:
+            return await self._try(exchange, attempt, target, monotonic())
+        finally:
+            allowance.end(tokens)
+
+    async def _try(self, exchange: Exchange, attempt: Attempt, target: Target, begun: float) -> NarthexError | None:
         place = self.places.of(target.name).try_acquire(begun)
         if place is None:
             try:
@@ -169,6 +211,10 @@ class Recovery:
         else:
             gate.failed(turn, scope_of(error), breaks=rule_of(error).breaks)
 
+    async def refusal(self, exchange: Exchange, target: Target, *, beside: Target | None = None) -> NarthexError | None:
+        """Return why a further target may not be asked; None if it may, and what that needs is held."""
+        return None if self.further is None else await self.further(exchange, target, beside=beside)
+
     def adopt(self, other: Recovery) -> None:
         """Go by other settings from now on; what is known of targets, and what retries are left, is kept."""
         self.chain, self.policy, self.backoff, self.figures = other.chain, other.policy, other.backoff, other.figures
@@ -206,6 +252,8 @@ class _Course:
         self._tried = {target.name, *failed.spent}
         self._retries = 0
         self._needed_tokens = 0
+        self._refused: NarthexError | None = None
+        """Why the last one may not be asked who could have been."""
 
     async def follow(self, error: NarthexError) -> None:
         """Make further attempts; raises the error of the last one if none succeeds."""
@@ -213,12 +261,14 @@ class _Course:
         counters, way = self._recovery.counters, "first"
         while failure is not None:
             error = failure
+            # Whoever leaves while nobody is asked has nothing on the bill.
+            self._exchange.sent = False
             target = await self._next(error)
             begun = monotonic()
             if target is None or begun >= self._deadline:
                 if rule_of(first).decision is not Decision.TRUTH:
                     counters.lost(failure_of(first))
-                raise error
+                raise self._refused or error
             without_frames(error)
             way = "retry" if target is self._target else "fallback"
             self._retries = self._retries + 1 if way == "retry" else 0
@@ -237,8 +287,19 @@ class _Course:
         if decision is Decision.TRUTH or remaining_s <= 0:
             return None
         if decision is Decision.RETRY_HERE and await self._paused(error, remaining_s):
-            return self._target
-        return self._other(too_long=decision is Decision.LARGER_WINDOW)
+            self._refused = await self._recovery.refusal(self._exchange, self._target)
+            if self._refused is None:
+                return self._target
+        return await self._allowed(too_long=decision is Decision.LARGER_WINDOW)
+
+    async def _allowed(self, *, too_long: bool) -> Target | None:
+        """Return the next target whose limits allow the call."""
+        while (other := self._other(too_long=too_long)) is not None:
+            self._refused = await self._recovery.refusal(self._exchange, other)
+            if self._refused is None:
+                break
+            self._tried.add(other.name)
+        return other
 
     async def _paused(self, error: NarthexError, remaining_s: float) -> bool:
         """Wait as long as is due before the same target is asked again; False if it is better left."""

@@ -13,16 +13,20 @@ from typing import Final
 
 from narthex.errors import Overloaded, RateLimited, StreamExists, StreamExpired, StreamNotFound, StreamRunning
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.handles import Elsewhere, Handle, OwnHandle
-from narthex.pipeline.owned import OnDisconnect, Owned, StreamReport, digest_of
+from narthex.pipeline.handles import Answer, Elsewhere, Handle, OwnHandle, Question
+from narthex.pipeline.owned import OnDisconnect, Owned, StreamReport
 from narthex.streams.log import Log, LogBounds
 from narthex.streams.stream import Stream
+from narthex.tenancy.readings import Readings
 
 Key = tuple[str, str]
 """Owner and ID."""
 
 _REMEMBERED: Final = 10_000
 """IDs of streams that were kept, of which it is still said that they expired."""
+
+_BREATH_REPORTS: Final = 8
+"""Reports after which other tasks get a turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +53,24 @@ class Registry:
         policy: What is kept.
         held_bytes: Memory that all kept answers take up.
         elsewhere: The streams of other processes; None where none are shared.
+        answers: What answers questions about streams of this process, whichever process asks.
+        readings: Where it is noted who reads what others asked for.
     """
 
     elsewhere: Elsewhere | None = None
 
-    def __init__(self, policy: KeepPolicy, live: Mapping[str, Exchange]) -> None:
+    def __init__(self, policy: KeepPolicy, live: Mapping[str, Exchange], readings: Readings | None = None) -> None:
         """Begin without any.
 
         Args:
             policy: What is kept.
             live: The streamed calls under way that are not kept, by the ID of their request.
+            readings: Where it is noted who reads what others asked for.
         """
+        self.readings = readings or Readings()
         self.policy = policy
         self.held_bytes = 0
+        self.answers: Mapping[Question, Answer] = {}
         self._live = live
         self._kept: dict[Key, Owned] = {}
         self._ended: dict[Key, asyncio.TimerHandle] = {}
@@ -116,7 +125,7 @@ class Registry:
         owner, elsewhere = exchange.caller.owner, self.elsewhere
         if elsewhere is None or (owner, id) in self._kept:
             return self.open(exchange, id=id, on_disconnect=on_disconnect)
-        await elsewhere.claim(owner, id, digest=digest_of(exchange), dialect=exchange.dialect, request=exchange.id)
+        await elsewhere.claim(owner, id, digest=exchange.digest, dialect=exchange.dialect, request=exchange.id)
         try:
             return self.open(exchange, id=id, on_disconnect=on_disconnect)
         except BaseException:
@@ -137,6 +146,9 @@ class Registry:
         exchange = self._live.get(id)
         if exchange is not None and exchange.caller is not None and exchange.caller.owner == owner:
             return self._passing(exchange)
+        paused = self._handles.get(id)
+        if paused is not None and paused.owner == owner:
+            return paused
         if (owner, id) in self._expired:
             raise StreamExpired
         raise StreamNotFound
@@ -159,11 +171,15 @@ class Registry:
 
     def handle(self, owned: Owned) -> Handle:
         """Return the handle of a stream of this process."""
-        return OwnHandle(owned, pause_limit_s=self.policy.pause_limit_s, told=self.touched)
+        return OwnHandle(owned, pause_limit_s=self.policy.pause_limit_s, told=self.touched, answers=self.answers)
 
     async def listing(self, owner: str) -> list[StreamReport]:
         """Return how the streams of an owner stand, the newest first, of all processes that can be asked."""
-        found = {one.id: one.report() for one in self.of(owner)}
+        found: dict[str, StreamReport] = {}
+        for number, one in enumerate(self.of(owner), start=1):
+            found[one.id] = one.report()
+            if not number % _BREATH_REPORTS:
+                await asyncio.sleep(0)
         if self.elsewhere is not None:
             for report in await self.elsewhere.reports(owner):
                 found.setdefault(report.id, report)
@@ -187,7 +203,8 @@ class Registry:
         """Return the streams of an owner, the newest first."""
         kept = [one for one in self._kept.values() if one.owner == owner]
         mine = [one for one in self._live.values() if one.caller is not None and one.caller.owner == owner]
-        return sorted([*kept, *map(self._passing, mine)], key=lambda one: one.begun_at, reverse=True)
+        paused = [one for one in self._handles.values() if one.owner == owner and one.id not in self._live]
+        return sorted([*kept, *map(self._passing, mine), *paused], key=lambda one: one.begun_at, reverse=True)
 
     def forget(self, owned: Owned) -> None:
         """Hold a stream that has ended no longer.
@@ -262,7 +279,12 @@ class Registry:
         return owned
 
     def _let_go(self, id: str) -> None:  # noqa: A002 - its name
-        self._handles.pop(id, None)
+        owned = self._handles[id]
+        if owned.answer is not None and owned.answer.halted:
+            # Somebody still waits for what has come, and only this handle lets it go on.
+            owned.on_resume = lambda: self._handles.pop(id, None)
+        else:
+            del self._handles[id]
 
     @property
     def _node(self) -> str | None:
@@ -293,6 +315,9 @@ class Registry:
         if owned is None or owned.log is None:
             return
         self.held_bytes -= owned.log.held_bytes
+        if owned.log.halted:
+            # Nobody finds it any more who could go on with it.
+            owned.resume()
         if self.elsewhere is not None:
             self.elsewhere.forgotten(*key)
         self._expired[key] = None

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from narthex.errors import Failure, MalformedAnswer, NarthexError, without_frames
+from narthex.pipeline.estimates import estimate, prompt_tokens
 from narthex.pipeline.exchange import Exchange, Tried
 from narthex.pipeline.following import follow
 from narthex.pipeline.inbound import dated
@@ -37,6 +38,7 @@ from narthex.types.events import (
     ToolCallStarted,
     UsageReported,
 )
+from narthex.types.usage import Usage
 from narthex.wire.registry import CHAT_WIRES
 
 Mode = Literal["continue", "restart", "off"]
@@ -63,11 +65,13 @@ class Rescuer:
         assert exchange.target is not None
         if exchange.watch is not None:
             exchange.watch.broke(error)
-        exchange.note_break(error)
+        exchange.note_break(error, estimate(exchange, stream))
         transcript = Transcript(events)
         if self._may_be_rescued(exchange, transcript):
             continuation = _Continuation(exchange, stream, transcript, events)
             for target in self._recovery.helpers(exchange, error):
+                if await self._recovery.refusal(exchange, target) is not None:
+                    continue
                 if await self._helped(continuation, target, error):
                     restarted = continuation.way == "restart"
                     self._recovery.counters.rescued(failure_of(error), Way.RESTART if restarted else Way.CONTINUE)
@@ -83,7 +87,8 @@ class Rescuer:
         failure = await self._asked(continuation, target, way, error)
         if failure is None:
             return True
-        continuation.exchange.note_attempt(Tried.of(target, way, begun, failure))
+        tried = Tried.of(target, way, begun, failure)
+        continuation.exchange.note_attempt(msgspec.structs.replace(tried, usage=continuation.consumed()))
         return False
 
     async def _asked(
@@ -164,10 +169,19 @@ class _Continuation:
         self._delivered = sum(isinstance(event, _Token) for event in events)
         self._by_others = self._delivered
         self._has_usage = False
+        self._own: Usage | None = None
         self._told: dict[str, object] = {}
         self._seam = Seam("", "restart")
         self._joined = False
         self.way: Manner = "restart"
+
+    def consumed(self) -> Usage | None:
+        """Return what the one consumed who was asked last: as told, or counted here; None if nothing came."""
+        if self._own is not None:
+            return self._own
+        written = self._delivered - self._by_others
+        prompt = prompt_tokens(self.exchange) + (self._by_others if self.way != "restart" else 0)
+        return Usage(input_tokens=prompt, output_tokens=written, estimated=True) if written else None
 
     async def follow(self, target: Target, way: Manner, why: NarthexError) -> None:
         """Have a target give the rest; raises as `following.follow` does, and `SeamMismatch`.
@@ -176,7 +190,7 @@ class _Continuation:
         """
         exchange = self.exchange
         served = exchange.target, exchange.dropped, exchange.model_answered
-        self._by_others, self._has_usage = self._delivered, False
+        self._by_others, self._has_usage, self._own = self._delivered, False, None
         try:
             await self._follow(target, way, why)
         except BaseException:
@@ -222,6 +236,7 @@ class _Continuation:
                 self._say(self._seam.close())
                 self._emit(msgspec.structs.replace(event, told=self._told))
             case UsageReported():
+                self._own = event.usage
                 joined = joined_usage(self._before, self._by_others, event.usage)
                 self.exchange.usage, self._has_usage = joined.usage, True
                 self._emit(joined)
@@ -229,7 +244,9 @@ class _Continuation:
                 # Before the stream closes: whoever settles then finds it.
                 if not self._has_usage and self._before is not None:
                     self.exchange.usage = joined_usage(self._before, self._delivered, None).usage
-                self.exchange.note_attempt(Tried.of(self._target, self.way, self._begun, None))
+                asked = Usage(input_tokens=prompt_tokens(self.exchange), estimated=True)
+                tried = Tried.of(self._target, self.way, self._begun, None)
+                self.exchange.note_attempt(msgspec.structs.replace(tried, usage=self.consumed() or asked))
                 self._emit(dated(self.exchange, event), last=True)
 
     def _say(self, text: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -21,8 +21,10 @@ from narthex.pipeline.contract import Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.inbound import response_id_of
 from narthex.pipeline.transcripts import Transcript
-from narthex.stores.shelves import Shelf, ShelfLimits
+from narthex.stores.shelves import ENTRY_BYTES, Shelf, ShelfLimits
 from narthex.tenancy.keys import Caller
+from narthex.tenancy.readings import Readings
+from narthex.types.accounts import Account
 from narthex.wire.openai_responses.kept import KeptResponse, RawJson, continued, decode_kept, input_of, keep
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 _Key = tuple[str, str]
 """Owner and ID."""
 
+_DAY_S: Final = 86_400.0
 LARGE_BYTES: Final = 1_048_576
 """Size from which on JSON is put together in a thread: a millisecond or so."""
 _WHOLE: Final = frozenset({"completed", "incomplete"})
@@ -50,15 +53,37 @@ class _Running:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class Room(Protocol):
+    """How much more may be kept."""
+
+    def check(self, owner: str, account: Account, size: int) -> None:
+        """Make sure that there is room for something.
+
+        Args:
+            owner: To whom it belongs.
+            account: Whose storage it takes up.
+            size: How many bytes.
+
+        Raises:
+            LimitExceeded: There is none.
+        """
+        ...
+
+
 class Responses:
     """The responses that are kept.
 
     Attributes:
         settings: Which are, and how large they may be.
         carriers: The other processes that carry responses on.
+        readings: Where it is noted who reads what others asked for.
+        room: How much more may be kept; None for as much as the shelf holds.
     """
 
+    room: Room | None = None
+
     carriers: Carriers | None = None
+    readings: Readings = Readings()
 
     def __init__(self, shelf: Shelf, settings: ResponseSettings, spawn: Spawn, *, max_input_bytes: int) -> None:
         """Keep responses on a shelf.
@@ -86,12 +111,23 @@ class Responses:
             PreviousResponseNotFound: It is not kept for this caller, or one before it is not any more.
             InvalidRequest: It has not ended as a response does, or all of it is too large.
         """
-        owner = caller.owner
-        chain = await self._chain(owner, previous_id)
-        size = len(body) + sum(len(kept.response) for kept in chain)
+        self._limit(caller)
+        chain = await self._chain(caller.owner, previous_id)
+        # Whoever goes on from a conversation may have it told.
+        self.readings.note(caller, f"response:{previous_id}", by=chain[-1].by)
+        size = len(body) + sum(kept.size_bytes for kept in chain)
         if size >= LARGE_BYTES:
             return await asyncio.to_thread(continued, body, chain)
         return continued(body, chain)
+
+    def check_room(self, caller: Caller, size: int) -> None:
+        """Make sure that there is room to keep something for a caller.
+
+        Raises:
+            LimitExceeded: Its workspace or organisation has as much stored as it may have.
+        """
+        if self.room is not None:
+            self.room.check(caller.owner, caller.account, ENTRY_BYTES + size)
 
     def follow(self, exchange: Exchange, asked: bytes, previous_id: str | None) -> None:
         """Have the answer to a call kept when it has ended.
@@ -102,8 +138,15 @@ class Responses:
             previous_id: The response that it goes on from, if any.
         """
         assert exchange.answer is not None
+        assert exchange.caller is not None
+        self._limit(exchange.caller)
         transcript = Transcript(exchange, self.settings.response_bytes)
         exchange.answer.on_close(lambda _stream: self._write_down(exchange, transcript, asked, previous_id))
+
+    def _limit(self, caller: Caller) -> None:
+        """Have what is kept for a caller go when their workspace says."""
+        days = None if caller.bounds is None else caller.bounds.retention_days
+        self._shelf.keep_for(caller.owner, None if days is None else days * _DAY_S)
 
     def _write_down(self, exchange: Exchange, transcript: Transcript, asked: bytes, previous_id: str | None) -> None:
         assert exchange.caller is not None
@@ -136,6 +179,8 @@ class Responses:
             else:
                 data = _record(transcript, asked, previous_id)
             if data is not None:
+                assert transcript.exchange.caller is not None
+                self.check_room(transcript.exchange.caller, len(data[1]))
                 await self._shelf.put(key[0], *data)
                 self._stored += 1
         except (msgspec.MsgspecError, NarthexError) as error:
@@ -143,12 +188,15 @@ class Responses:
             await self._refuse(key)
 
     async def _refuse(self, key: _Key) -> None:
-        """Take note of a response that is not kept; nobody is to wait for one that others were told of."""
+        """Take note of a response that is not kept; nobody is to wait for one whose ID was told before it began."""
         self._refused += 1
         running = self._running.get(key)
-        if running is not None and running.kept.node:
-            error = InternalError("this response is larger than `responses.response_bytes` allows, or cannot be kept")
-            await self._put(key, running.kept.failed(error))
+        if running is not None:
+            error = InternalError(
+                "this response is larger than `responses.response_bytes` or a limit allows, or cannot be kept"
+            )
+            # What made it too large may be what was asked.
+            await self._put(key, msgspec.structs.replace(running.kept.failed(error), input=[]))
 
     # -- in the background -----------------------------------------------------------------------------------------
 
@@ -163,6 +211,7 @@ class Responses:
         key = (caller.owner, queued.id)
         if key in self._running:
             return
+        self._limit(caller)
         node = None if self.carriers is None else self.carriers.node
         queued = msgspec.structs.replace(queued, node=node or "")
         self._running[key] = _Running(queued, status)
@@ -222,13 +271,14 @@ class Responses:
             ResponseNotFound: None of this ID is kept for this caller.
         """
         last = await self.get(caller, response_id)
-        owner, chain, size = caller.owner, [last], len(last.response)
-        while chain[0].previous is not None and size <= self._max_input_bytes:
-            earlier = await self._find(owner, chain[0].previous)
+        owner, chain, size, seen = caller.owner, [last], last.size_bytes, {last.id}
+        while (wanted := chain[0].previous) is not None and wanted not in seen and size <= self._max_input_bytes:
+            earlier = await self._find(owner, wanted)
             if earlier is None:
                 break
             chain.insert(0, earlier)
-            size += len(earlier.response)
+            size += earlier.size_bytes
+            seen.add(earlier.id)
         return input_of(chain)
 
     def lines(self) -> Iterator[str]:
@@ -243,19 +293,15 @@ class Responses:
     async def _chain(self, owner: str, last_id: str) -> Sequence[KeptResponse]:
         """Return the responses that lead to one, oldest first, and have their time begin anew."""
         chain: list[KeptResponse] = []
-        size, wanted = 0, last_id
+        size, wanted, seen = 0, last_id, set[str]()
         while True:
             kept = await self._find(owner, wanted)
             if kept is None:
                 raise _broken(last_id, wanted)
             if not chain and kept.status not in _WHOLE:
-                raise InvalidRequest(
-                    f"the previous response {last_id[:100]!r} is {kept.status}: only one that is completed or "
-                    "incomplete can be gone on from",
-                    param="previous_response_id",
-                )
+                raise _not_whole(kept)
             chain.insert(0, kept)
-            size += len(kept.response)
+            size += kept.size_bytes
             if size > self._max_input_bytes:
                 raise InvalidRequest(
                     f"the conversation before this request is larger than {self._max_input_bytes} bytes, the limit "
@@ -264,6 +310,10 @@ class Responses:
                 )
             if kept.previous is None:
                 break
+            seen.add(kept.id)
+            if kept.previous in seen:
+                # A provider gave two answers one ID.
+                raise _broken(last_id, kept.previous)
             wanted = kept.previous
         await self._shelf.renew(owner, [kept.id for kept in chain])
         return chain
@@ -288,12 +338,21 @@ def _record(transcript: Transcript, asked: bytes, previous_id: str | None) -> tu
     response = transcript.response()
     if response is None:
         return None
-    kept = keep(response, asked, previous=previous_id)
+    caller = transcript.exchange.caller
+    kept = keep(response, asked, previous=previous_id, by="" if caller is None else caller.account.key_id)
     return (kept.id, kept.encode()) if kept.id else None
 
 
 def _missing(response_id: str) -> ResponseNotFound:
     return ResponseNotFound(f"Response with id {response_id[:100]!r} not found.", param="response_id")
+
+
+def _not_whole(kept: KeptResponse) -> InvalidRequest:
+    return InvalidRequest(
+        f"the previous response {kept.id[:100]!r} is {kept.status}: only one that is completed or incomplete can be "
+        "gone on from",
+        param="previous_response_id",
+    )
 
 
 def _broken(asked_id: str, missing_id: str) -> PreviousResponseNotFound:

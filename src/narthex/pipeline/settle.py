@@ -1,4 +1,4 @@
-"""What is written down when an answer has ended, never on the caller's clock."""
+"""What is written down when an answer has ended, before anybody reads that end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Final
 import msgspec
 
 from narthex.errors import Cancelled, Failure, NarthexError, ProviderError
+from narthex.pipeline.billing import Billing
 from narthex.pipeline.estimates import estimate, prompt_tokens
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.held import summed
+from narthex.pipeline.saving import Saving
 from narthex.routing.pacing import Spending
 from narthex.routing.plan import Plan
 from narthex.telemetry.metrics import Tally
@@ -46,16 +49,25 @@ _REPLAYED = Usage()
 class Settlement:
     """Counts and logs every call, once."""
 
-    def __init__(self, metrics: Tally, log: RequestLog | None, spending: Spending | None = None) -> None:
-        """Take where calls are counted, where they are written down, and which budgets they are charged to.
+    def __init__(
+        self,
+        metrics: Tally,
+        log: RequestLog | None,
+        spending: Spending | None = None,
+        billing: Billing | None = None,
+    ) -> None:
+        """Take where calls are counted, where they are written down, and what they are charged to.
 
         Attributes:
             live: Streamed calls under way that are not kept, by the ID of their request; whoever begins one adds it.
+            saving: Writes down what was answered from the cache, if there is one.
         """
         self.live: dict[str, Exchange] = {}
+        self.saving: Saving | None = None
         self._metrics = metrics
         self._log = log
         self._spending = spending
+        self._billing = billing
         self._clock_offset = time.time() - time.monotonic()
 
     def begin(self) -> None:
@@ -66,11 +78,9 @@ class Settlement:
         """Count and log a call that has ended; without `error` its answer is whole."""
         exchange.error = error
         duration_s = monotonic() - exchange.received_at
-        usage, target, outcome = exchange.usage, exchange.target, "ok" if error is None else error.code
-        if exchange.replays is not None or exchange.merger is not None or exchange.merged_into is not None:
-            usage, outcome = _apart(exchange, error, outcome)
-        elif exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
-            exchange.usage = usage = estimate(exchange, exchange.answer)
+        target, outcome = exchange.target, "ok" if error is None else error.code
+        usage, outcome = _consumed(exchange, error, outcome)
+        self._write_down(exchange, usage, error)
         self.live.pop(exchange.id, None)
         if exchange.watch is not None:
             exchange.watch.settled(error)
@@ -85,16 +95,23 @@ class Settlement:
             series.output_tokens += usage.output_tokens
             if exchange.plan is not None and self._spending is not None and target is not None:
                 self._spending.charge(exchange.plan, target.name, usage)
-        if self._log is not None:
+        if self._log is not None and exchange.capture != "none":
             line = self._line(exchange, error, usage, int(duration_s * 1_000_000))
             self._log.append(line if _is_plain(exchange) else _with_story(line, exchange))
+
+    def _write_down(self, exchange: Exchange, usage: Usage | None, error: NarthexError | None) -> None:
+        if exchange.bill is not None and self._billing is not None:
+            # What was given in place of an error was paid for by another call.
+            failure = error if exchange.hit is None else exchange.instead_of or error
+            self._billing.close(exchange, exchange.bill, usage, failure)
+        if exchange.hit is not None and self.saving is not None:
+            self.saving.note(exchange, exchange.hit, error)
 
     def _line(
         self, exchange: Exchange, error: NarthexError | None, told: Usage | None, duration_us: int
     ) -> RequestLine:
         """By position, in the order of the fields: names would cost as much again as the line itself."""
         target, caller, usage = exchange.target, exchange.caller, told or _NO_USAGE
-        first_us = int((exchange.first_frame_at - exchange.received_at) * 1_000_000)
         return RequestLine(
             exchange.received_at + self._clock_offset,
             exchange.id,
@@ -108,7 +125,7 @@ class Settlement:
             200 if error is None else error.status,
             "ok" if error is None else error.code,
             duration_us,
-            first_us if first_us > 0 else None,
+            _first_us(exchange),
             usage.input_tokens,
             usage.output_tokens,
             usage.cache_read_tokens,
@@ -117,6 +134,7 @@ class Settlement:
             len(exchange.body),
             0 if exchange.answer is None else exchange.answer.bytes_total,
             None if error is None else _failure(error),
+            "" if caller is None else caller.account.workspace_id,
         )
 
 
@@ -125,6 +143,22 @@ def _counted_under(exchange: Exchange) -> str:
     if exchange.merger is not None:
         return MERGED
     return "none" if exchange.target is None else exchange.target.name
+
+
+def _consumed(exchange: Exchange, error: NarthexError | None, outcome: str) -> tuple[Usage | None, str]:
+    """Return what is on the bill of a call, and how it is counted."""
+    if exchange.hit is not None:
+        # What it says was used then, and is on nobody's bill again.
+        return (None if exchange.bill is not None else _REPLAYED), "cached" if error is None else outcome
+    if exchange.replays is not None or exchange.merger is not None or exchange.merged_into is not None:
+        return _apart(exchange, error, outcome)
+    usage = exchange.usage
+    if exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
+        exchange.usage = usage = estimate(exchange, exchange.answer)
+    elif exchange.answer is None and exchange.sent and isinstance(error, Cancelled) and usage is None:
+        # Left before anything was said: what was sent may be billed.
+        exchange.usage = usage = Usage(input_tokens=prompt_tokens(exchange), estimated=True)
+    return usage, outcome
 
 
 def _apart(exchange: Exchange, error: NarthexError | None, outcome: str) -> tuple[Usage | None, str]:
@@ -147,12 +181,19 @@ def _of_part(exchange: Exchange, error: NarthexError | None) -> Usage | None:
     let_go = sum(one.input_tokens for one in exchange.attempts)
     if not isinstance(error, Cancelled) or not (exchange.sent or let_go):
         return usage
-    # Let go before it had said anything: what was sent may be billed.
-    return Usage(input_tokens=let_go or prompt_tokens(exchange), estimated=True)
+    # Let go before it had said anything: what was sent may be billed, beside what earlier attempts are known to have.
+    asked = Usage(input_tokens=let_go or prompt_tokens(exchange), estimated=True)
+    return asked if usage is None else summed([usage, asked])
+
+
+def _first_us(exchange: Exchange) -> int | None:
+    """Return when the first frame came, in microseconds since the call; None if none did."""
+    first_us = int((exchange.first_frame_at - exchange.received_at) * 1_000_000)
+    return first_us if first_us > 0 else None
 
 
 def _is_plain(exchange: Exchange) -> bool:
-    apart = exchange.shadow_of is not None or exchange.replays is not None
+    apart = exchange.shadow_of is not None or exchange.replays is not None or exchange.hit is not None
     if exchange.merger is not None or exchange.merged_into is not None:
         return False
     return exchange.plan is None and not exchange.attempts and not apart and not exchange.simulated
@@ -161,18 +202,20 @@ def _is_plain(exchange: Exchange) -> bool:
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
     if exchange.replays is not None:
-        return msgspec.structs.replace(line, replayed=True)
+        cache = None if exchange.hit is None else exchange.hit.kind
+        return msgspec.structs.replace(line, replayed=cache is None, cache=cache)
     attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)[:5]) for one in exchange.attempts)
     instead_of = exchange.instead_of
     return msgspec.structs.replace(
         line,
         failure=line.failure if instead_of is None else _failure(instead_of),
         rescued=_rescued(exchange),
-        registered=None if instead_of is None else exchange.attempts[-1].way,
+        registered=None if instead_of is None or exchange.hit is not None else exchange.attempts[-1].way,
         attempts=attempts if len(attempts) > 1 else (),
         route=None if exchange.plan is None else _route(exchange.plan),
         shadow_of=exchange.shadow_of,
         simulated=exchange.simulated,
+        cache=None if exchange.hit is None else exchange.hit.kind,
         merge=None if exchange.merger is None else MergeLine(exchange.merger.mode, exchange.merger.sources),
         merged_into=exchange.merged_into,
     )
@@ -180,7 +223,7 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
 
 def _rescued(exchange: Exchange) -> str | None:
     """Return the way that brought the answer although an attempt had failed; None if there is none."""
-    if exchange.error is not None or exchange.instead_of is not None:
+    if exchange.error is not None or exchange.instead_of is not None or exchange.hit is not None:
         return None
     if all(one.failure in _NO_FAILURE for one in exchange.attempts):
         return None

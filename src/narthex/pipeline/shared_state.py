@@ -15,6 +15,7 @@ from narthex.pipeline.sharing import Sharing
 from narthex.providers.contract import Provider
 from narthex.resilience.boards import BreakerBoard
 from narthex.stores.link import LinkSettings, LinkStatus, RedisLink
+from narthex.stores.redis_bell import RedisBell
 from narthex.stores.redis_notes import RedisNotes
 from narthex.stores.redis_shelf import RedisShelf
 from narthex.stores.shelves import ShelfLimits
@@ -28,12 +29,14 @@ class SharedState:
 
     Attributes:
         streams: Their kept answers; None before they are shared.
+        bell: Rings in all of them when one has changed something in the database.
     """
 
     streams: SharedStreams | None = None
     _shelf: RedisShelf | None = None
 
     def __init__(self, settings: LinkSettings, board: BreakerBoard) -> None:
+        self.bell = RedisBell(settings)
         self._link = RedisLink(settings)
         self._sharing = Sharing(board, writer=secrets.token_hex(8), pepper=settings.prefix)
         self._notes = RedisNotes(self._link, self._sharing.replica)
@@ -44,6 +47,7 @@ class SharedState:
         """Begin to share; returns when all that is known was taken over, or nobody is there to ask."""
         self.follow(providers)
         spawn(self._notes.run())
+        spawn(self.bell.run())
         try:
             async with asyncio.timeout(self._longest_s):
                 await self._link.tried.wait()

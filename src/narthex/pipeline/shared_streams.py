@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from narthex.errors import (
-    NodeSilent,
     ProducerLost,
-    StreamEnded,
     StreamExists,
     StreamExpired,
     StreamNotFound,
@@ -29,16 +27,17 @@ from narthex.errors import (
     StreamUnreachable,
 )
 from narthex.pipeline.copying import Copying
+from narthex.pipeline.far_handles import FarHandle
 from narthex.pipeline.gateway import TaskKeeper
-from narthex.pipeline.handles import Elsewhere, Handle, Word
-from narthex.pipeline.mirroring import Mirroring, beyond, decode_report, last_words
-from narthex.pipeline.node_calls import Asked, NodeCalls
+from narthex.pipeline.handles import Elsewhere, Handle
+from narthex.pipeline.mirroring import Mirroring, decode_report, last_words
+from narthex.pipeline.node_calls import Asked, NodeCalls, Reply
 from narthex.pipeline.owned import Owned, StreamReport, Told
 from narthex.pipeline.registry import Registry
 from narthex.stores.link import LinkSettings, RedisLink, StoreUnavailable, raise_if_cancelled
 from narthex.stores.redis_streams import StreamStore
 from narthex.stores.stream_records import Names, StreamFacts, StreamKey
-from narthex.streams.log import Log
+from narthex.streams.mirror import Mirror
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -56,6 +55,8 @@ AWAY_S: Final = 15.0
 """How long readers of streams of others wait for Redis, before they are let go."""
 CLAIM_S: Final = 0.25
 """How long a call waits at most until it is known whether its ID is free."""
+ANSWER_S: Final = 10.0
+"""How long an answer is waited for that takes the other process a while to work out."""
 FLUSH_S: Final = 1.0
 """How long a process that stops takes at most to copy what is left."""
 _MAX_ASKED: Final = 32
@@ -109,7 +110,9 @@ class SharedStreams:
         self._tasks = TaskKeeper()
         self._nudged = asyncio.Event()
         self.copying = Copying(self._names, self.node, keep_s=lambda: registry.policy.keep_s, sleep=sleep)
-        self.calls = NodeCalls(self.node, registry, ours=self.copying.of, touched=self.copying.touch)
+        self.calls = NodeCalls(
+            self.node, registry, ours=self.copying.of, touched=self.copying.touch, spawn=self._tasks.spawn
+        )
         self.mirrors = Mirroring(bounds=lambda: registry.policy.bounds, weigh=registry.weigh, woken=self._nudged.set)
         self._store: StreamStore | None = None
         self._up_since = 0.0
@@ -137,6 +140,8 @@ class SharedStreams:
                 if self._store is not None:
                     await self._store.nodes.leave(self.node)
         await self._tasks.aclose()
+        if self._away is not None:
+            self._away.cancel()
 
     async def _session(self, client: Redis) -> None:
         store = StreamStore(client, self._names)
@@ -240,19 +245,26 @@ class SharedStreams:
 
     async def claim(self, owner: str, id: str, *, digest: bytes, dialect: str, request: str) -> None:  # noqa: A002 - its name
         """See `Elsewhere`."""
-        store = self._store
-        if store is None:
-            return
+        key = self._names.key(owner, id)
         facts = StreamFacts(
             node=self.node, digest=digest, dialect=dialect, request=request, last=0, ended="", report=b""
         )
+
+        async def claimed(store: StreamStore) -> bool:
+            await self.copying.let_go(store)
+            return await store.claim(key, facts)
+
         try:
             async with asyncio.timeout(CLAIM_S):
-                await self.copying.let_go(store)
-                free = await self._asked(store.claim(self._names.key(owner, id), facts))
+                free = await self._asked(claimed)
         except (StreamUnreachable, TimeoutError):
             # Then it is ours alone; whichever comes first to Redis with it is seen by others.
             return
+        except asyncio.CancelledError:
+            # It may be taken by now, for a call that nobody wants any more.
+            if self.copying.of(key) is None:
+                self.copying.forget(key)
+            raise
         if not free:
             raise StreamExists(param="x-narthex-stream-id")
 
@@ -283,61 +295,53 @@ class SharedStreams:
             StreamExpired: There was one.
             StreamUnreachable: Redis cannot be asked.
         """
-        store = self._there()
-        facts = await self._asked(store.facts(key))
-        if facts is not None and not facts.ended and self._may_judge:
-            dead = await self._asked(store.nodes.dead([facts.node]))
-            facts = await self._asked(self._lose(store, key)) if dead else facts
+        facts = await self._asked(lambda store: store.facts(key))
+        if facts is not None and not facts.ended and await self.is_dead(facts.node):
+            facts = await self._asked(lambda store: self._lose(store, key))
         if facts is None:
-            raise StreamExpired if await self._asked(store.was(key)) else StreamNotFound
+            raise StreamExpired if await self._asked(lambda store: store.was(key)) else StreamNotFound
         return facts
 
     async def forget(self, owner: str, id: str) -> None:  # noqa: A002 - its name
         """See `Elsewhere`."""
         key = self._names.key(owner, id)
         facts = await self.facts(key)
-        store = self._there()
-        if not await self._asked(store.nodes.dead([facts.node])):
+        node = facts.node
+        if not await self._asked(lambda store: store.nodes.dead([node])):
             try:
-                await self.ask(facts.node, key, "delete")
+                await self.ask(node, key, "delete")
             except (StreamNotFound, StreamExpired):
                 pass
         elif not facts.ended:
             raise StreamRunning
-        await self._asked(store.forget(facts.node, [key]))
+        await self._asked(lambda store: store.forget(node, [key]))
         self.mirrors.forget(key)
 
     async def reports(self, owner: str) -> list[StreamReport]:
         """See `Elsewhere`."""
         try:
-            listed = await self._asked(self._there().listed(self._names.key(owner, "").owner))
+            listed = await self._asked(lambda store: store.listed(self._names.key(owner, "").owner))
         except StreamUnreachable:
             return []
         return [decode_report(facts.report) for _, facts in listed if facts.report]
 
     async def is_dead(self, node: str) -> bool:
         """See `Elsewhere`."""
-        return self._may_judge and bool(await self._asked(self._there().nodes.dead([node])))
+        return self._may_judge and bool(await self._asked(lambda store: store.nodes.dead([node])))
 
-    async def log(self, key: StreamKey) -> Log:
-        """Return the log of a stream of another process, as it is followed here."""
-        return (await self._asked(self.mirrors.open(self._there(), key))).mirror.log
+    async def mirror(self, key: StreamKey) -> Mirror:
+        """Return a stream of another process, as it is followed here."""
+        return (await self._asked(lambda store: self.mirrors.open(store, key))).mirror
 
-    async def ask(self, node: str, key: StreamKey, word: Asked) -> StreamReport | None:
-        """Have the process that writes a stream do something with it: see `NodeCalls.ask`."""
-        store = self._there()
+    async def ask(self, node: str, key: StreamKey, word: Asked, number: int = 0) -> Reply:
+        """Ask the process that writes a stream: see `NodeCalls.ask`."""
+        timeout_s = ANSWER_S if word in {"timeline", "record"} else self._timeout_s
+        return await self.calls.ask(node, key, word, number, send=self._send, timeout_s=timeout_s)
 
-        async def send(to: str, message: bytes) -> None:
-            await self._asked(store.nodes.send(to, message))
+    async def _send(self, node: str, message: bytes) -> None:
+        await self._asked(lambda store: store.nodes.send(node, message))
 
-        return await self.calls.ask(node, key, word, send=send, timeout_s=self._timeout_s)
-
-    def _there(self) -> StreamStore:
-        if self._store is None:
-            raise StreamUnreachable(retry_after_s=1)
-        return self._store
-
-    async def _asked(self, question: Awaitable[_T]) -> _T:
+    async def _asked(self, question: Callable[[StreamStore], Awaitable[_T]]) -> _T:
         """Ask Redis.
 
         Raises:
@@ -347,7 +351,10 @@ class SharedStreams:
 
         try:
             async with self._gate:
-                return await question
+                # As of now: while others asked it may have been lost.
+                if self._store is None:
+                    raise StreamUnreachable(retry_after_s=1)
+                return await question(self._store)
         except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
             raise StreamUnreachable(retry_after_s=1) from error
 
@@ -379,80 +386,6 @@ class SharedStreams:
         yield f"narthex_streams_followed {status.followed}"
 
 
-class FarHandle:
-    """A stream that another process writes, or wrote."""
-
-    def __init__(self, streams: SharedStreams, key: StreamKey, facts: StreamFacts) -> None:
-        self._streams = streams
-        self._key = key
-        self._facts = facts
-
-    @property
-    def id(self) -> str:
-        """See `Handle`."""
-        return self._key.id
-
-    @property
-    def digest(self) -> bytes:
-        """See `Handle`."""
-        return self._facts.digest
-
-    async def read(self, after: int) -> Log:
-        """See `Handle`.
-
-        What was delivered by its process, and not copied yet, is waited for.
-        """
-        log = await self._streams.log(self._key)
-        if after > log.last_number and not self._facts.ended:
-            await self._caught_up(log, after)
-            self._facts = await self._streams.facts(self._key)
-        if self._facts.ended == "lost" and after >= self._facts.last:
-            return beyond(self.id, self._facts, after)
-        log.check(after)
-        return log
-
-    async def tell(self, word: Word) -> StreamReport:
-        """See `Handle`."""
-        facts = self._facts
-        if facts.ended:
-            ended = decode_report(facts.report)
-            if word != "report":
-                raise StreamEnded(f"this stream has ended ({ended.status}): there is nothing left to control")
-            return ended
-        try:
-            report = await self._streams.ask(facts.node, self._key, word)
-        except NodeSilent:
-            if word != "report" or not facts.report:
-                raise
-            return decode_report(facts.report)
-        assert report is not None, "only what is deleted has no report"
-        return report
-
-    async def _caught_up(self, log: Log, after: int) -> None:
-        """Wait until there is such an event, or the end.
-
-        Raises:
-            CursorAhead: There is no such event yet.
-            StreamUnreachable: It was not copied in time.
-        """
-        try:
-            report = await self._streams.ask(self._facts.node, self._key, "report")
-        except NodeSilent:
-            # It may have died: that shows when its sign of life lapses.
-            report = None
-        if report is not None and report.last_seq < after:
-            log.check(after)
-        try:
-            async with asyncio.timeout(LIFE_S + 2 * BEAT_S):
-                while log.last_number < after and not log.closed:  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise StreamUnreachable(
-                "this event was not copied by the process that writes the stream; try again in a moment",
-                retry_after_s=1,
-            ) from None
-
-
 def _lost(facts: StreamFacts, error: ProducerLost, more_bytes: int) -> StreamReport:
     """Return how a stream stands whose process died."""
     report = decode_report(facts.report)
@@ -471,4 +404,4 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1_000)
 
 
-_conforms: tuple[type[Elsewhere], type[Handle]] = (SharedStreams, FarHandle)
+_conforms: type[Elsewhere] = SharedStreams

@@ -10,6 +10,7 @@ import msgspec
 
 from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.contract import PartialTimeouts, Provider, Timeouts
+from narthex.providers.prefixes import PrefixCaching
 from narthex.types.catalog import ModelFacts, Price
 
 MAX_REMEMBERED: Final = 4_096
@@ -30,6 +31,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     facts: ModelFacts | None = None
     streams: bool = True
     """Whether it is asked for a stream where one is wanted; if not, it is asked for a whole answer."""
+    caching: PrefixCaching | None = None
+    """How its provider's cache of prompts is used; None where nothing can be said to it."""
 
 
 class Catalog:
@@ -48,6 +51,7 @@ class Catalog:
         limits: Mapping[str, PartialTimeouts] | None = None,
         streams: Mapping[str, bool] | None = None,
         merged: Iterable[str] = (),
+        caching: Mapping[str, PrefixCaching] | None = None,
     ) -> None:
         """Begin with what each provider's own list tells.
 
@@ -60,7 +64,9 @@ class Catalog:
                 virtual models by their plain names.
             streams: Whether providers, by name, and models, by `provider/model`, can stream; who is not named can.
             merged: Plain names that stand for several models at once.
+            caching: How caches of prompts are used, of providers by name and of models by `provider/model`.
         """
+        self._caching = dict(caching or {})
         self._prices = dict(prices or {})
         self._streams, self.merged = dict(streams or {}), tuple(merged)
         limits = limits or {}
@@ -83,6 +89,7 @@ class Catalog:
         self.default_model = other.default_model
         self._prices, self._streams, self.merged = other._prices, other._streams, other.merged
         self._limits, self.virtual_limits = other._limits, other.virtual_limits
+        self._caching = other._caching
         self._targets = {}
 
     @property
@@ -143,6 +150,16 @@ class Catalog:
         self._targets[name] = target
         return target
 
+    def of_provider(self, provider: str, name: str) -> str:
+        """Return a plain name as that of a provider's model, if it is known to have one of that name."""
+        own = f"{provider}/{name}"
+        return own if self.knows(own) else name
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a provider is known to have the model `provider/model`."""
+        provider, _, model = name.partition("/")
+        return model in self._models.get(provider, {})
+
     def facts(self, name: str) -> ModelFacts | None:
         """Return what is known of the model `provider/model`; a price that is configured is known of any."""
         provider, _, model = name.partition("/")
@@ -154,6 +171,14 @@ class Catalog:
             input_microusd_per_mtok=price.input_microusd_per_mtok,
             output_microusd_per_mtok=price.output_microusd_per_mtok,
         )
+
+    def price(self, name: str) -> Price | None:
+        """Return what the model `provider/model` costs: as configured, or as its provider tells; None if not known."""
+        price = self._prices.get(name)
+        if price is not None:
+            return price
+        facts = self.facts(name)
+        return None if facts is None else facts.price
 
     def meant(self, name: str) -> str:
         """Return what a caller's name stands for; the empty one is the default model."""
@@ -192,6 +217,7 @@ class Catalog:
             timeouts=timeouts if own is None else own.over(timeouts),
             facts=facts,
             streams=self._streams.get(name, self._streams.get(provider, True)),
+            caching=self._caching.get(name, self._caching.get(provider)),
         )
 
     def _not_found(self, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from narthex.errors import Failure, ProviderAuthentication, ProviderError, ProviderLimited
 from narthex.providers.contract import KeyHolding, Provider, WholeReply
 from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
+from narthex.wire.rate_limits import are_told, read_limits
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ MOST_REST_S: Final = 86_400.0
 SHOWN_CHARACTERS: Final = 4
 """So many of a key's last characters are shown."""
 
+_SOME_TOKENS: Final = 0.05
+"""Of all tokens of a key, how many are to be there again before it is used again."""
 _REFUSALS: Final = frozenset({Failure.AUTHENTICATION, Failure.QUOTA_EXHAUSTED})
 """What says that the key will not do, rather than this call or this moment."""
 _MASK: Final = b"[key]"
@@ -86,6 +89,8 @@ class ProviderKeys:
     """Whose turn it is among exactly these."""
     clock: Callable[[], float] = time.monotonic
     """The clock that `turns` goes by."""
+    follows: bool = True
+    """Whether keys rest by what the headers of answers tell of their rate limits."""
 
 
 class KeyBooks:
@@ -110,6 +115,20 @@ class KeyBooks:
             return False
         self.turns.abandoned(key)
         return True
+
+    def told(self, key: KeyId, headers: Mapping[str, str]) -> None:
+        """Let a key rest of whose limits an answer tells that nothing is left, before it must be refused."""
+        if not self._keys.follows or not are_told(headers):
+            return
+        told = read_limits(headers, wall=time.time())
+        wait_s = 0.0
+        if told.requests is not None and not told.requests.remaining:
+            # It comes in evenly, as most count; of one that counts otherwise a refusal tells for how long.
+            wait_s = told.requests.resets_s / max(1, told.requests.limit or 1)
+        if told.tokens is not None and not told.tokens.remaining:
+            wait_s = max(wait_s, told.tokens.resets_s * _SOME_TOKENS)
+        if wait_s > 0:
+            self.turns.cool(key, self._keys.clock() + wait_s)
 
     def _refused(self, key: KeyId, reason: str) -> None:
         before = next(one for one in self.turns.snapshot() if one.key == key)

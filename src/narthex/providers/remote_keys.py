@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from narthex.providers.contract import Call, Reply, Timeouts, WholeReply
+from narthex.providers.contract import Call, Reply, StreamReply, Timeouts, WholeReply
 from narthex.providers.key_books import KeyBooks, ProviderKeys, refused
 from narthex.providers.remote import RemoteProvider, RemoteSettings, presenting
 from narthex.types.keys import KeyId, NoKey
@@ -98,6 +98,8 @@ class KeyedProvider(RemoteProvider):
         error = refused(answer)
         if error is None:
             self._turns.succeeded(key)
+            if isinstance(answer, WholeReply | StreamReply):
+                self.books.told(key, answer.headers)
             return answer, True
         error.body = self.books.without_keys(error.body)
         return answer, self.books.heard(key, error.status, self._refusal(error))

@@ -43,6 +43,8 @@ class LimitPolicy:
     """What remains of the limit when the target says that there are too many calls."""
     calm_s: float = 60.0
     """A limit that nobody had to wait for so long is forgotten, in seconds."""
+    follows: bool = True
+    """Whether calls are held back by what targets tell of their rate limits."""
     queue: int = 1_000
     """Most calls that wait."""
     queue_timeout_s: float = 30.0

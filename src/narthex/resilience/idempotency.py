@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
-from narthex.errors import AnswerNotKept, IdempotencyConflict, InvalidRequest, NarthexError, Overloaded
+from narthex.errors import AnswerNotKept, IdempotencyConflict, InvalidRequest, NarthexError, Overloaded, alike
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ class Entry(Generic[T]):
         while value is None and not self._ended:
             value = await self._arrival()
         if value is None and self._error is not None:
-            raise _alike(self._error)
+            raise alike(self._error)
         return value
 
     async def _arrival(self) -> T | None:
@@ -288,11 +288,3 @@ class IdempotencyStore(Generic[T]):
 
     def _forget_oldest(self) -> None:
         self.forget(next(iter(self._kept.values())))
-
-
-def _alike(error: NarthexError) -> NarthexError:
-    """Return an error that says the same: each request puts its own ID on its own."""
-    alike = type(error).__new__(type(error), *error.args)
-    alike.__dict__.update(error.__dict__)
-    alike.request_id = None
-    return alike

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from narthex.resilience.allowances import Allowances
 from narthex.resilience.concurrency import AdaptiveLimit, LimitPolicy, LimitReport
 from narthex.telemetry.metrics import escaped
 
@@ -19,6 +20,7 @@ class Places:
 
     Attributes:
         policy: For targets whose provider has no maximum of its own.
+        allowances: What targets still allow, by what they tell.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Places:
         self._maximums = dict(maximums or {})
         self._clock = clock
         self._limits: dict[str, AdaptiveLimit] = {}
+        self.allowances = Allowances(clock=clock)
+        self.allowances.adopt(follows=self.policy.follows)
 
     def of(self, name: str) -> AdaptiveLimit:
         """Return the limit of the target `provider/model`."""
@@ -52,6 +56,7 @@ class Places:
     def adopt(self, policy: LimitPolicy, maximums: Mapping[str, int]) -> None:
         """Go by other settings from now on; what was learned of targets is kept."""
         self.policy = policy
+        self.allowances.adopt(follows=policy.follows)
         self._maximums = dict(maximums)
         for name, limit in self._limits.items():
             limit.adopt(self._policy_of(name))
@@ -73,6 +78,7 @@ class Places:
                 figure = of(report)
                 if figure is not None:
                     yield f'{metric}{{model="{escaped(name)}"}} {figure}'
+        yield from self.allowances.lines()
 
     def _policy_of(self, name: str) -> LimitPolicy:
         maximum = self._maximums.get(name.partition("/")[0])

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from narthex.routing.facts import Facts, Modality, why_no_tag
 from narthex.routing.virtual import Canonical, Contradiction, Path
 from narthex.types.dialects import Operation
+from narthex.types.patterns import expression_of
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
@@ -121,7 +122,7 @@ def _known(when: When, means: Means) -> Iterator[tuple[str, Condition]]:
 def _models(patterns: Sequence[str], canonical: Canonical) -> Condition:
     """Compare the name as asked for, and the one it stands for."""
     names = frozenset(pattern for pattern in patterns if "*" not in pattern)
-    loose = [".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns if "*" in pattern]
+    loose = [expression_of(pattern) for pattern in patterns if "*" in pattern]
     matches = re.compile("|".join(loose), re.DOTALL).fullmatch if loose else None
 
     def holds(facts: Facts) -> bool:

@@ -131,7 +131,6 @@ class RedisLink:
         """Take note that all is well."""
         if self._state == "down":
             logger.info("%s: %s is back after %.1f s", self._what, self.settings.address, self._clock() - self._since_s)
-        self._tries = 0
         self._become("up", None)
 
     async def run(self, session: Session, *, ended: Callable[[], None]) -> None:
@@ -193,6 +192,9 @@ class RedisLink:
         detail = str(error) or type(error).__name__
         if self._state != "down":
             self._losses += self._state == "up"
+            if self._state == "up" and self._clock() - self._since_s >= LONGEST_PAUSE_S:
+                # Not for one that is lost as soon as it is there: that would be tried again without a pause for ever.
+                self._tries = 0
             logger.warning(
                 "%s: %s: %s; this process keeps to itself what it learns until the server is there",
                 self._what,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from narthex.stores.link import RedisLink, StoreUnavailable
+from narthex.stores.link import RedisLink, raise_if_cancelled
+from narthex.stores.listening import PING_S, hear, subscribed
 from narthex.stores.notes import Contents, Draft, Note, Verdict
 from narthex.stores.replica import Replica
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
-PING_S: Final = 2.0
-"""How often a quiet connection is tried."""
 LIFE_MS: Final = 30 * 86_400_000
 """When everything is forgotten, if no process comes any more."""
 
@@ -142,7 +141,7 @@ class RedisNotes:
         async with client.pubsub() as readings:
             # First the channel, then the table: what is written between the two is read twice, and never missed.
             await readings.subscribe(table.channel)
-            await self._subscribed(readings)
+            await subscribed(readings, timeout_s=self._link.settings.timeout_s)
             self._replica.joined(await table.load())
             self._link.connected()
             self._written.set()
@@ -154,28 +153,18 @@ class RedisNotes:
                 # One of the two broke, and the other was ended for it.
                 raise failed.exceptions[0] from failed
 
-    async def _subscribed(self, readings: PubSub) -> None:
-        message = await readings.get_message(timeout=self._link.settings.timeout_s)
-        if message is None or message["type"] != "subscribe":
-            raise StoreUnavailable("no answer to SUBSCRIBE")
-
     async def _read(self, readings: PubSub) -> None:
-        """Hear what others write; a connection that says nothing to a ping is none."""
-        is_pinged = False
-        while True:
-            wait_s = self._link.settings.timeout_s if is_pinged else PING_S
-            message = await readings.get_message(timeout=wait_s)
-            if message is None and is_pinged:
-                raise StoreUnavailable("no answer to PING")
-            is_pinged = message is None
-            if message is None:
-                await readings.ping()
-            elif message["type"] == "message":
-                self._replica.heard(_note(cast("str", message["data"]).split("\n", 5)))
+        """Hear what others write."""
+
+        def heard(said: object) -> None:
+            self._replica.heard(_note(cast("str", said).split("\n", 5)))
+
+        await hear(readings, heard, timeout_s=self._link.settings.timeout_s)
 
     async def _write(self, client: Redis, table: RedisTable) -> None:
         """Send what is written here as soon as it is."""
         while True:
+            raise_if_cancelled()
             try:
                 async with asyncio.timeout(PING_S):
                     await self._written.wait()
@@ -185,6 +174,7 @@ class RedisNotes:
             self._written.clear()
             while (draft := self._replica.next()) is not None:
                 self._replica.answered(draft.topic, await table.post(draft, self._replica.writer))
+                raise_if_cancelled()
 
 
 def _note(told: list[str]) -> Note:

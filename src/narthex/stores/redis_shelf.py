@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from narthex.errors import Overloaded
@@ -36,6 +37,11 @@ FLUSH_S: Final = 1.0
 """How long a process that stops takes at most to write what is left."""
 _GROUP: Final = 64
 _GROUP_BYTES: Final = 1_048_576
+TRIES: Final = 5
+"""How often a thing is sent by itself that does not get through, before it is given up."""
+MAX_GIVEN_UP: Final = 10_000
+"""Things without room of which it is known that what they were to replace is to go."""
+_LOOKS: Final = 16
 _MAX_ASKED: Final = 32
 """Questions to the server at once; the others wait."""
 
@@ -139,13 +145,18 @@ class _Table:
         # Text whatever other answers are read as.
         self._put = str(await self.client.script_load(_PUT))
 
-    async def put(self, things: Iterable[tuple[_Key, bytes]], limits: ShelfLimits) -> list[object]:
-        """Put things; returns for each how many others had to make room, or what is wrong with it."""
+    async def put(
+        self, things: Iterable[tuple[_Key, bytes]], limits: ShelfLimits, keeps_s: Callable[[str], float]
+    ) -> list[object]:
+        """Put things, each for as long as its owner's are kept.
+
+        Returns for each how many others had to make room, or what is wrong with it.
+        """
         pipe = self.client.pipeline(transaction=False)
         for (owner, name), value in things:
             stem, keys = self._keys(owner, name)
             size = ENTRY_BYTES + len(owner) + len(name) + len(value)
-            arguments: list[bytes | int] = [_raw(name), size, limits.owner_bytes, _ms(limits.keep_s), stem, value]
+            arguments: list[bytes | int] = [_raw(name), size, limits.owner_bytes, _ms(keeps_s(owner)), stem, value]
             pipe.evalsha(self._put, len(keys), *keys, *arguments)
         return cast("list[object]", await pipe.execute(raise_on_error=False))
 
@@ -196,6 +207,11 @@ class RedisShelf:
         self._waiting = MemoryShelf(limits, clock)
         # Oldest first. What is here and not waiting was given up, and is to go there as well.
         self._owed: dict[_Key, None] = {}
+        self._careful = 0
+        """How many things are sent one by one, because as many did not get through together."""
+        self._failing: bytes | None = None
+        """What did not get through by itself, and how often that was tried."""
+        self._failures = 0
         self._woken = asyncio.Event()
         self._table: _Table | None = None
         self._gate = asyncio.Semaphore(_MAX_ASKED)
@@ -245,20 +261,51 @@ class RedisShelf:
         from redis.exceptions import OutOfMemoryError  # noqa: PLC0415
 
         group = await self._group(table)
-        for (key, value), told in zip(group, await table.put(group, self._limits) if group else (), strict=True):
+        for (key, value), told in zip(group, await self._put(table, group) if group else (), strict=True):
             if isinstance(told, OutOfMemoryError):
                 # All that waits would wait for it.
-                logger.warning("the response %s is not kept: Redis: %s", key[1], told)
-            elif isinstance(told, Exception):
+                await self._give_up(key, value, told)
+                continue
+            if isinstance(told, Exception):
                 raise told
             if await self._waiting.get(*key) is value:
                 await self._waiting.delete(*key)
                 self._owed.pop(key, None)
 
+    async def _put(self, table: _Table, group: list[tuple[_Key, bytes]]) -> list[object]:
+        from redis import RedisError  # noqa: PLC0415 - as above
+
+        try:
+            told = await table.put(group, self._limits, self._waiting.keeps_s)
+        except (RedisError, OSError, TimeoutError) as error:
+            if len(group) > 1:
+                self._careful = len(group)
+            else:
+                await self._tried(*group[0], error)
+            raise
+        self._careful = max(0, self._careful - len(group))
+        self._failing = None
+        return told
+
+    async def _tried(self, key: _Key, value: bytes, error: Exception) -> None:
+        """Take note that a thing did not get through, to a server that was there a moment before."""
+        if self._failing is not value:
+            self._failing, self._failures = value, 0
+        self._failures += 1
+        if self._failures >= TRIES:
+            self._failing = None
+            await self._give_up(key, value, error)
+
+    async def _give_up(self, key: _Key, value: bytes, why: Exception) -> None:
+        """Hold a thing no longer; it is still owed to Redis that what it was to replace goes."""
+        logger.warning("the response %s is not kept: Redis: %s", key[1], str(why) or type(why).__name__)
+        if await self._waiting.get(*key) is value:
+            await self._waiting.delete(*key)
+
     async def _group(self, table: _Table) -> list[tuple[_Key, bytes]]:
         group: list[tuple[_Key, bytes]] = []
         size = 0
-        for key in list(self._owed)[:_GROUP]:
+        for key in list(islice(self._owed, 1 if self._careful or self._failing is not None else _GROUP)):
             value = await self._waiting.get(*key)
             if value is not None:
                 group.append((key, value))
@@ -283,10 +330,15 @@ class RedisShelf:
         self._limits = limits
         self._waiting.adopt(limits)
 
+    def keep_for(self, owner: str, keep_s: float | None) -> None:
+        """See `Shelf`."""
+        self._waiting.keep_for(owner, keep_s)
+
     async def put(self, owner: str, name: str, value: bytes) -> None:
         """See `Shelf`; it is written in a moment, or when the server is back."""
         await self._waiting.put(owner, name, value)
         self._owed[owner, name] = None
+        await self._bound()
         self._woken.set()
 
     async def get(self, owner: str, name: str) -> bytes | None:
@@ -305,7 +357,7 @@ class RedisShelf:
         names = list(names)
         await self._waiting.renew(owner, names)
         if not all((owner, name) in self._owed for name in names):
-            await self._asked(lambda table: table.renew(owner, names, self._limits.keep_s))
+            await self._asked(lambda table: table.renew(owner, names, self._waiting.keeps_s(owner)))
 
     async def delete(self, owner: str, name: str) -> bool:
         """See `Shelf`."""
@@ -316,6 +368,16 @@ class RedisShelf:
     def lines(self) -> Iterator[str]:
         """Yield what is not in Redis yet in Prometheus's text format."""
         return self._waiting.lines()
+
+    async def _bound(self) -> None:
+        """Forget what was given up longest ago; what it was to replace goes in time."""
+        for _ in range(_LOOKS):
+            if len(self._owed) - len(self._waiting) <= MAX_GIVEN_UP:
+                return
+            key = next(iter(self._owed))
+            del self._owed[key]
+            if await self._waiting.get(*key) is not None:
+                self._owed[key] = None
 
     async def _written(self, owner: str, name: str) -> None:
         """Wait until a thing is written: what is on its way cannot be called back."""
@@ -336,10 +398,11 @@ class RedisShelf:
         """
         from redis import RedisError  # noqa: PLC0415 - as above
 
-        if self._table is None:
-            raise _away()
         try:
             async with self._gate:
+                # As of now: while others asked it may have been lost.
+                if self._table is None:
+                    raise _away()
                 return await question(self._table)
         except (RedisError, OSError, TimeoutError) as error:
             raise _away() from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from narthex.stores.stream_records import MESSAGE, Entry, Names, StreamFacts, StreamKey, pack, unpack
 
@@ -27,6 +27,8 @@ _MAX_MESSAGES: Final = 10_000
 _WAS_MS: Final = 600_000
 """For how long it is told that a stream has expired."""
 _MAX_LISTED: Final = 1_000
+_PAGE: Final = 256
+"""Entries that are read at once."""
 
 _Raw = list[tuple[bytes, dict[bytes, bytes]]]
 """Entries with their IDs, as they are read."""
@@ -44,13 +46,13 @@ for group = 1, (#KEYS - 1) / 4 do
   at = at + 12
   local known = redis.call('HMGET', facts, 'node', 'ended', 'last')
   if known[1] and known[1] ~= node then
-    told[group] = FOREIGN
+    told[group] = {FOREIGN, 0}
   elseif known[2] == 'lost' then
-    told[group] = ENDED
+    told[group] = {ENDED, 0}
   elseif known[2] then
-    told[group] = tonumber(known[3] or '0')
+    told[group] = {tonumber(known[3] or '0'), 1}
   elseif (known[3] or '0') ~= expected then
-    told[group] = tonumber(known[3] or '0')
+    told[group] = {tonumber(known[3] or '0'), 0}
   else
     if not known[1] then
       redis.call('HSET', facts, 'node', node, 'digest', digest, 'dialect', dialect, 'request', request)
@@ -59,6 +61,8 @@ for group = 1, (#KEYS - 1) / 4 do
       local id = string.match(member, ':(.*)$')
       redis.call('ZADD', listed, created, id)
       redis.call('SADD', open, member)
+      -- A server that lets things go for want of memory may have let go of the facts alone.
+      redis.call('DEL', events)
     end
     if record ~= '' then
       redis.call('XADD', events, 'MINID', '~', held .. '-0', last .. '-0', 'r', record)
@@ -76,7 +80,7 @@ for group = 1, (#KEYS - 1) / 4 do
     redis.call('PEXPIRE', events, life_ms)
     redis.call('PEXPIRE', facts, life_ms)
     if redis.call('PTTL', listed) < tonumber(life_ms) then redis.call('PEXPIRE', listed, life_ms) end
-    told[group] = tonumber(last)
+    told[group] = {tonumber(last), 1}
   end
 end
 return told
@@ -113,6 +117,19 @@ redis.call('SREM', open, member)
 return 1
 """
 
+_FORGET: Final = """
+local events, facts, was, listed, open = unpack(KEYS)
+local node, id, member, was_ms = unpack(ARGV)
+redis.call('SREM', open, member)
+local writer = redis.call('HGET', facts, 'node')
+-- What another process has taken meanwhile is not ours to forget.
+if writer and writer ~= node then return 0 end
+redis.call('DEL', events, facts)
+redis.call('SET', was, '1', 'PX', was_ms)
+redis.call('ZREM', listed, id)
+return 1
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
@@ -135,6 +152,15 @@ class Addition:
     """How it stands; empty if that need not be told again."""
     keep_s: float | None
     """For how long it is held from now on, if it has ended."""
+
+
+class Outcome(NamedTuple):
+    """What became of an addition."""
+
+    last: int
+    """Number of the last event that is there now; or `FOREIGN`, or `ENDED`."""
+    taken: bool
+    """Whether all of the addition is there."""
 
 
 class NodeTable:
@@ -190,7 +216,7 @@ class StreamStore:
         self._client = client
         self.names = names
         self.nodes = NodeTable(client, names)
-        self._append = _APPEND
+        self._append, self._forget = _APPEND, _FORGET
         self._claim = client.register_script(_CLAIM)
         self._lose = client.register_script(_LOSE)
 
@@ -198,6 +224,7 @@ class StreamStore:
         """Make ready."""
         # Text whatever other answers are read as.
         self._append = str(await self._client.script_load(_APPEND))
+        self._forget = str(await self._client.script_load(_FORGET))
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -208,12 +235,11 @@ class StreamStore:
         args = [facts.node, facts.digest.hex(), facts.dialect, facts.request, key.member, str(CLAIM_MS)]
         return bool(await self._claim(keys=keys, args=args))
 
-    async def append(self, node: str, additions: Sequence[Addition]) -> list[int]:
+    async def append(self, node: str, additions: Sequence[Addition]) -> list[Outcome]:
         """Write events and reports down.
 
         Returns:
-            For each stream the number of the last event that is there now; `FOREIGN` if it is another process's, and
-            `ENDED` if another has ended it.
+            What became of each: `FOREIGN` if the stream is another process's, and `ENDED` if another has ended it.
         """
         names = self.names
         keys: list[str] = [names.open(node)]
@@ -227,7 +253,7 @@ class StreamStore:
                 *(str(one.created_at), str(int(one.began)), one.report, _ms(one.keep_s)),
             )
         told = await self._client.evalsha(self._append, len(keys), *keys, *args)
-        return cast("list[int]", told)
+        return [Outcome(last, bool(taken)) for last, taken in cast("list[tuple[int, int]]", told)]
 
     async def lose(
         self, key: StreamKey, facts: StreamFacts, last_words: bytes, *, report: bytes, keep_s: float
@@ -240,14 +266,12 @@ class StreamStore:
         return bool(await self._lose(keys=keys, args=args))
 
     async def forget(self, node: str, keys: Sequence[StreamKey]) -> None:
-        """Hold these streams no longer."""
+        """Hold these streams of a process no longer."""
         names = self.names
         pipe = self._client.pipeline(transaction=False)
         for key in keys:
-            pipe.delete(names.events(key), names.facts(key))
-            pipe.set(names.was(key), b"1", px=_WAS_MS)
-            pipe.zrem(names.listed(key.owner), key.id)
-            pipe.srem(names.open(node), key.member)
+            held = (names.events(key), names.facts(key), names.was(key), names.listed(key.owner), names.open(node))
+            pipe.evalsha(self._forget, len(held), *held, node, key.id, key.member, _WAS_MS)
         await pipe.execute()
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -267,13 +291,18 @@ class StreamStore:
         return [StreamKey.of_member(member.decode()) for member in members]
 
     async def whole(self, key: StreamKey) -> tuple[StreamFacts | None, list[Entry]]:
-        """Return all that is there of a stream, as of one moment."""
-        names = self.names
+        """Return what is known of a stream, and all that is there of it by then, and perhaps more."""
+        events = self.names.events(key)
         pipe = self._client.pipeline(transaction=True)
-        pipe.hgetall(names.facts(key))
-        pipe.xrange(names.events(key))
-        told, entries = await pipe.execute()
-        return StreamFacts.read(told), _entries(entries)
+        pipe.hgetall(self.names.facts(key))
+        pipe.xrange(events, count=_PAGE)
+        told, page = await pipe.execute()
+        entries = _entries(page)
+        while len(page) == _PAGE:
+            told_more = await self._client.xrange(events, min=f"({page[-1][0].decode()}", count=_PAGE)
+            page = cast("_Raw", told_more)
+            entries += _entries(page)
+        return StreamFacts.read(told), entries
 
     async def listed(self, owner: str) -> list[tuple[StreamKey, StreamFacts]]:
         """Return the streams of one owner, the newest first."""
@@ -309,7 +338,7 @@ class StreamStore:
         keys = [self.names.inbox(node), *names]
         ids = [seen, *followed.values()]
         wanted = dict(zip(keys, ids, strict=True))
-        told = await self._client.xread(cast("dict[KeyT, StreamIdT]", wanted), count=512, block=block_ms)
+        told = await self._client.xread(cast("dict[KeyT, StreamIdT]", wanted), count=_PAGE, block=block_ms)
         messages: list[tuple[str, bytes]] = []
         entries: list[tuple[StreamKey, list[Entry]]] = []
         for name, raw in _streams(told):

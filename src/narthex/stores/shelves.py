@@ -54,6 +54,10 @@ class Shelf(Protocol):
         """
         ...
 
+    def keep_for(self, owner: str, keep_s: float | None) -> None:
+        """Keep what an owner puts or renews from now on for so long at most; None for as long as that of others."""
+        ...
+
     async def delete(self, owner: str, name: str) -> bool:
         """Take a thing away; tell whether it was there.
 
@@ -71,7 +75,13 @@ class _Entry:
 
 
 class MemoryShelf:
-    """A shelf in this process's memory, gone with it: what the others do is measured by it."""
+    """A shelf in this process's memory, gone with it: what the others do is measured by it.
+
+    Attributes:
+        when_sized: Called with an owner and how many bytes more, or less, what they have takes up.
+    """
+
+    when_sized: Callable[[str, int], None] | None = None
 
     def __init__(self, limits: ShelfLimits, clock: Callable[[], float]) -> None:
         """Begin with nothing.
@@ -86,6 +96,7 @@ class MemoryShelf:
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._owners: dict[str, OrderedDict[str, None]] = {}
         self._owned: dict[str, int] = {}
+        self._keep_s: dict[str, float] = {}
         self.bytes = 0
         """Taken up by everything together."""
         self.dropped = 0
@@ -101,31 +112,42 @@ class MemoryShelf:
         for owner in list(self._owners):
             self._make_room(owner)
 
+    def keep_for(self, owner: str, keep_s: float | None) -> None:
+        """See `Shelf`."""
+        if keep_s is None:
+            self._keep_s.pop(owner, None)
+        else:
+            self._keep_s[owner] = keep_s
+
+    def keeps_s(self, owner: str) -> float:
+        """Return for how long what an owner puts now is kept."""
+        return min(self._limits.keep_s, self._keep_s.get(owner, self._limits.keep_s))
+
     async def put(self, owner: str, name: str, value: bytes) -> None:
         """See `Shelf`."""
-        self._expire()
+        self.expire()
         self._remove(owner, name)
         size = ENTRY_BYTES + len(owner) + len(name) + len(value)
         if size > min(self._limits.owner_bytes, self._limits.max_bytes):
             self.dropped += 1
             return
-        self._entries[owner, name] = _Entry(value, size, self._clock() + self._limits.keep_s)
+        self._entries[owner, name] = _Entry(value, size, self._clock() + self.keeps_s(owner))
         self._owners.setdefault(owner, OrderedDict())[name] = None
         self._owned[owner] = self._owned.get(owner, 0) + size
-        self.bytes += size
+        self._resized(owner, size)
         self._make_room(owner)
 
     async def get(self, owner: str, name: str) -> bytes | None:
         """See `Shelf`."""
-        self._expire()
+        self.expire()
         entry = self._entries.get((owner, name))
         # Limits may have changed since: what lies behind need not be younger.
         return None if entry is None or entry.until_s <= self._clock() else entry.value
 
     async def renew(self, owner: str, names: Iterable[str]) -> None:
         """See `Shelf`."""
-        self._expire()
-        until_s = self._clock() + self._limits.keep_s
+        self.expire()
+        until_s = self._clock() + self.keeps_s(owner)
         for name in names:
             entry = self._entries.get((owner, name))
             if entry is not None:
@@ -135,7 +157,7 @@ class MemoryShelf:
 
     async def delete(self, owner: str, name: str) -> bool:
         """See `Shelf`."""
-        self._expire()
+        self.expire()
         return self._remove(owner, name)
 
     def lines(self) -> Iterator[str]:
@@ -150,13 +172,24 @@ class MemoryShelf:
         yield "# TYPE narthex_kept_responses_dropped_total counter"
         yield f"narthex_kept_responses_dropped_total {self.dropped}"
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Remove what is over."""
         now_s = self._clock()
+        self._expire_shorter(now_s)
         while self._entries:
             (owner, name), oldest = next(iter(self._entries.items()))
             if oldest.until_s > now_s:
                 return
             self._remove(owner, name)
+
+    def _expire_shorter(self, now_s: float) -> None:
+        """Remove what is over of owners whose things go sooner than those that were put before them."""
+        for owner in [one for one in self._keep_s if one in self._owners]:
+            while names := self._owners.get(owner):
+                oldest = next(iter(names))
+                if self._entries[owner, oldest].until_s > now_s:
+                    break
+                self._remove(owner, oldest)
 
     def _make_room(self, owner: str) -> None:
         while self._owned.get(owner, 0) > self._limits.owner_bytes:
@@ -172,7 +205,7 @@ class MemoryShelf:
         entry = self._entries.pop((owner, name), None)
         if entry is None:
             return False
-        self.bytes -= entry.size
+        self._resized(owner, -entry.size)
         names = self._owners[owner]
         del names[name]
         if names:
@@ -180,3 +213,8 @@ class MemoryShelf:
         else:
             del self._owners[owner], self._owned[owner]
         return True
+
+    def _resized(self, owner: str, more: int) -> None:
+        self.bytes += more
+        if self.when_sized is not None:
+            self.when_sized(owner, more)

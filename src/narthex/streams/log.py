@@ -100,6 +100,13 @@ class Log(Stream):
         return self.frames_total
 
     @property
+    def given_number(self) -> int:
+        """Number of the newest event that readers are given; below the last one while delivery is paused."""
+        if not self.halted:
+            return self.frames_total
+        return self._first + bisect_right(self._ends, self._halted_at)
+
+    @property
     def held_bytes(self) -> int:
         """Memory that the events take up, in bytes."""
         return self._unread + FRAME_BYTES * len(self._frames)
@@ -161,22 +168,14 @@ class Log(Stream):
                 param="after",
             )
 
-    def retain(self, room: Callable[[int], bool]) -> None:
-        """Go on to the end without readers; all is held anyway, as far as the bounds allow."""
-        self.detached = True
-
-        def weigh(_log: Stream) -> None:
-            room(self.held_bytes)
-
-        self.on_close(weigh)
-
     def append(self, frame: Frame) -> None:
         """Add an event at the end and wake the readers; after the close nothing is added."""
         if self.closed:
             return
-        self._add(frame)
         if self.bytes_total - self._looked_at > _LOOK_BYTES:
+            # Before it is added: nobody is behind for an event that there was no time to take, however large it is.
             self._look()
+        self._add(frame)
         if not self.halted:
             self._wake_all()
 
@@ -238,7 +237,7 @@ class Log(Stream):
         for lag, reader in lags:
             if lag > self.bounds.reader_lag_bytes and (self.detached or lag > nearest) and not self.halted:
                 cast("LogReader", reader).drop()
-        if not self._paused and self._behind(nearest) > HIGH_WATER_BYTES:
+        if not self._paused and self._behind(nearest) > min(HIGH_WATER_BYTES, self.bounds.max_bytes // 2):
             self._paused = True
             self._pause()
 
@@ -344,3 +343,5 @@ class LogReader(Reader):
             log._wakes = [other for other in log._wakes if other != wake]
             wake()
         log._wake_waiters()
+        # It may have been the one that the producer waited for.
+        log._perhaps_go_on()

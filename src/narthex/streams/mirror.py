@@ -14,7 +14,6 @@ class Mirror:
 
     Attributes:
         log: What is read here.
-        held: Whether it is to be given nothing, because its readers do not keep up.
     """
 
     def __init__(self, log: Log, woken: Callable[[], None]) -> None:
@@ -26,8 +25,19 @@ class Mirror:
         """
         self.log = log
         self._woken = woken
-        self.held = False
+        self._held = False
+        self._wanted = 0
         log.throttle(self._hold, self._go_on)
+
+    @property
+    def held(self) -> bool:
+        """Whether it is to be given nothing, because its readers do not keep up, and nobody waits for more."""
+        return self._held and self.last >= self._wanted
+
+    def want(self, number: int) -> None:
+        """Have it given what comes up to this event, however slow its readers are: another waits for it."""
+        self._wanted = max(self._wanted, number)
+        self._woken()
 
     @property
     def last(self) -> int:
@@ -60,8 +70,8 @@ class Mirror:
             cast("LogReader", reader).drop()
 
     def _hold(self) -> None:
-        self.held = True
+        self._held = True
 
     def _go_on(self) -> None:
-        self.held = False
+        self._held = False
         self._woken()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from narthex.errors import Cancelled, NarthexError
+from narthex.errors import Cancelled, NarthexError, TruncatedAnswer
 from narthex.streams.log import Log
 from narthex.streams.recording import EventLine, RecordingReader
 from narthex.streams.tempo import Tempo
@@ -19,6 +19,8 @@ _BATCH: Final = 256
 """Events that are read from the file at once."""
 _MAX_LINE_BYTES: Final = 67_108_864
 _ID: Final = re.compile(rb"\A((?:retry: \d+\n)?id: )[^\n:]*(:\d+\n)")
+
+logger = logging.getLogger(__name__)
 
 LastWords = Callable[[NarthexError], bytes]
 """Returns the frames that tell why an answer is not whole."""
@@ -29,18 +31,18 @@ def renamed(event: bytes, name: bytes) -> bytes:
     return _ID.sub(rb"\g<1>" + name + rb"\2", event, count=1)
 
 
-def opened(path: Path) -> RecordingReader:
-    """Open a recording; it is closed when all is read.
+def reading(file: BinaryIO) -> RecordingReader:
+    """Begin to read a recording; its file is closed when all is read, or by `close()`.
 
     Raises:
         BrokenRecording: It is none.
         OSError: It cannot be read.
     """
-    return RecordingReader(_lines(path))
+    return RecordingReader(_lines(file))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    with file:
         yield from iter(partial(file.readline, _MAX_LINE_BYTES), b"")
 
 
@@ -77,6 +79,10 @@ class Playing:
         """
         try:
             await self._play(after)
+        except OSError as error:
+            logger.warning("a recording cannot be read on: %s", error)
+            self.end(TruncatedAnswer("this recording cannot be read on", provider="recording"))
+        else:
             # What the stream ended in is its last event already.
             self.end(ended(self._recording), is_told=self._recording.whole)
         finally:
@@ -92,14 +98,15 @@ class Playing:
 
     async def _play(self, after: int) -> None:
         events = iter(self._recording)
-        from_ms = 0
+        # Where its beginning was forgotten, it begins with what is there, and not with waiting for that.
+        from_ms: int | None = 0 if self._recording.head.first_seq == 1 else None
         while batch := await asyncio.to_thread(self._next, events):
             for line in batch:
                 if line.seq <= after:
                     from_ms = line.t_ms
                     continue
                 if line.seq == after + 1:
-                    self._tempo.begin(from_ms)
+                    self._tempo.begin(line.t_ms if from_ms is None else from_ms)
                 await self._tell(line)
 
     async def _tell(self, line: EventLine) -> None:

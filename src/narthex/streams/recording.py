@@ -14,11 +14,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from narthex.types.accounts import DEFAULT_ORGANISATION, DEFAULT_WORKSPACE, Account
+
 VERSION: Final = 1
 SUFFIX: Final = ".jsonl"
 DIGEST_BYTES: Final = 16
 
-Reason = Literal["too_large", "disk", "stopped"]
+Reason = Literal["too_large", "no_room", "disk", "stopped"]
 """Why a recording ended before its stream did."""
 
 
@@ -39,6 +41,15 @@ class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):
     """When recording began, Unix time in seconds."""
     first_seq: int
     """Number of the first event that is recorded; above 1 if earlier ones were forgotten by then."""
+    organisation_id: str = DEFAULT_ORGANISATION
+    """Whose storage it takes up."""
+    workspace_id: str = DEFAULT_WORKSPACE
+    """As above."""
+
+    @property
+    def account(self) -> Account:
+        """Whose storage it takes up."""
+        return Account(organisation_id=self.organisation_id, workspace_id=self.workspace_id)
 
 
 class EventLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -33,7 +33,7 @@ class _Relay:
     def _pass(self) -> None:
         """Pass on what has come."""
         stream, source = self.stream, self._source
-        if self._held or stream.closed:
+        if self._held or stream.closed or source.halted:
             return
         frames = self._reader.take()
         last = frames.pop() if source.closed and frames else None

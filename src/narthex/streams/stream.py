@@ -87,6 +87,8 @@ class Stream:
     """Bytes held."""
     _paused = False
     _listeners: tuple[Callable[[Stream], None], ...] = ()
+    _lookers: tuple[Callable[[], None], ...] = ()
+    """Those of whom are woken who are no readers, and only look at what comes."""
     _pause: Callable[[], None] = staticmethod(_nothing)
     _resume: Callable[[], None] = staticmethod(_nothing)
 
@@ -116,7 +118,10 @@ class Stream:
         self._high_water_bytes = high_water_bytes
 
     def on_close(self, listener: Callable[[Stream], None]) -> None:
-        """Have `listener` called once, in its turn, when the producer has ended; at once if it has already."""
+        """Have `listener` called once, in its turn, when the producer has ended; at once if it has already.
+
+        It is called before any reader is told of the end: what it writes down is there when the caller sees that.
+        """
         if self.closed:
             listener(self)
         else:
@@ -127,24 +132,28 @@ class Stream:
         """Whether a reader that comes now begins at the first frame."""
         return not self._first
 
-    def retain(self, room: Callable[[int], bool]) -> None:
+    def retain(self, room: Callable[[int], bool], *, alone: bool = True) -> Keeper | None:
         """Hold all frames from the first on, for readers that come later; nobody has read any yet.
 
         No reader holds the producer meanwhile, as what it is behind by is held anyway, and none needs to be there.
 
         Args:
+            alone: Whether the answer goes on to its end without any reader; if not, it ends with the last that leaves.
+                Whoever is returned holds it, and may come to want it, or no more.
             room: Asked with every frame whether there is room for a log of so many bytes of memory. Once there is none
                 this is a stream like any other again, which readers that follow do not notice; if there are none, the
                 call that produces it is ended.
         """
         assert self.from_start, "what was forgotten cannot be retained"
-        keeper = _Keeper(self, room)
+        keeper = Keeper(self, room, wants=alone)
         self._readers.append(keeper)
         self._wakes.append(keeper.keep)
+        self._lookers = (*self._lookers, keeper.keep)
         self._high_water_bytes = _NEVER
         if self._paused:
             self._go_on()
         keeper.keep()
+        return keeper
 
     def tap(self, take: Callable[[Frame], None]) -> None:
         """Have `take` called with each frame as it comes, from the oldest that is held on, before any reader has it.
@@ -152,9 +161,10 @@ class Stream:
         It holds neither the producer nor a frame, and is no reader: if all of those leave, the call is ended.
         """
         tap = _Tap(self, take)
-        self._wakes = [tap.look, *self._wakes]
+        if not self.closed:
+            self._wakes = [tap.look, *self._wakes]
+            self._lookers = (tap.look, *self._lookers)
         tap.look()
-        self.on_close(tap.leave)
 
     def append(self, frame: Frame) -> None:
         """Add a frame at the end and wake the readers; after the close nothing is added."""
@@ -202,7 +212,18 @@ class Stream:
         self.error = None if error is None else without_frames(error)
         # The producer's task holds the stream, too.
         self.cancel = _nothing
-        self._wake_all()
+        try:
+            self._tell_listeners()
+        finally:
+            self._wake_all()
+
+    def _tell_listeners(self) -> None:
+        """Have those called who write down what came of it, once those have seen all of it whom they ask."""
+        lookers, self._lookers = self._lookers, ()
+        if lookers:
+            for look in lookers:
+                look()
+            self._wakes = [wake for wake in self._wakes if wake not in lookers]
         listeners, self._listeners = self._listeners, ()
         for listener in listeners:
             listener(self)
@@ -288,6 +309,11 @@ class Stream:
         if self._paused and self._unread < LOW_WATER_BYTES:
             self._go_on()
 
+    def end_if_unwanted(self) -> None:
+        """End the call that produces the answer, if nobody is here who wants it."""
+        if not any(reader.wants for reader in self._readers):
+            self._deserted()
+
     def _deserted(self) -> None:
         """End the call that produces the answer: nobody is left who wants it."""
         self.cancel()
@@ -317,8 +343,9 @@ class _Whole(Stream):
         log.close()
         return log.reader(wake)
 
-    def retain(self, room: Callable[[int], bool]) -> None:
+    def retain(self, room: Callable[[int], bool], *, alone: bool = True) -> Keeper | None:
         """Do nothing: a body is there for as long as this is."""
+        return None
 
 
 class Reader:
@@ -329,6 +356,9 @@ class Reader:
     """
 
     __slots__ = ("_stream", "_wake", "position")
+
+    wants: bool = True
+    """Whether the answer is made for it."""
 
     def __init__(self, stream: Stream, position: int, wake: Callable[[], None] | None) -> None:
         self._stream = stream
@@ -390,8 +420,8 @@ class Reader:
             # Whoever is woken holds the reader, too.
             self._wake = None
         stream._release()
-        if not stream._readers and not stream.closed:
-            stream._deserted()
+        if self.wants and not stream.closed:
+            stream.end_if_unwanted()
 
 
 class _Tap:
@@ -413,18 +443,15 @@ class _Tap:
             for frame in stream._frames[-fresh:]:
                 self._take(frame)
 
-    def leave(self, stream: Stream) -> None:
-        """Let go of a stream that has ended."""
-        stream._wakes = [wake for wake in stream._wakes if wake != self.look]
 
-
-class _Keeper(Reader):
+class Keeper(Reader):
     """Holds a stream by never moving on from its first frame, as long as there is room for all of it."""
 
-    __slots__ = ("_room", "_weighed", "_weight_bytes")
+    __slots__ = ("_room", "_weighed", "_weight_bytes", "wants")
 
-    def __init__(self, stream: Stream, room: Callable[[int], bool]) -> None:
+    def __init__(self, stream: Stream, room: Callable[[int], bool], *, wants: bool) -> None:
         super().__init__(stream, 0, self.keep)
+        self.wants = wants
         self._room = room
         self._weighed = 0
         self._weight_bytes = 0

@@ -6,10 +6,13 @@ a log never stops the house.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +24,17 @@ MAX_QUEUED: Final = 65_536
 FLUSH_S: Final = 0.25
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let nobody else write the request logs of a folder meanwhile, in whichever process: they wait."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class AttemptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -105,6 +119,8 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Size of the answer's body."""
     failure: str | None = None
     """The [class](errors.md) of the provider's failure that the call ended in."""
+    workspace: str = ""
+    """ID of the workspace that the key belongs to; left out where that is not known."""
     replayed: bool = False
     """Whether this was the answer to an earlier call with the same idempotency key: it is on that call's bill."""
     rescued: str | None = None
@@ -119,6 +135,8 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Of a copy for a model on trial: the `request_id` of the call that was copied. No caller saw its answer."""
     simulated: bool = False
     """Whether the answer was streamed although its provider gave it whole."""
+    cache: str | None = None
+    """How the call was answered from the cache: `hit`, `stale`, `error` (in place of one), `joined` (with another)."""
     merge: MergeLine | None = None
     """Of a call for several models: how their answers were made one. What they consumed is on their own lines."""
     merged_into: str | None = None
@@ -126,7 +144,13 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class RequestLog:
-    """Writes lines to `requests.jsonl` in a folder, and rotates it by size."""
+    """Writes lines to `requests.jsonl` in a folder, and rotates it by size.
+
+    Attributes:
+        key_named: Returns what is written for the name of a key, by when the call began; in the writer's thread.
+    """
+
+    key_named: Callable[[str, float], str] | None = None
 
     def __init__(self, folder: Path, *, max_file_bytes: int, keep_files: int, metrics: Metrics) -> None:
         self.path = folder / "requests.jsonl"
@@ -168,7 +192,7 @@ class RequestLog:
         buffer = bytearray()
         count = len(queue)
         for _ in range(count):
-            self._encode(queue.popleft(), buffer, len(buffer))
+            self._encode(self._named(queue.popleft()), buffer, len(buffer))
             buffer += b"\n"
         try:
             self._write(buffer)
@@ -179,8 +203,18 @@ class RequestLog:
                 self._complained = True
                 logger.warning("request log %s cannot be written: %s; its lines are dropped", self.path, error)
 
+    def _named(self, line: RequestLine) -> RequestLine:
+        if self.key_named is None:
+            return line
+        name = self.key_named(line.key, line.at)
+        return line if name == line.key else msgspec.structs.replace(line, key=name)
+
     def _write(self, buffer: bytearray) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(self.path.parent):
+            self._append(buffer)
+
+    def _append(self, buffer: bytearray) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             view = memoryview(buffer)

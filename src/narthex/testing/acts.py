@@ -8,7 +8,7 @@ An answer is a tuple of acts. Every misbehaviour is an answer too: cut, split, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -25,6 +25,13 @@ class Wait:
     """Let so many seconds pass."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do nothing until this is so, or the client has left: a test lets the rest come when it is ready for it."""
+
+    until: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class EndSending:
     """Close the sending side only, and read on."""
 
 
-Act = Send | Wait | Stall | Close | Reset | EndSending
+Act = Send | Wait | Hold | Stall | Close | Reset | EndSending
 
 Answer = tuple[Act, ...]
 """Everything that is done about one request, in order."""

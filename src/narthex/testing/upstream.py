@@ -28,7 +28,7 @@ from typing import Final, Self, cast
 
 import httptools
 
-from narthex.testing.acts import Act, Answer, Close, EndSending, Reset, Send, Stall, Wait, streamed, whole
+from narthex.testing.acts import Act, Answer, Close, EndSending, Hold, Reset, Send, Stall, Wait, streamed, whole
 from narthex.testing.wires import (
     anthropic_answer,
     anthropic_frames,
@@ -42,6 +42,8 @@ from narthex.testing.wires import (
 )
 
 _START_TIMEOUT_S: Final = 10.0
+_LOOKS_EVERY_S: Final = 0.005
+"""Whether a `Hold` is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +377,9 @@ class _Connection(asyncio.Protocol):
                 await self._writable.wait()
             case Wait():
                 await self._pause(act.seconds)
+            case Hold():
+                while not (act.until() or self._gone.is_set()):
+                    await self._pause(_LOOKS_EVERY_S)
             case Stall():
                 await self._gone.wait()
             case EndSending():

@@ -24,18 +24,35 @@ Capability = Literal[
 """`prefill`: it goes on by itself where the last message is its own and not complete."""
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a model costs, in millionths of a US dollar for a million tokens."""
 
     input_microusd_per_mtok: int
     output_microusd_per_mtok: int
+    cache_read_microusd_per_mtok: int | None = None
+    """Of tokens read from the provider's prompt cache; None where they cost what any others do."""
+    cache_write_microusd_per_mtok: int | None = None
+    """Of tokens written to it; None where they cost what any others do."""
+    reasoning_microusd_per_mtok: int | None = None
+    """Of tokens of reasoning; None where they cost what any others do."""
+    request_microusd: int = 0
+    """Of every call that is answered, beside its tokens."""
 
     def picousd(self, usage: Usage) -> int:
-        """Return what was consumed costs, in millionths of a millionth of a US dollar: exactly, and never rounded.
+        """Return what was consumed costs, in millionths of a millionth of a US dollar: exactly, and never rounded."""
+        cost = usage.input_tokens * self.input_microusd_per_mtok + usage.output_tokens * self.output_microusd_per_mtok
+        if usage.cache_read_tokens and self.cache_read_microusd_per_mtok is not None:
+            cost += usage.cache_read_tokens * (self.cache_read_microusd_per_mtok - self.input_microusd_per_mtok)
+        if usage.cache_write_tokens and self.cache_write_microusd_per_mtok is not None:
+            cost += usage.cache_write_tokens * (self.cache_write_microusd_per_mtok - self.input_microusd_per_mtok)
+        if usage.reasoning_tokens and self.reasoning_microusd_per_mtok is not None:
+            cost += usage.reasoning_tokens * (self.reasoning_microusd_per_mtok - self.output_microusd_per_mtok)
+        return cost + self.request_microusd * 1_000_000
 
-        Tokens from a provider's cache count as any others.
-        """
-        return usage.input_tokens * self.input_microusd_per_mtok + usage.output_tokens * self.output_microusd_per_mtok
+    def of_tokens(self, input_tokens: int, output_tokens: int) -> int:
+        """Return what so many tokens cost, none of them from a cache or for reasoning, as `picousd` does."""
+        read, written = self.input_microusd_per_mtok, self.output_microusd_per_mtok
+        return input_tokens * read + output_tokens * written + self.request_microusd * 1_000_000
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):

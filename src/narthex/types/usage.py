@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+MAX_TOKENS: Final = 1_000_000_000
+"""Of one answer: more was never consumed, whatever its provider says."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +26,34 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     estimated: bool = False
     """Whether these were counted here because the provider did not report them."""
 
+    def plausible(self) -> Usage:
+        """Return it such that no count is below zero, and no part above its total; itself if it is so."""
+        read, written = self.input_tokens, self.output_tokens
+        if not (self.cache_read_tokens or self.cache_write_tokens or self.reasoning_tokens):
+            if 0 <= read <= MAX_TOKENS and 0 <= written <= MAX_TOKENS:
+                return self
+        elif (
+            0 <= self.cache_read_tokens <= read <= MAX_TOKENS
+            and 0 <= self.cache_write_tokens <= read - self.cache_read_tokens
+            and 0 <= self.reasoning_tokens <= written <= MAX_TOKENS
+        ):
+            return self
+        read, written = _within(read, MAX_TOKENS), _within(written, MAX_TOKENS)
+        from_cache = _within(self.cache_read_tokens, read)
+        return Usage(
+            input_tokens=read,
+            output_tokens=written,
+            cache_read_tokens=from_cache,
+            cache_write_tokens=_within(self.cache_write_tokens, read - from_cache),
+            reasoning_tokens=_within(self.reasoning_tokens, written),
+            estimated=self.estimated,
+        )
+
     @property
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+
+def _within(count: int, most: int) -> int:
+    return min(max(count, 0), most)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.gateways import RunningGateway, running
 
+UNDER_WAY = {"queued", "in_progress"}
 FIRST, SECOND = "Ships pass at night.", "Lamps burn in the harbour."
 
 
@@ -110,3 +111,23 @@ def test_it_is_kept_and_resumed(gateway: RunningGateway) -> None:
     parts = [f"{part}\n\n" for part in told.text.split("\n\n") if part]
     rest = post(gateway, body, **{"last-event-id": f"{name}:4"})
     assert rest.text == "".join(parts[4:])
+
+
+def test_a_name_that_leads_to_a_merge_is_one(tmp_path: Path) -> None:
+    """By an alias and by no name at all; a response in the background is found under the ID that was told."""
+    providers = {name: {"kind": "scripted", "script": {"models": ["m"], "reply": FIRST}} for name in ("a", "b")}
+    merges = {"duel": {"models": ["a/m", "b/m"], "mode": "sequence"}}
+    with running(tmp_path, providers=providers, merges=merges, aliases={"both": "duel"}, default_model="both") as one:
+        for named in ({"model": "both"}, {"model": "duel"}, {}):
+            body = {**named, "messages": [{"role": "user", "content": "Tell me."}]}
+            told = httpx.post(f"{one.url}/v1/chat/completions", json=body).json()
+            assert told["choices"][0]["message"]["content"].count(FIRST) == 2
+        explained = httpx.post(f"{one.url}/api/route", json={}).json()
+        assert [member["model"] for member in explained["merge"]["members"]] == ["a/m", "b/m"]
+        for mode in ("sequence", "race"):
+            asking = {"model": "duel", "input": "Tell me.", "background": True}
+            headers = {"x-narthex-merge": mode}
+            begun = httpx.post(f"{one.url}/v1/responses", json=asking, headers=headers).json()
+            while (found := httpx.get(f"{one.url}/v1/responses/{begun['id']}").json())["status"] in UNDER_WAY:
+                pass
+            assert (found["id"], found["status"]) == (begun["id"], "completed")

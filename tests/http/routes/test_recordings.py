@@ -12,6 +12,7 @@ from typing import cast
 import httpx
 import pytest
 
+from narthex.http.routes.recordings import _contents
 from narthex.testing.acts import Stall, cut_after, streamed
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_frames
@@ -110,7 +111,7 @@ def test_nobody_elses_is_found(gateway: RunningGateway, upstream: ScriptedUpstre
     for method, path in routes:
         refused = call(gateway, method, path, key=OTHER_KEY)
         assert refused.status_code == 404, path
-        assert refused.json()["error"]["code"] == "stream_not_found"
+        assert refused.json()["error"]["code"] == f"{path.split('/')[2].removesuffix('s')}_not_found"
     assert (listed(gateway, OTHER_KEY), len(listed(gateway))) == ([], 1)
     for name in ("..", "%2e%2e", "..%2f..%2fnarthex", "%00", "answer-1.jsonl", "a" * 300, "%2A"):
         for method in ("GET", "DELETE"):
@@ -141,6 +142,26 @@ def test_a_replay_is_paused_and_cancelled(gateway: RunningGateway, upstream: Scr
         assert call(gateway, "POST", f"/v1/streams/{name}/resume").json()["status"] in {"running", "waiting"}
         assert call(gateway, "POST", f"/v1/streams/{name}/cancel").json()["status"] == "cancelled"
         assert "cancelled" in replay.read().decode()
+
+
+def test_a_replay_that_is_refused_is_not_begun(gateway: RunningGateway, upstream: ScriptedUpstream) -> None:
+    """Nothing is played on that nobody reads."""
+    upstream.play(streamed(FRAMES, delay_s=0.01))
+    ask(gateway, x_narthex_record="on", x_narthex_stream_id=NAME)
+    path, headers = f"/v1/recordings/{NAME}/replay?speed=0.001", {"x-narthex-max-tokens-per-second": "many"}
+    assert call(gateway, "GET", path, headers=headers).status_code == 400
+    replays = [one for one in call(gateway, "GET", "/v1/streams").json()["data"] if one["replay_of"]]
+    assert {one["status"] for one in replays} <= {"cancelled"}
+
+
+async def test_one_that_grows_is_downloaded_as_it_was(tmp_path: Path) -> None:
+    """As many bytes as were announced, however many come meanwhile."""
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 100_000)
+    pieces = _contents(path.open("rb"), 100_000)
+    first = await anext(pieces)
+    path.write_bytes(b"x" * 300_000)
+    assert len(first) + sum([len(piece) async for piece in pieces]) == 100_000
 
 
 def test_what_is_cut_is_not_played_as_whole(

@@ -91,9 +91,20 @@ class SocketClient:
     """A WebSocket over a plain socket."""
 
     def __init__(
-        self, port: int, path: str, *, key: str | None = KEY, protocols: Sequence[str] = (), more: str = ""
+        self,
+        port: int,
+        path: str,
+        *,
+        key: str | None = KEY,
+        protocols: Sequence[str] = (),
+        more: str = "",
+        receive_buffer_bytes: int | None = None,
     ) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.socket()
+        self._socket.settimeout(10)
+        if receive_buffer_bytes is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self._socket.connect(("127.0.0.1", port))
         self._frames = Protocol(Side.CLIENT, max_size=None)
         self._texts: list[bytes] = []
         self._closed: CloseFrame | None = None

@@ -15,6 +15,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import Engine
 from narthex.pipeline.settle import Settlement
 from narthex.streams.stream import Stream
+from narthex.streams.throttle import Pace
 from narthex.telemetry.metrics import Metrics
 from narthex.tenancy.keys import LOCAL
 from narthex.types.dialects import Dialect
@@ -176,6 +177,53 @@ async def test_a_cancel_before_the_answer_ends_the_waiting() -> None:
     assert ears.task is not None
     await ears.task
     assert ears.ends == ["cancelled"]
+
+
+async def test_a_cancel_at_once_ends_it_too() -> None:
+    """A call that is cancelled before its task took a step has ended as well, and nobody was asked."""
+    ears, asked = Ears(), list[Exchange]()
+
+    async def serve(exchange: Exchange) -> None:
+        asked.append(exchange)
+
+    call = call_of(serve, ears)
+    call.start()
+    call.cancel()
+    assert ears.task is not None
+    await asyncio.wait([ears.task])
+    await asyncio.sleep(0)
+    assert ears.ends == ["cancelled"]
+    assert ears.rests == 1
+    assert asked == []
+
+
+async def test_an_answer_is_told_no_faster_than_it_may_be() -> None:
+    """What may not be told yet waits, and is told in its time; what is no content costs nothing."""
+    ears, stream = Ears(), Stream(None)
+    pace: Pace | None = Pace(tokens_per_s=0.001)
+
+    async def serve(exchange: Exchange) -> None:
+        exchange.answer, exchange.pace = stream, pace
+
+    call = call_of(serve, ears)
+    for number in range(3):
+        stream.append(TextDelta(text=str(number)))
+    call.start()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [event.text for event in ears.events if isinstance(event, TextDelta)] == ["0"]
+    call.cancel()
+    stream.close()
+    assert ears.ends == ["cancelled"]
+    pace, stream, ears = Pace(tokens_per_s=200.0, bytes_per_s=100_000), Stream(None), Ears()
+    for number in range(40):
+        stream.append(TextDelta(text=str(number)))
+    stream.close()
+    call_of(serve, ears).start()
+    assert ears.task is not None
+    await ears.task
+    assert [event.text for event in ears.events if isinstance(event, TextDelta)] == [str(one) for one in range(40)]
+    assert ears.ends == ["whole"]
 
 
 async def test_no_answer_is_told_as_why() -> None:

@@ -121,6 +121,45 @@ async def test_too_many_messages_close_with_4429() -> None:
     assert held.transport.close_code() == Close.TOO_MANY
 
 
+async def test_a_flood_is_not_looked_at_to_its_end() -> None:
+    """Of thousands of frames in one piece no more are taken in than may be."""
+    held = Held(limits(messages_per_s=5.0))
+    held.feed(masked(PING, b"") * 20_000)
+    assert held.transport.close_code() == Close.TOO_MANY
+    assert len(held.transport.written) < 4_096
+
+
+async def test_a_flood_behind_the_close_is_cut_off() -> None:
+    """What was on its way when the socket was closed is passed over, up to what may come at once."""
+    held = Held(limits(messages_per_s=5.0))
+    held.socket.close(Close.NORMAL, "")
+    held.feed(masked(PING, b"") * 10)
+    before = held.transport.aborted
+    held.feed(masked(PING, b"") * 20_000)
+    assert (before, held.transport.aborted) == (False, True)
+    assert held.talk.said == []
+
+
+async def test_a_flood_of_one_who_takes_nothing_is_not_kept() -> None:
+    """While its connection is full, a client that sends more than it may is closed, and nothing is held for it."""
+    held = Held(limits(messages_per_s=5.0))
+    held.transport.on_write = held.socket.pause_writing
+    held.feed(masked(TEXT, b"one") + masked(TEXT, b"x") * 20_000)
+    assert held.talk.said == [b"one"]
+    assert held.transport.close_code() == Close.TOO_MANY
+    assert held.talk.leavings == 1
+    assert not held.socket._held
+
+
+async def test_fragments_take_up_no_more_than_they_hold() -> None:
+    """A text in many empty fragments takes up nothing."""
+    held = Held()
+    held.feed(masked(TEXT, b"", fin=False), *[masked(CONT, b"", fin=False)] * 100)
+    assert not held.socket._parts
+    held.feed(masked(CONT, b"x"))
+    assert held.talk.said == [b"x"]
+
+
 async def test_a_client_that_takes_nothing_is_not_heard() -> None:
     """While its connection is full nothing is read or heard; then all of it is, in order."""
     held = Held()
@@ -160,6 +199,24 @@ async def test_a_fault_of_ours_ends_this_socket_alone(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.ERROR):
         held.feed(masked(TEXT, b"break"))
     assert held.transport.close_code() == Close.BROKEN
+    assert "as told" in caplog.text
+
+
+async def test_a_fault_while_it_goes_on_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks when the client keeps up again closes the socket; it does not stay deaf."""
+    held = Held()
+
+    def fail() -> None:
+        raise RuntimeError("as told")
+
+    monkeypatch.setattr(held.talk, "resumed", fail)
+    held.socket.pause_writing()
+    with caplog.at_level(logging.ERROR):
+        held.socket.resume_writing()
+    assert held.transport.close_code() == Close.BROKEN
+    assert held.transport.reading
     assert "as told" in caplog.text
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from narthex.tenancy.keys import Gone
+from narthex.tenancy.virtual_keys import new_key
 from narthex.testing.acts import whole
 from narthex.testing.upstream import ScriptedUpstream
 from narthex.testing.wires import openai_answer
 from tests.gateways import KEY, RawClient, RunningGateway, post, running, settings_for
+from tests.http.browsers import first
 from tests.http.sockets.talking import Refused, SocketClient, masked, offer
 
 PATH = "/v1/realtime?model=s/scripted"
@@ -167,6 +171,81 @@ def test_a_stop_closes_sockets_with_1012(tmp_path: Path) -> None:
         client.close()
 
 
+def test_a_client_that_is_gone_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """One that answers the close with nothing is cut off long before the time for the stop is over."""
+    with running(tmp_path, server={"graceful_timeout_s": 300}) as one:
+        client = SocketClient(one.port, PATH, key=None)
+        client.receive()
+        one.stop()
+        one.wait(20)
+        client.close()
+
+
+def test_a_page_opens_a_socket_with_its_session(tmp_path: Path) -> None:
+    """Of our own origin, and of no other; it calls models as the user, and is closed when they sign out."""
+    with (
+        running(tmp_path, providers={"s": {"kind": "scripted", "script": {"reply": "Hello"}}}) as one,
+        first(one) as ada,
+    ):
+        cookie = f"cookie: narthex_session={ada.cookies['narthex_session']}\r\n"
+        for more, code in (
+            ("", "cross_site_request"),
+            ("origin: http://evil.example\r\n", "cross_site_request"),
+            ("origin: http://127.0.0.1\r\nsec-fetch-site: cross-site\r\n", "cross_site_request"),
+        ):
+            refused = refusal(one, key=None, more=cookie + more)
+            assert (refused.status, refused.code) == (403, code)
+        assert refusal(one, key=None, more="cookie: narthex_session=x\r\n").status == 401
+        own = "origin: http://127.0.0.1\r\n"
+        with SocketClient(one.port, PATH, key=None, more=cookie + own) as socket:
+            socket.send({"type": "response.create", "response": {"input": [], "instructions": "x"}})
+            assert socket.until("response.done")[-1]["response"]["status"] == "completed"  # type: ignore[index]
+            key = ada.post("/v1/realtime/client_secrets", json={}).json()["value"]
+            with SocketClient(one.port, PATH, key=key) as short:
+                short.receive()
+                ada.post("/api/auth/sign-out")
+                assert socket.closing().code == short.closing().code == 4401
+        assert refusal(one, key=key).status == 401
+
+
+def test_who_may_call_no_models_opens_no_socket(tmp_path: Path) -> None:
+    """A viewer reads nothing of the streams of a workspace there either; who loses the right loses the socket."""
+    with running(tmp_path, sockets={"ping_s": 0.2}) as one, first(one) as ada:
+        me = ada.get("/api/me").json()["user_id"]
+        cookie = f"cookie: narthex_session={ada.cookies['narthex_session']}\r\norigin: http://127.0.0.1\r\n"
+        other = ada.post("/api/users", json={"name": "B", "email": "b@example.org", "role": "owner"}).json()["id"]
+        with SocketClient(one.port, PATH, key=None, more=cookie) as socket:
+            socket.receive()
+            assert ada.patch(f"/api/users/{me}", json={"role": "viewer"}).status_code == 200, other
+            assert socket.closing().code == 4401
+        refused = refusal(one, key=None, more=cookie)
+        assert (refused.status, refused.code) == (403, "permission_denied")
+
+
+def test_a_key_made_elsewhere_opens_a_socket_at_once(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for as it is where there is no socket; one that nobody has made is refused."""
+    assert gateway.gateway is not None
+    keyring, looks = gateway.gateway.keyring, list[bytes]()
+    plain = new_key("key_mfrggzdfmztwq2lk")
+    mark, caller = keyring.mark_of(plain.encode()), keyring.identify(KEY.encode())
+
+    async def look(presented: bytes | None) -> None:
+        looks.append(presented or b"")
+        await asyncio.sleep(0.01)
+        if plain.encode() in (presented or b""):
+            keyring.learn([(mark, caller)])
+
+    monkeypatch.setattr(keyring, "look", look)
+    try:
+        with SocketClient(gateway.port, PATH, key=plain) as opened:
+            assert opened.receive()["type"] == "session.created"
+        other = new_key("key_nfrggzdfmztwq2lk")
+        assert refusal(gateway, key=other).status == 401
+        assert [one.rpartition(b" ")[2] for one in looks] == [plain.encode(), other.encode()]
+    finally:
+        keyring.forget([(mark, Gone("revoked"))])
+
+
 def test_a_key_that_is_taken_away_closes_its_sockets(tmp_path: Path) -> None:
     """After a reload without the key its sockets are closed with 4401 at the next heartbeat."""
     keys = [{"name": "test", "key": KEY}, {"name": "other", "key": OTHER}]
@@ -177,3 +256,17 @@ def test_a_key_that_is_taken_away_closes_its_sockets(tmp_path: Path) -> None:
             one.run(one.gateway.reload(settings_for(tmp_path, keys=keys[1:], sockets=sockets)))
             assert gone.closing().code == 4401
         assert refusal(one).status == 401
+
+
+def test_a_key_whose_scopes_are_narrowed_loses_its_sockets(tmp_path: Path) -> None:
+    """At the next heartbeat: what was opened while more was allowed does not go on for ever."""
+    with running(tmp_path, sockets={"ping_s": 0.2}) as one, first(one) as ada:
+        place = ada.get("/api/me").json()["workspace_id"]
+        made = ada.post("/api/keys", json={"workspace_id": place, "name": "one"}).json()
+        with SocketClient(one.port, PATH, key=made["key"]) as socket:
+            socket.receive()
+            narrowed = {"scopes": {"models": ["small/*"], "routes": ["realtime"]}}
+            assert ada.patch(f"/api/keys/{made['id']}", json=narrowed).status_code == 200
+            assert socket.closing().code == 4401
+        with SocketClient(one.port, PATH, key=made["key"]) as again:
+            assert again.receive()["type"] == "session.created"

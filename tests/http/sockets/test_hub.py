@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from websockets.frames import Close as CloseFrame
 
 from narthex.errors import Overloaded, RateLimited, RouteNotFound
 from narthex.http.sockets.contract import Close
 from narthex.http.sockets.hub import SocketHub
+from narthex.tenancy.bounds import Bounds, Keeping
 from narthex.tenancy.keys import LOCAL, NO_KEY, Caller, KeyMark, Keyring
+from narthex.tenancy.scopes import NO_SCOPES, Scopes
+from narthex.types.priorities import Priority
 from tests.http.sockets.talking import limits
 
 TEAM = Caller(name="team")
@@ -105,6 +108,71 @@ async def test_a_socket_ends_with_its_key() -> None:
     hub.leave(socket, None)
 
 
+async def test_a_socket_ends_when_its_key_goes_to_another() -> None:
+    """Once the key belongs to another tenant, what was opened for the one before is closed."""
+    key = "sk-team-0123456789abcdef"
+    ring = Keyring([("team", key)], {"team": "one"})
+    hub = SocketHub(limits(), ring)
+    socket = Counted(ring.identify(key.encode()), ring.mark(key.encode()))
+    hub.enter(socket)
+    ring.adopt(Keyring([("team", key)], {"team": "one"}, priorities={"team": Priority.LOW}))
+    for _ in range(20):
+        hub.tick()
+    assert socket.closed == []
+    ring.adopt(Keyring([("team", key)], {"team": "two"}))
+    for _ in range(20):
+        hub.tick()
+    assert socket.closed == [Close.KEY_GONE]
+    hub.leave(socket, None)
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"scopes": Scopes(models=("small/*",))},
+        {"scopes": Scopes(routes=("chat",))},
+        {"scopes": Scopes(addresses=("192.0.2.7/32",))},
+        {"scopes": NO_SCOPES, "allowed_models": ["small/*"]},
+        {"scopes": NO_SCOPES, "may_call": False},
+        {"scopes": NO_SCOPES, "keeping": Keeping(capture="none")},
+        {"permissions": frozenset({"usage:read"})},
+        {},
+    ],
+)
+async def test_a_socket_ends_when_its_key_is_good_for_less(narrowed: dict[str, object]) -> None:
+    """What it was opened for would hold on it for ever; what is read anew and says the same ends nothing."""
+    permissions = narrowed.get("permissions")
+    ring, mark = Keyring([]), KeyMark(b"one")
+    before = replace(TEAM, virtual_key="key_1", bounds=Bounds(NO_SCOPES))
+    hub = SocketHub(limits(), ring)
+    socket = Counted(before, mark)
+    ring.learn([(mark, before)])
+    hub.enter(socket)
+    ring.learn([(mark, replace(before, bounds=Bounds(NO_SCOPES)))])
+    for _ in range(20):
+        hub.tick()
+    assert (socket.closed, socket.beats > 0) == ([], True)
+    after = replace(before, bounds=None)
+    if isinstance(permissions, frozenset):
+        after = replace(before, permissions=permissions)
+    elif narrowed:
+        after = replace(before, bounds=Bounds(**narrowed))  # type: ignore[arg-type]  # by name
+    ring.learn([(mark, after)])
+    for _ in range(20):
+        hub.tick()
+    assert socket.closed == [Close.KEY_GONE]
+    hub.leave(socket, None)
+
+
+async def test_what_clients_close_with_does_not_fill_the_metrics() -> None:
+    """Codes of their own are counted as one."""
+    hub = SocketHub(limits(), Keyring([]))
+    for code in (3001, 4000, 4999, 1001, 4401):
+        hub.enter(socket := Counted())
+        hub.leave(socket, code)
+    assert dict(hub.closed) == {3000: 3, 1001: 1, 4401: 1}
+
+
 async def test_everything_is_counted() -> None:
     """Open sockets, messages, and how sockets ended are told to Prometheus."""
     hub = SocketHub(limits(), Keyring([]))
@@ -113,10 +181,11 @@ async def test_everything_is_counted() -> None:
         hub.enter(socket)
     hub.messages = 7
     hub.leave(sockets[0], None)
-    hub.leave(sockets[1], CloseFrame(4408, "x"))
+    hub.leave(sockets[1], 4408)
     lines = list(hub.lines())
     assert "narthex_sockets_open 1" in lines
     assert "narthex_socket_messages_total 7" in lines
+    assert 'narthex_sockets_closed_total{code="1006"} 1' in lines
     assert 'narthex_sockets_closed_total{code="4408"} 1' in lines
     hub.close_all()
     assert sockets[2].closed == [Close.RESTART]

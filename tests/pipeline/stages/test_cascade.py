@@ -268,10 +268,10 @@ async def test_a_stream_too_large_to_be_held(monkeypatch: pytest.MonkeyPatch) ->
     await engine.settled()
 
 
-async def test_nothing_is_known_of_a_call_whose_caller_leaves_before_any_answer(
+async def test_the_prompt_of_a_call_whose_caller_leaves_before_any_answer_is_on_the_bill(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The log tells no figure then, as for any other call, and not that nothing was consumed."""
+    """Its provider may bill what was sent: that is told as an estimate, and not that nothing was consumed."""
     engine, doubles = house((answer(GOOD),), (answer(GOOD),))
     asked_first = asyncio.Event()
 
@@ -287,7 +287,7 @@ async def test_nothing_is_known_of_a_call_whose_caller_leaves_before_any_answer(
     with pytest.raises(asyncio.CancelledError):
         await waiting
     (line,) = engine.lines
-    assert (line.code, line.input_tokens, line.output_tokens) == ("cancelled", None, None)
+    assert (line.code, line.input_tokens, line.output_tokens, line.estimated) == ("cancelled", 17, 0, True)
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -26,8 +26,9 @@ from narthex.errors import (
     ProviderTimeout,
     TruncatedAnswer,
 )
+from narthex.pipeline.digests import LARGE_BYTES
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.stages.idempotency import LARGE_BYTES, Idempotency
+from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.streams.stream import HIGH_WATER_BYTES
 from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames
 from narthex.types.dialects import Dialect

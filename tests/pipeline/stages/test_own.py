@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from narthex.app import Gateway
-from narthex.errors import Cancelled, InvalidRequest, ModelNotFound
+from narthex.errors import Cancelled, InvalidRequest, LimitExceeded, ModelNotFound
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.own import cursor
 from narthex.streams.log import Log
+from narthex.tenancy.bounds import Bounds, Keeping
+from narthex.tenancy.keys import LOCAL
+from narthex.tenancy.scopes import Scopes
 from narthex.types.dialects import Dialect
 from tests.gateways import settings_for
+from tests.ledger.limits.making import limit
 from tests.pipeline.doubles import read
 
 DEMO = {"kind": "scripted", "script": {"models": ["m"], "reply": "one two three four"}}
@@ -102,6 +107,28 @@ def test_a_cursor_names_a_stream_and_an_event() -> None:
 async def test_what_makes_no_sense_is_refused_whatever_is_asked(tmp_path: Path, stream: bool) -> None:
     """A misspelt word is told where it would have no effect, too."""
     async with Gateway(settings_for(tmp_path, providers={"demo": DEMO})) as gateway:
-        for headers in ({"x_narthex_stream_id": "short"}, {"x_narthex_on_disconnect": "shrug"}):
+        for headers in (
+            {"x_narthex_stream_id": "short"},
+            {"x_narthex_on_disconnect": "shrug"},
+            {"x_narthex_on_disconnect": "DETACH"},
+            {"x_narthex_record": "perhaps"},
+            {"x_narthex_record": "ON"},
+        ):
             with pytest.raises(InvalidRequest):
                 await gateway.engine.handle(call(stream=stream, **headers))
+
+
+async def test_an_answer_without_room_is_not_recorded(tmp_path: Path) -> None:
+    """Whoever asks for a recording is refused before anything is sent; what is recorded beside a call is left out."""
+    async with Gateway(settings_for(tmp_path, providers={"demo": DEMO})) as gateway:
+        disk = limit(measure="storage_bytes", amount=100, period="total", subject_kind="workspace", subject="*")
+        gateway.books.limits.configure([disk])
+        with pytest.raises(LimitExceeded, match="stored bytes"):
+            await gateway.engine.handle(call(x_narthex_record="on"))
+        captured = call()
+        bounds = Bounds(Scopes(), keeping=Keeping(capture="content"))
+        captured.caller = dataclasses.replace(LOCAL, bounds=bounds)
+        answer = await gateway.engine.handle(captured)
+        assert ("x-narthex-not-kept", "storage_bytes") in captured.told
+        await read(answer)
+        assert await gateway.recorder.recordings.of("key:local") == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.errors import Failure, InvalidRequest, ProviderError
+from narthex.errors import Failure, InvalidRequest, LimitExceeded, LimitFacts, ProviderError
 from narthex.types.events import Failed
 from narthex.wire.openai_chat.errors import decode_error, encode_error, failed_body
 
@@ -95,3 +97,22 @@ def test_a_failure_in_a_stream_has_the_same_shape() -> None:
     assert failed_body(Failed(message="down", kind="server_error")) == {
         "error": {"message": "down", "type": "server_error", "param": None, "code": None}
     }
+
+
+def test_says_which_limit_refused() -> None:
+    """Programs read it as fields; other errors have none."""
+    facts = LimitFacts(
+        id="lim_1",
+        subject_kind="key",
+        subject="key_1",
+        measure="requests",
+        period="day",
+        amount=5,
+        used=4,
+        reserved=1,
+        resets_at=None,
+    )
+    told = json.loads(encode_error(LimitExceeded("no", facts=facts), "r1"))
+    assert told["error"]["code"] == "limit_exceeded"
+    assert told["error"]["limit"]["used"] == 4
+    assert "limit" not in json.loads(encode_error(LimitExceeded("no"), "r1"))["error"]

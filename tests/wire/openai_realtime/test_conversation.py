@@ -55,6 +55,8 @@ def test_a_client_cannot_fill_it_beyond_its_bound() -> None:
     conversation.weigh(spoken, 200)
     with pytest.raises(ContextTooLong, match="max_conversation_bytes"):
         conversation.insert(item("c"))
+    with pytest.raises(ContextTooLong):
+        conversation.check_room(len("x" * 400))
     conversation.remove("b")
     conversation.weigh(spoken, 500)
     conversation.insert(item("c"))

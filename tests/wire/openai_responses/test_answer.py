@@ -73,3 +73,13 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
         decode_answer(body)
     with pytest.raises(MalformedBody):
         scan_answer(body)
+
+
+@pytest.mark.parametrize(
+    "item", [{"type": "message", "content": [{"type": "output_audio"}]}, {"type": "function_call", "name": "f"}]
+)
+def test_a_strange_item_is_the_providers_fault(item: dict[str, object]) -> None:
+    """Its caller asked well, and is not told otherwise."""
+    body = {"id": "r", "object": "response", "status": "completed", "model": "m", "output": [item]}
+    with pytest.raises(MalformedBody):
+        decode_answer(json.dumps(body).encode())

@@ -136,3 +136,12 @@ def test_a_provider_is_asked_to_keep_nothing() -> None:
     body = b'{"model":"m","previous_response_id":"resp_a","background":true,"conversation":"c","input":"A","n":1.50}'
     assert for_provider(body) == b'{"model":"m","input":"A","n":1.50,"store":false}'
     assert json.loads(for_provider(b'{"store":true}')) == {"store": False}
+
+
+def test_the_work_of_a_providers_own_tools_keeps_its_name() -> None:
+    """It is refused without; what was named here is sent as it was asked."""
+    searched: Json = {"id": "ws_9", "type": "web_search_call", "status": "completed", "action": {"type": "search"}}
+    custom = {"type": "custom_tool_call_output", "call_id": "c", "output": "1"}
+    chain = [kept({"input": [custom]}, searched)]
+    items = json.loads(continued(b'{"input":"B"}', chain))["input"]
+    assert items[:2] == [custom, searched]

@@ -121,6 +121,19 @@ describe("a connection that breaks", () => {
     }
   });
 
+  it("loses nothing to a sign of life that comes before the rest", async () => {
+    const gateway = meets(answering(), { cutAfter: 200 });
+    const fetch = gateway.fetch;
+    gateway.fetch = async (input, init) => {
+      const response = await fetch(input, init);
+      if (!String(input).includes("after=")) return response;
+      const rest = new Uint8Array(await response.arrayBuffer());
+      const ping = new TextEncoder().encode('event: ping\ndata: {"type": "ping"}\n\n');
+      return new Response(new Blob([ping, rest]), { headers: response.headers });
+    };
+    expect(await readAll(start(gateway))).toEqual({ events: numbered(LINES), error: undefined });
+  });
+
   it("is told as such, and what comes twice is dropped", async () => {
     const gateway = new FakeGateway();
     const stream = start(gateway);

@@ -372,6 +372,8 @@ export class StreamController implements AsyncIterable<StreamEvent> {
   private takeNext(event: ServerEvent): boolean {
     const number = numberOf(event, this.id);
     this.kept ||= number !== undefined;
+    // What is kept is numbered: this is a sign of life, with which a connection may begin.
+    if (number === undefined && this.kept) return true;
     const seq = number ?? this.last + 1;
     if (seq > this.last + 1) return false;
     if (seq === this.last + 1) this.take({ seq, name: event.name, data: event.data }, false);
@@ -424,8 +426,9 @@ export class StreamController implements AsyncIterable<StreamEvent> {
   private change(state: StreamState): void {
     if (this.now === state || this.ended) return;
     this.now = state;
-    for (const listener of [...this.listeners]) listener(state);
+    // First, so that nobody waits for ever because a listener throws.
     this.wake();
+    for (const listener of [...this.listeners]) listener(state);
   }
 
   private wake(): void {

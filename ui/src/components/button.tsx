@@ -1,6 +1,4 @@
-import { Tooltip } from "@base-ui/react/tooltip";
 import type { ComponentProps, ReactNode } from "react";
-import { Keys } from "./keys";
 
 type Look = "primary" | "secondary" | "ghost" | "danger";
 
@@ -39,37 +37,15 @@ interface IconButtonProps extends Omit<ComponentProps<"button">, "aria-label"> {
 /** A button that shows an icon only, and says its name to whoever asks. */
 export function IconButton({ label, keys, className = "", children, type = "button", ...rest }: IconButtonProps) {
   return (
-    <Hint text={label} keys={keys}>
-      <button
-        type={type}
-        aria-label={label}
-        className={`inline-flex size-8 shrink-0 items-center justify-center rounded-m text-ink-3 transition-colors hover:bg-hover hover:text-ink active:bg-press disabled:pointer-events-none disabled:opacity-40 aria-pressed:bg-hover aria-pressed:text-ink [&_svg]:size-4 ${className}`}
-        {...rest}
-      >
-        {children}
-      </button>
-    </Hint>
-  );
-}
-
-interface HintProps {
-  text: string;
-  keys?: string[] | undefined;
-  children: React.ReactElement<Record<string, unknown>>;
-}
-
-export function Hint({ text, keys, children }: HintProps) {
-  return (
-    <Tooltip.Root>
-      <Tooltip.Trigger render={children} />
-      <Tooltip.Portal>
-        <Tooltip.Positioner sideOffset={6} className="z-50">
-          <Tooltip.Popup className="fade-in flex items-center gap-2 rounded-m bg-ink px-2 py-1 text-small font-medium text-floor shadow-2">
-            {text}
-            {keys && <Keys keys={keys} inverse />}
-          </Tooltip.Popup>
-        </Tooltip.Positioner>
-      </Tooltip.Portal>
-    </Tooltip.Root>
+    <button
+      type={type}
+      aria-label={label}
+      data-hint={label}
+      data-hint-keys={keys?.join(" ")}
+      className={`inline-flex size-8 shrink-0 items-center justify-center rounded-m text-ink-3 transition-colors hover:bg-hover hover:text-ink active:bg-press disabled:pointer-events-none disabled:opacity-40 aria-pressed:bg-hover aria-pressed:text-ink [&_svg]:size-4 ${className}`}
+      {...rest}
+    >
+      {children}
+    </button>
   );
 }

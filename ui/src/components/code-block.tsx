@@ -11,7 +11,7 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
     <button
       type="button"
       onClick={() => copy(text)}
-      className="inline-flex h-6 items-center gap-1.5 rounded-s px-1.5 text-small font-medium text-ink-3 transition-colors hover:bg-hover hover:text-ink"
+      className="inline-flex h-6 shrink-0 items-center gap-1.5 rounded-s px-1.5 text-small font-medium whitespace-nowrap text-ink-3 transition-colors hover:bg-hover hover:text-ink"
     >
       <Icon className="size-3.5" aria-hidden="true" />
       <span aria-live="polite">{said}</span>

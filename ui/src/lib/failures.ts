@@ -1,14 +1,7 @@
+import { errorOf, type FailureFacts } from "@narthex/client";
 import { signInWanted } from "./credentials";
 
-/** What the server's error body says, on every route. */
-export interface FailureFacts {
-  message: string;
-  code: string;
-  type?: string | undefined;
-  param?: string | undefined;
-  requestId?: string | undefined;
-  status?: number | undefined;
-}
+export type { FailureFacts };
 
 /** A call that the server answered with an error, or that never reached it. */
 export class Failure extends Error {
@@ -18,51 +11,19 @@ export class Failure extends Error {
   }
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-/** Reads `{"error": {...}}`; returns nothing if `body` is not an error body. */
-export function failureFrom(body: unknown, known: Partial<FailureFacts> = {}): Failure | undefined {
-  if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
-  const error = (body as { error: unknown }).error;
-  if (typeof error === "string") return new Failure({ ...known, message: error, code: "error" });
-  if (typeof error !== "object" || error === null) return undefined;
-  const { message, code, type, param, request_id } = error as Record<string, unknown>;
-  return new Failure({
-    ...known,
-    message: text(message) ?? "The server gave no message.",
-    code: text(code) ?? text(type) ?? "error",
-    type: text(type),
-    param: text(param),
-    requestId: text(request_id) ?? known.requestId,
-  });
-}
+/** What is said to somebody who is signing in, or proves once more who they are. */
+const AT_THE_DESK = new Set(["sign_in_failed", "second_factor_failed", "sign_in_expired"]);
 
 /** Turns a response that is not 2xx into a failure, and asks for a key where one is wanted. */
 export async function failureOf(response: Response): Promise<Failure> {
-  if (response.status === 401) signInWanted.set(true);
-  const known = { status: response.status, requestId: response.headers.get("x-request-id") ?? undefined };
-  const body = await response.text().catch(() => "");
-  return failureFrom(parsed(body), known) ?? new Failure({ ...known, ...unreadable(response.status) });
+  const { facts } = await errorOf(response);
+  if (response.status === 401 && !AT_THE_DESK.has(facts.code)) signInWanted.set(true);
+  return new Failure(facts);
 }
 
 /** What is said when the network gives no answer at all. */
 export function unreachable(): Failure {
   return new Failure({ code: "server_unreachable", message: "The server does not answer." });
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-function unreadable(status: number): FailureFacts {
-  if (status === 502 || status === 504) return { code: "server_unreachable", message: "The server does not answer." };
-  return { code: `http_${status}`, message: `The server answered with status ${status} and no readable error.` };
 }
 
 const REMEDIES: Record<string, string> = {

@@ -1,6 +1,6 @@
 import type { StreamProgress } from "@narthex/client";
 import { Check, ExternalLink, Link2, Pause, Play } from "lucide-react";
-import { Button, Hint, IconButton } from "@/components/button";
+import { Button, IconButton } from "@/components/button";
 import { useCopy } from "@/lib/clipboard";
 import { useStore } from "@/lib/external-store";
 import { formatCount, formatDuration } from "@/lib/format";
@@ -53,19 +53,18 @@ function StreamLinks({ streamId }: { streamId: string }) {
   const label = state === "copied" ? "Link copied" : "Copy a link to this answer";
   return (
     <span className="-mt-1.25 -ml-1.5 flex">
-      <Hint text="Open in a new tab">
-        <a
-          href={path}
-          // As opener, so that the tab begins with a copy of this one's session: the conversation, and the key.
-          // biome-ignore lint/security/noBlankTarget: it is the same page
-          target="_blank"
-          rel="opener"
-          aria-label="Open in a new tab"
-          className="inline-flex size-7 shrink-0 items-center justify-center rounded-m text-ink-3 transition-colors hover:bg-hover hover:text-ink [&_svg]:size-4"
-        >
-          <ExternalLink aria-hidden="true" />
-        </a>
-      </Hint>
+      <a
+        href={path}
+        // As opener, so that the tab begins with a copy of this one's session: the conversation, and the key.
+        // biome-ignore lint/security/noBlankTarget: it is the same page
+        target="_blank"
+        rel="opener"
+        aria-label="Open in a new tab"
+        data-hint="Open in a new tab"
+        className="inline-flex size-7 shrink-0 items-center justify-center rounded-m text-ink-3 transition-colors hover:bg-hover hover:text-ink [&_svg]:size-4"
+      >
+        <ExternalLink aria-hidden="true" />
+      </a>
       <IconButton label={label} onClick={() => copy(location.origin + path)} className="size-7">
         {state === "copied" ? <Check aria-hidden="true" /> : <Link2 aria-hidden="true" />}
       </IconButton>

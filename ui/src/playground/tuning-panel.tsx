@@ -1,7 +1,7 @@
-import { Switch } from "@base-ui/react/switch";
 import { RotateCcw } from "lucide-react";
 import { type ReactNode, useId } from "react";
 import { Button } from "@/components/button";
+import { Switch } from "@/components/switch";
 import { useStore } from "@/lib/external-store";
 import { schemaProblem, type Tuning, UNTUNED } from "./conversation";
 import { session } from "./session";
@@ -147,14 +147,7 @@ function SchemaField({ tuning: { schemaOn, schemaText } }: { tuning: Tuning }) {
           </p>
           <p className="text-small text-ink-3">The answer is JSON of this shape.</p>
         </div>
-        <Switch.Root
-          checked={schemaOn}
-          onCheckedChange={(on) => session.tune({ schemaOn: on })}
-          aria-labelledby={`${id}-name`}
-          className="flex h-5 w-9 shrink-0 rounded-full bg-line-strong p-0.5 transition-colors data-[checked]:bg-accent"
-        >
-          <Switch.Thumb className="size-4 rounded-full bg-[#fff] shadow-1 transition-transform duration-200 ease-[var(--ease-out)] data-[checked]:translate-x-4" />
-        </Switch.Root>
+        <Switch on={schemaOn} onChange={(on) => session.tune({ schemaOn: on })} labelledBy={`${id}-name`} />
       </div>
       {schemaOn && (
         <>

@@ -12,7 +12,7 @@ export class Watch {
 
   constructor(
     private readonly stream: StreamController,
-    turnId: string,
+    private readonly turnId: string,
     private readonly live: ExternalStore<Live>,
   ) {
     live.set({ turnId, state: stream.state, report: undefined });
@@ -26,8 +26,10 @@ export class Watch {
     this.unsubscribe();
   }
 
+  /** An answer that is being stopped may still have something to tell when the next one is shown. */
   private tell(part: Partial<Live>): void {
-    this.live.set({ ...this.live.get(), ...part });
+    const live = this.live.get();
+    if (live.turnId === this.turnId && this.timer !== undefined) this.live.set({ ...live, ...part });
   }
 
   private ask = async (): Promise<void> => {

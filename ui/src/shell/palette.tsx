@@ -1,7 +1,6 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { useNavigate } from "@tanstack/react-router";
 import {
-  Activity,
   BookOpen,
   Box,
   CircleStop,
@@ -26,6 +25,7 @@ import { focusComposer } from "@/playground/composer";
 import { isRunning } from "@/playground/conversation";
 import { session } from "@/playground/session";
 import { codeOpen, paletteOpen } from "./overlays";
+import { CONTROL_PAGES, PAGES } from "./pages";
 
 /** Everything that can be done, found by typing. */
 export default function Palette() {
@@ -83,7 +83,9 @@ function usePaletteItems(): FinderItem[] {
     return [
       ...(running ? [command("Answer", "Stop the answer", CircleStop, session.stop, ["Esc"])] : []),
       command("Go to", "Playground", MessageSquare, toPlayground(focusComposer)),
-      command("Go to", "Overview", Activity, () => void navigate({ to: "/overview" })),
+      ...[...PAGES.slice(1), ...CONTROL_PAGES].map(({ to, name, Icon }) =>
+        command("Go to", name, Icon, () => void navigate({ to })),
+      ),
       command("Go to", "API reference", BookOpen, () => window.open("/docs", "_blank", "noopener")),
       command("Playground", "New conversation", Plus, toPlayground(startOver)),
       command(

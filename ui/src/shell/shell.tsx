@@ -1,31 +1,38 @@
-import { Link, Outlet } from "@tanstack/react-router";
-import { Activity, BookOpen, Menu, MessageSquare, Search } from "lucide-react";
-import { lazy } from "react";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { BookOpen, Menu, Search } from "lucide-react";
+import { lazy, Suspense } from "react";
 import { IconButton } from "@/components/button";
 import { HealthDot } from "@/components/health";
 import { Keys } from "@/components/keys";
 import { LogoMark, Wordmark } from "@/components/logo";
 import { OnceOpened } from "@/components/once-opened";
+import { INVITATION_PATH } from "@/invitation/holding";
 import type { HealthStatus, SystemStatus } from "@/lib/api";
 import { signInWanted } from "@/lib/credentials";
 import { useStore } from "@/lib/external-store";
 import { useStatus } from "@/lib/queries";
 import { paletteOpen } from "./overlays";
+import { CONTROL_PAGES, PAGES, type PageLink } from "./pages";
 import { useShortcuts } from "./shortcuts";
-import { SignIn } from "./sign-in";
 import { ThemeSwitch } from "./theme-switch";
 
+const SignIn = lazy(() => import("./sign-in"));
 const Palette = lazy(() => import("./palette"));
-
-const PAGES = [
-  { to: "/", name: "Playground", Icon: MessageSquare },
-  { to: "/overview", name: "Overview", Icon: Activity },
-] as const;
+const WorkspaceSwitch = lazy(() => import("./workspace-switch"));
 
 /** What stands around every page. */
 export function Shell() {
   useShortcuts();
-  return useStore(signInWanted) ? <SignIn /> : <Frame />;
+  const wanted = useStore(signInWanted);
+  // Whoever holds an invitation is nobody here yet.
+  const invited = useLocation({ select: ({ pathname }) => pathname === INVITATION_PATH });
+  if (invited) return <Outlet />;
+  if (!wanted) return <Frame />;
+  return (
+    <Suspense fallback={null}>
+      <SignIn />
+    </Suspense>
+  );
 }
 
 function Frame() {
@@ -71,15 +78,8 @@ function SideBar() {
         <Keys keys={["Mod", "K"]} />
       </button>
       <nav aria-label="Pages" className="mt-4 flex flex-col gap-0.5">
-        {PAGES.map(({ to, name, Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            className="flex h-8 items-center gap-2.5 rounded-m px-2.5 text-body font-medium text-ink-2 transition-colors hover:bg-hover hover:text-ink aria-[current=page]:bg-press aria-[current=page]:text-ink"
-          >
-            <Icon className="size-4 text-ink-3" aria-hidden="true" />
-            {name}
-          </Link>
+        {PAGES.map((page) => (
+          <SideLink key={page.to} page={page} />
         ))}
         <a
           href="/docs"
@@ -90,12 +90,43 @@ function SideBar() {
           <BookOpen className="size-4 text-ink-3" aria-hidden="true" />
           API reference
         </a>
+        <div className="mt-4 mb-1 border-t border-line pt-3">
+          <div className="min-h-9">
+            <Switch />
+          </div>
+        </div>
+        {CONTROL_PAGES.map((page) => (
+          <SideLink key={page.to} page={page} />
+        ))}
       </nav>
       <div className="mt-auto flex flex-col items-start gap-3.5 px-2">
         <ServerLine />
         <ThemeSwitch />
       </div>
     </aside>
+  );
+}
+
+/** Which workspace the page is about, where it is about one. */
+function Switch({ compact = false }: { compact?: boolean }) {
+  const path = useLocation({ select: ({ pathname }) => pathname });
+  if (!CONTROL_PAGES.some(({ to }) => to === path)) return null;
+  return (
+    <Suspense fallback={null}>
+      <WorkspaceSwitch compact={compact} />
+    </Suspense>
+  );
+}
+
+function SideLink({ page: { to, name, Icon } }: { page: PageLink }) {
+  return (
+    <Link
+      to={to}
+      className="flex h-8 items-center gap-2.5 rounded-m px-2.5 text-body font-medium text-ink-2 transition-colors hover:bg-hover hover:text-ink aria-[current=page]:bg-press aria-[current=page]:text-ink"
+    >
+      <Icon className="size-4 text-ink-3" aria-hidden="true" />
+      {name}
+    </Link>
   );
 }
 
@@ -117,7 +148,10 @@ function TopBar() {
           </Link>
         ))}
       </nav>
-      <IconButton label="Commands" className="ml-auto" onClick={() => paletteOpen.set(true)}>
+      <span className="ml-auto flex min-w-0">
+        <Switch compact />
+      </span>
+      <IconButton label="Commands" onClick={() => paletteOpen.set(true)}>
         <Menu aria-hidden="true" />
       </IconButton>
     </header>

@@ -1,5 +1,4 @@
 import { Monitor, Moon, Sun } from "lucide-react";
-import { Hint } from "@/components/button";
 import { useStore } from "@/lib/external-store";
 import { chooseTheme, type Theme, theme } from "@/lib/theme";
 
@@ -15,17 +14,17 @@ export function ThemeSwitch() {
     <fieldset className="inline-flex rounded-m border border-line bg-floor p-0.5">
       <legend className="sr-only">Theme</legend>
       {CHOICES.map(({ value, name, Icon }) => (
-        <Hint key={value} text={name}>
-          <button
-            type="button"
-            aria-label={name}
-            aria-pressed={chosen === value}
-            onClick={() => chooseTheme(value)}
-            className="flex h-6 w-7 items-center justify-center rounded-s text-ink-3 transition-colors hover:text-ink aria-pressed:bg-raised aria-pressed:text-ink aria-pressed:shadow-1"
-          >
-            <Icon className="size-3.5" aria-hidden="true" />
-          </button>
-        </Hint>
+        <button
+          key={value}
+          type="button"
+          aria-label={name}
+          data-hint={name}
+          aria-pressed={chosen === value}
+          onClick={() => chooseTheme(value)}
+          className="flex h-6 w-7 items-center justify-center rounded-s text-ink-3 transition-colors hover:text-ink aria-pressed:bg-raised aria-pressed:text-ink aria-pressed:shadow-1"
+        >
+          <Icon className="size-3.5" aria-hidden="true" />
+        </button>
       ))}
     </fieldset>
   );

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from narthex.errors import NarthexError
 from narthex.http import openapi
 from narthex.http.heartbeat import Heartbeat
-from narthex.http.pull import pull
-from narthex.http.routes.model_calls import STREAM_HEADERS, answer_headers, read_body
+from narthex.http.pull import EventStream, Pull, pull
+from narthex.http.routes.model_calls import answer_headers, read_body
 from narthex.http.services import Services
 from narthex.http.surfaces import error_frames
 from narthex.pipeline.generate import Delta, Running, parse
@@ -34,32 +35,36 @@ def generate_routes(services: Services) -> APIRouter:
         exchange = running.exchange
         scope["narthex.request_id"] = exchange.id
         if asked.stream:
-            headers = {**answer_headers(exchange, whole=False), **STREAM_HEADERS}
-            return StreamingResponse(
-                _frames(running, services.heartbeat), media_type="text/event-stream", headers=headers
-            )
+            return _events(running, services.heartbeat)
         body = msgspec.json.encode(await running.whole())
         return Response(body, media_type="application/json", headers=answer_headers(exchange, whole=True))
 
     return router
 
 
-async def _frames(running: Running, heartbeat: Heartbeat) -> AsyncIterator[bytes]:
-    exchange, answer = running.exchange, running.answer
+def _events(running: Running, heartbeat: Heartbeat) -> Response:
+    exchange = running.exchange
 
     def encode(event: Event) -> bytes:
         text = running.note(event)
         return encode_event(msgspec.json.encode(Delta(text=text)), event="delta") if text else b""
 
-    def last_words(error: NarthexError) -> bytes:
-        return b"event: error\n" + error_frames(Dialect.OPENAI_CHAT, error, exchange.id)
+    pulled = pull(exchange, running.answer, encode=encode, last_words=partial(_last_words, running))
+    headers = answer_headers(exchange, whole=False)
+    return EventStream(_pieces(running, pulled, heartbeat), leave=pulled.leave, headers=headers)
 
-    async with aclosing(pull(exchange, answer, encode=encode, last_words=last_words).pieces(heartbeat)) as pieces:
+
+async def _pieces(running: Running, pulled: Pull, heartbeat: Heartbeat) -> AsyncIterator[bytes]:
+    async with aclosing(pulled.pieces(heartbeat)) as pieces:
         async for piece in pieces:
             yield piece
-    if answer.error is not None:
+    if running.answer.error is not None:
         return
     try:
         yield encode_event(msgspec.json.encode(await running.result()), event="done")
     except NarthexError as error:
-        yield last_words(error)
+        yield _last_words(running, error)
+
+
+def _last_words(running: Running, error: NarthexError) -> bytes:
+    return b"event: error\n" + error_frames(Dialect.OPENAI_CHAT, error, running.exchange.id)

@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from narthex.errors import ModelNotFound, RouteNotFound
 from narthex.http import openapi
+from narthex.http.guarding import caller_of
 from narthex.http.services import Services
+from narthex.http.visible import Visible
 from narthex.types.catalog import ModelFacts
 
 
@@ -21,26 +23,35 @@ def listing_routes(services: Services) -> APIRouter:
     @router.get("/v1/models", **openapi.LIST_MODELS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def models(request: Request) -> Response:
         await services.refresh()
-        return JSONResponse(_list(services, anthropic="anthropic-version" in request.headers))
+        seen = Visible(services, caller_of(request))
+        return JSONResponse(_list(services, seen, anthropic="anthropic-version" in request.headers))
 
     @router.get("/v1/models/{name:path}", **openapi.GET_MODEL)  # type: ignore[arg-type]  # as above
     async def model(request: Request, name: str) -> Response:
         if not name:
             raise RouteNotFound
         await services.refresh()
-        facts = _facts_of(services, name)
+        meant = (seen := Visible(services, caller_of(request))).meant(name)
+        facts = _facts_of(services, meant)
         if facts is None and not _stands_for_others(services, name):
-            services.catalog.resolve(name)
+            services.catalog.resolve(meant)
             raise ModelNotFound(f"nothing is known about the model {name[:100]!r}; it may work all the same")
+        if not seen.sees(meant):
+            raise ModelNotFound(f"the model {name[:100]!r} is not among those that this API key may use")
         shape = _anthropic if "anthropic-version" in request.headers else _openai
         return JSONResponse(shape(name, facts))
 
-    @router.get("/api/models", **openapi.NATIVE_MODELS)  # type: ignore[arg-type]  # as above
-    async def native() -> Response:
-        await services.refresh()
-        return JSONResponse({"object": "list", "data": [_native(services, f) for f in services.catalog.models()]})
-
+    _add_native(router, services)
     return router
+
+
+def _add_native(router: APIRouter, services: Services) -> None:
+    @router.get("/api/models", **openapi.NATIVE_MODELS)  # type: ignore[arg-type]  # as above
+    async def native(request: Request) -> Response:
+        await services.refresh()
+        seen = Visible(services, caller_of(request))
+        models = [one for one in services.catalog.models() if seen.sees(one.name)]
+        return JSONResponse({"object": "list", "data": [_native(services, one) for one in models]})
 
 
 def _stands_for_others(services: Services, name: str) -> bool:
@@ -48,11 +59,12 @@ def _stands_for_others(services: Services, name: str) -> bool:
     return name in services.catalog.aliases or services.router.is_virtual(name) or name in services.catalog.merged
 
 
-def _list(services: Services, *, anthropic: bool) -> dict[str, object]:
+def _list(services: Services, seen: Visible, *, anthropic: bool) -> dict[str, object]:
     names: list[tuple[str, ModelFacts | None]] = [(facts.name, facts) for facts in services.catalog.models()]
     names += [(alias, _facts_of(services, alias)) for alias in sorted(services.catalog.aliases)]
     names += [(model.name, None) for model in services.router.virtual_models]
     names += [(name, None) for name in services.catalog.merged]
+    names = [(name, facts) for name, facts in names if seen.sees(name)]
     if not anthropic:
         return {"object": "list", "data": [_openai(name, facts) for name, facts in names]}
     data = [_anthropic(name, facts) for name, facts in names]

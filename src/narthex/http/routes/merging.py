@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from narthex.http import openapi
-from narthex.http.routes.model_calls import STREAM_HEADERS, answer_headers, frames, read_body
+from narthex.http.routes.model_calls import events_of, read_body
 from narthex.http.services import Services
 from narthex.pipeline.merge_requests import merged_exchange
 
@@ -21,9 +21,6 @@ def merging_routes(services: Services) -> APIRouter:
         exchange = merged_exchange(await read_body(request), dict(scope["headers"]), scope["narthex.caller"])
         scope["narthex.request_id"] = exchange.id
         answer = await services.engine.handle(exchange)
-        headers = {**answer_headers(exchange, whole=False), **STREAM_HEADERS}
-        return StreamingResponse(
-            frames(exchange, answer, services.heartbeat), media_type="text/event-stream", headers=headers
-        )
+        return events_of(exchange, answer, services.heartbeat)
 
     return router

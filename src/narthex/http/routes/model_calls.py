@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from narthex.errors import RequestTimeout
 from narthex.http import openapi
 from narthex.http.heartbeat import Heartbeat
-from narthex.http.pull import pull
+from narthex.http.pull import EventStream, pull
 from narthex.http.services import Services
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.writing import writers
 from narthex.streams.stream import Stream
-
-STREAM_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
 
 def model_routes(services: Services) -> APIRouter:
@@ -32,14 +28,14 @@ def model_routes(services: Services) -> APIRouter:
             dict(request.scope["headers"]),
             operation=surface.operation,
             caller=request.scope["narthex.caller"],
+            peer=request.scope["client"],
         )
         request.scope["narthex.request_id"] = exchange.id
         answer = await services.engine.handle(exchange)
-        headers = answer_headers(exchange, whole=answer.whole)
         if answer.whole:
+            headers = answer_headers(exchange, whole=True)
             return Response(answer.body, media_type="application/json", headers=headers)
-        pieces = frames(exchange, answer, services.heartbeat)
-        return StreamingResponse(pieces, media_type="text/event-stream", headers={**headers, **STREAM_HEADERS})
+        return events_of(exchange, answer, services.heartbeat)
 
     for path in SURFACES:
         name = path.decode()
@@ -64,10 +60,12 @@ async def read_body(request: Request) -> bytes:
             return b"".join(parts)
 
 
-def frames(exchange: Exchange, answer: Stream, heartbeat: Heartbeat) -> AsyncIterator[bytes]:
+def events_of(exchange: Exchange, answer: Stream, heartbeat: Heartbeat) -> Response:
     """Follow an answer from now on: its frames in the caller's dialect, to its end or to the error it ends with."""
     encode, last_words = writers(exchange, answer)
-    return pull(exchange, answer, encode=encode, last_words=last_words).pieces(heartbeat)
+    pulled = pull(exchange, answer, encode=encode, last_words=last_words)
+    headers = answer_headers(exchange, whole=False)
+    return EventStream(pulled.pieces(heartbeat), leave=pulled.leave, headers=headers)
 
 
 def answer_headers(exchange: Exchange, *, whole: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -15,6 +15,7 @@ from narthex.http.routes.model_calls import read_body
 from narthex.http.services import Services
 from narthex.http.sockets.places import REALTIME_PATH, STREAMS_PATH
 from narthex.http.sockets.realtime import first_session, new_id
+from narthex.tenancy.sign_in.reception import Guest
 from narthex.wire.openai_chat.request_decoding import UNREADABLE, invalid_body
 
 
@@ -39,7 +40,9 @@ def realtime_routes(services: Services) -> APIRouter:
     async def client_secrets(request: Request) -> Response:
         wish = _parse(await read_body(request))
         headers = dict(request.scope["headers"])
-        mark = services.keyring.mark(headers.get(b"authorization") or headers.get(b"x-api-key"))
+        guest = cast("Guest | None", request.scope.get("narthex.guest"))
+        presented = headers.get(b"authorization") or headers.get(b"x-api-key")
+        mark = services.keyring.mark(presented) if guest is None else guest.mark
         said = wish.session or {}
         session = first_session(said, str(said.get("model") or services.catalog.default_model))
         lifetime_s = (wish.expires_after or _ExpiresAfter()).seconds

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
-from typing import Final, cast
+import os
+from collections.abc import AsyncIterator
+from typing import BinaryIO, Final, cast
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from narthex.errors import InvalidRequest
 from narthex.http import openapi
+from narthex.http.contents import note_list, note_read
 from narthex.http.routes.streams import after_of, follow
 from narthex.http.services import Services
-from narthex.pipeline.timeline import BUCKETS, MAX_BUCKETS, passage_of, timeline
+from narthex.pipeline.timeline import BUCKETS, MAX_BUCKETS
 from narthex.streams.tempo import speed_of
+from narthex.tenancy.keeping import check_keeping
 from narthex.tenancy.keys import Caller
 
 NDJSON: Final = "application/x-ndjson"
+_PIECE_BYTES: Final = 65_536
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,12 +33,17 @@ def recording_routes(services: Services) -> APIRouter:
 
     @router.get("/v1/recordings", **openapi.LIST_RECORDINGS)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def listed(request: Request) -> Response:
+        note_list(services, request, "recordings")
         return _json({"object": "list", "data": await recordings.of(_caller(request).owner)})
 
     @router.get("/v1/recordings/{name}", **openapi.GET_RECORDING)  # type: ignore[arg-type]  # as above
     async def download(request: Request, name: str) -> Response:
-        file = await recordings.find(_caller(request).owner, name)
-        return FileResponse(file, media_type=NDJSON, filename=f"{name}.jsonl")
+        file = await recordings.open(_caller(request).owner, name)
+        note_read(services, request, f"recording:{name}")
+        # As it is now: one that is being written grows on.
+        size = os.fstat(file.fileno()).st_size
+        headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}.jsonl"'}
+        return StreamingResponse(_contents(file, size), media_type=NDJSON, headers=headers)
 
     @router.delete("/v1/recordings/{name}", **openapi.DELETE_RECORDING)  # type: ignore[arg-type]  # as above
     async def delete(request: Request, name: str) -> Response:
@@ -55,30 +64,43 @@ def _add_replay(router: APIRouter, services: Services) -> None:
         last = request.headers.get("last-event-id")
         if last:
             # A browser that comes back reads its own replay on; it wants no other.
-            begun = registry.find(caller.owner, last.partition(":")[0])
-            if begun.replay_of != name:
+            begun = await registry.look_up(caller.owner, last.partition(":")[0])
+            if (await begun.tell("report")).replay_of != name:
                 raise InvalidRequest("`Last-Event-ID` is of no replay of this recording", param="last-event-id")
-            return await follow(services, request, registry.handle(begun), after_of(request, begun.id) or 0)
+            return await follow(services, request, begun, after_of(request, begun.id) or 0)
         after = None if request.query_params.get("after") is None else after_of(request, name)
         owned = await services.player.play(caller, name, speed=speed, after=after)
+        note_read(services, request, f"recording:{name}")
         assert owned.log is not None
-        return await follow(services, request, registry.handle(owned), owned.log.first_number - 1)
+        try:
+            return await follow(services, request, registry.handle(owned), owned.log.first_number - 1)
+        except BaseException:
+            # Nobody will read it.
+            owned.abandon()
+            raise
 
 
 def _add_watching(router: APIRouter, services: Services) -> None:
-    registry, recorder = services.registry, services.player.recorder
+    registry = services.registry
 
     @router.get("/v1/streams/{name}/timeline", **openapi.STREAM_TIMELINE)  # type: ignore[arg-type]  # as above
     async def told(request: Request, name: str) -> Response:
         buckets = _buckets(request)
-        passage = passage_of(registry.find(_caller(request).owner, name), clock_s=monotonic())
-        return _json(await asyncio.to_thread(timeline, passage, buckets=buckets))
+        handle = await registry.look_up(_caller(request).owner, name)
+        return _sent(await handle.ask("timeline", buckets))
 
     @router.post("/v1/streams/{name}/record", **openapi.RECORD_STREAM)  # type: ignore[arg-type]  # as above
     async def record(request: Request, name: str) -> Response:
-        owner = _caller(request).owner
-        recorder.record(registry.find(owner, name))
-        return _json(await recorder.recordings.report(owner, name))
+        check_keeping(_caller(request))
+        handle = await registry.look_up(_caller(request).owner, name)
+        return _sent(await handle.ask("record"))
+
+
+async def _contents(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    with file:
+        while size > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE_BYTES, size))):
+            size -= len(piece)
+            yield piece
 
 
 def _caller(request: Request) -> Caller:
@@ -95,4 +117,8 @@ def _buckets(request: Request) -> int:
 
 
 def _json(value: object) -> Response:
-    return Response(_encode(value), media_type="application/json")
+    return _sent(_encode(value))
+
+
+def _sent(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

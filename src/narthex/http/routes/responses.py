@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from narthex.errors import InvalidRequest
 from narthex.http import openapi
+from narthex.http.contents import note_read
 from narthex.http.pages import page
 from narthex.http.routes.model_calls import answer_headers, read_body
 from narthex.http.routes.streams import follow
@@ -36,6 +37,7 @@ def response_routes(services: Services) -> APIRouter:
     async def show(request: Request, response_id: str) -> Response:
         caller, wants_stream, after = request.scope["narthex.caller"], _stream(request), _starting_after(request)
         kept = await responses.get(caller, response_id)
+        note_read(services, request, f"response:{response_id}", by=kept.by)
         if wants_stream:
             handle, behind = await services.background.stream(caller, kept, after)
             return await follow(services, request, handle, behind)
@@ -56,11 +58,14 @@ def _add_further(router: APIRouter, services: Services) -> None:
     @router.post("/v1/responses/{response_id}/cancel", **openapi.CANCEL_RESPONSE)  # type: ignore[arg-type]  # as above
     async def cancel(request: Request, response_id: str) -> Response:
         kept = await services.background.cancel(request.scope["narthex.caller"], response_id)
+        note_read(services, request, f"response:{response_id}", by=kept.by)
         return Response(bytes(kept.response), media_type="application/json")
 
     @router.get("/v1/responses/{response_id}/input_items", **openapi.LIST_INPUT)  # type: ignore[arg-type]  # as above
     async def input_items(request: Request, response_id: str) -> Response:
-        items = await responses.input_items(request.scope["narthex.caller"], response_id)
+        caller = request.scope["narthex.caller"]
+        items = await responses.input_items(caller, response_id)
+        note_read(services, request, f"response:{response_id}", by=(await responses.get(caller, response_id)).by)
         return Response(page(items, request.query_params), media_type="application/json")
 
 
@@ -72,6 +77,7 @@ async def _count(services: Services, request: Request) -> Response:
         dict(scope["headers"]),
         operation=Operation.COUNT_TOKENS,
         caller=scope["narthex.caller"],
+        peer=scope["client"],
     )
     scope["narthex.request_id"] = exchange.id
     answer = await services.engine.handle(exchange)

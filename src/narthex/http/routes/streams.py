@@ -6,17 +6,18 @@ from typing import Final
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from narthex.errors import InvalidRequest
 from narthex.http import openapi
-from narthex.http.pull import pull_log
-from narthex.http.routes.model_calls import STREAM_HEADERS
+from narthex.http.contents import note_list, note_read
+from narthex.http.pull import EventStream, pull_log
 from narthex.http.services import Services
 from narthex.http.stream_schemas import STATUSES
 from narthex.pipeline.handles import Handle
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.stages.own import cursor
+from narthex.streams.log import Log
 from narthex.streams.tempo import Tempo, in_tempo, speed_of
 
 MAX_LISTED: Final = 1_000
@@ -33,6 +34,7 @@ def stream_routes(services: Services) -> APIRouter:
     async def streams(request: Request) -> Response:
         limit, status = _limit(request), _status(request)
         found = [one for one in await registry.listing(_owner(request)) if status is None or one.status == status]
+        note_list(services, request, "streams")
         return _json({"object": "list", "data": found[:limit], "has_more": len(found) > limit})
 
     @router.get("/v1/streams/{name}", **openapi.GET_STREAM)  # type: ignore[arg-type]  # as above
@@ -75,23 +77,31 @@ async def follow(services: Services, request: Request, handle: Handle, after: in
         EventsForgotten: The next event is no longer held.
         InvalidRequest: A header about the pace says nothing that can be.
     """
-    headers = {"x-narthex-stream-id": handle.id, **STREAM_HEADERS}
     pace = services.pace.pace_of(dict(request.scope["headers"]), request.scope["narthex.caller"])
     log = await handle.read(after)
-    events = pull_log(log, pace, after=after).pieces(services.heartbeat)
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    pulled = pull_log(log, pace, after=after)
+    headers = {"x-narthex-stream-id": handle.id}
+    return EventStream(pulled.pieces(services.heartbeat), leave=pulled.leave, headers=headers)
 
 
 async def _events(services: Services, request: Request, handle: Handle, after: int) -> Response:
     """Return the events of a stream behind the one with this number, in the time that they took if that is wanted."""
     said = request.query_params.get("speed")
+    note_read(services, request, f"stream:{handle.id}", by=handle.made_by)
     if said is None:
         return await follow(services, request, handle, after)
     speed, log = speed_of(said), await handle.read(after)
     reader = log.reader(after=after)
-    headers = {"x-narthex-stream-id": handle.id, **STREAM_HEADERS}
-    tempo = Tempo(speed, from_ms=log.time_of(after) or 0)
-    return StreamingResponse(in_tempo(log, reader, tempo), media_type="text/event-stream", headers=headers)
+    tempo = Tempo(speed, from_ms=_moment(log, after))
+    return EventStream(in_tempo(log, reader, tempo), leave=reader.leave, headers={"x-narthex-stream-id": handle.id})
+
+
+def _moment(log: Log, after: int) -> int:
+    """Return when the event with this number came, or the one behind it if that is the oldest one held."""
+    known = log.time_of(after)
+    if known is None:
+        known = log.time_of(after + 1) if after else 0
+    return known or 0
 
 
 def _owner(request: Request) -> str:

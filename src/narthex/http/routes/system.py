@@ -73,8 +73,14 @@ def _status(services: Services) -> dict[str, object]:
             for provider in catalog.providers
         ],
         "embedded": services.embedded_status(),
-        "redis": _redis(services),
+        **_stores(services),
     }
+
+
+def _stores(services: Services) -> dict[str, object]:
+    office = services.office
+    detail = "" if office.failure is None else office.failure.message
+    return {"redis": _redis(services), "database": {"status": office.state, "detail": detail}}
 
 
 def _redis(services: Services) -> dict[str, object] | None:

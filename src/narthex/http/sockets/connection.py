@@ -32,6 +32,8 @@ _BINARY: Final = Opcode.BINARY
 _CONT: Final = Opcode.CONT
 _BURST_S: Final = 2.0
 """Seconds' worth of messages that may come at once."""
+_SLICE_BYTES: Final = 2_048
+"""Taken in between two looks at how many messages that were: thousands of frames fit into what comes at once."""
 _MAX_REASON: Final = 123
 _FAULT: Final = "something failed inside Narthex; its log has the details"
 
@@ -88,7 +90,7 @@ class SocketConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._allowance = hub.limits.messages_per_s * _BURST_S
         self._counted_at = self._loop.time()
-        self._parts: list[bytes] = []
+        self._parts = bytearray()
         self._held: list[Frame] = []
         self._stopping = self._ended = False
         self._reading = True
@@ -118,7 +120,8 @@ class SocketConnection(asyncio.Protocol):
         """Leave the books: nobody is there any more."""
         self._state.connections.discard(self)
         self._end()
-        self._hub.leave(self, self._frames.close_sent)
+        closed = self._frames.close_sent
+        self._hub.leave(self, None if closed is None else closed.code)
 
     def eof_received(self) -> bool:
         """Take note that the client sends nothing more; the connection is closed."""
@@ -128,12 +131,10 @@ class SocketConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what came."""
         self.alive = True
-        self._frames.receive_data(data)
-        events = self._frames.events_received()
-        if events:
-            # What came before the end, or before a fault, is heard; answered it is no more.
-            self._held += cast("list[Frame]", events)
-            self._go_through()
+        for start in range(0, len(data), _SLICE_BYTES):
+            self._frames.receive_data(data[start : start + _SLICE_BYTES])
+            if not self._take_in(cast("list[Frame]", self._frames.events_received())):
+                break
         self._flush()
 
     def pause_writing(self) -> None:
@@ -148,7 +149,11 @@ class SocketConnection(asyncio.Protocol):
         self.blocked = False
         self.stalled_since = None
         if not self._ended:
-            self._talk.resumed()
+            try:
+                self._talk.resumed()
+            except Exception:  # the edge of a connection: a fault here ends this connection alone
+                logger.exception("a socket could not go on")
+                self.close(Close.BROKEN, _FAULT)
         self._go_through()
 
     def shutdown(self) -> None:
@@ -214,16 +219,31 @@ class SocketConnection(asyncio.Protocol):
 
     # -- within ----------------------------------------------------------------------------------------------------
 
+    def _take_in(self, frames: list[Frame]) -> bool:
+        """Take frames in; False if that was too much, and nothing more is looked at."""
+        most = self._hub.limits.messages_per_s * _BURST_S
+        if self._ended:
+            # Some may have been on their way when it was closed.
+            self._allowance -= len(frames)
+            if self._allowance < -most:
+                self._transport.abort()
+            return self._allowance >= -most
+        # What came before the end, or before a fault, is heard; answered it is no more.
+        self._held += frames
+        self._go_through()
+        if len(self._held) > most:
+            self._close_for_haste()
+        return not self._ended
+
+    def _close_for_haste(self) -> None:
+        self.close(Close.TOO_MANY, f"more than {self._hub.limits.messages_per_s:g} messages per second")
+
     def _go_through(self) -> None:
         """Take the frames that are held, one by one, until there are none or the client does not keep up."""
-        done = 0
-        for frame in self._held:
-            if self.blocked or self._ended:
-                break
-            done += 1
+        while self._held and not self.blocked and not self._ended:
+            frame = self._held.pop(0)
             if self._counted():
                 self._take(frame)
-        del self._held[:done]
         if self._ended:
             self._held = []
         elif not self.blocked:
@@ -245,7 +265,7 @@ class SocketConnection(asyncio.Protocol):
         self._allowance = min(rate * _BURST_S, self._allowance + (now - self._counted_at) * rate)
         self._counted_at = now
         if self._allowance < 1:
-            self.close(Close.TOO_MANY, f"more than {rate:g} messages per second")
+            self._close_for_haste()
             return False
         self._allowance -= 1
         return True
@@ -255,10 +275,13 @@ class SocketConnection(asyncio.Protocol):
         if opcode is _BINARY:
             self.close(Close.UNSUPPORTED, "send text: binary messages are not understood here")
         elif opcode is _TEXT or opcode is _CONT:
-            self._parts.append(bytes(frame.data))
+            if frame.fin and not self._parts:
+                self._hear(bytes(frame.data))
+                return
+            self._parts += frame.data
             if frame.fin:
-                parts, self._parts = self._parts, []
-                self._hear(parts[0] if len(parts) == 1 else b"".join(parts))
+                message, self._parts = bytes(self._parts), bytearray()
+                self._hear(message)
 
     def _hear(self, message: bytes) -> None:
         self._hub.messages += 1
@@ -295,7 +318,8 @@ class SocketConnection(asyncio.Protocol):
         self._ended = True
         self.phase = Phase.CLOSING
         self.since = self._hub.clock()
-        self._parts = []
+        self._parts = bytearray()
+        self._held = []
         self._read(on=True)
         try:
             self._talk.left()

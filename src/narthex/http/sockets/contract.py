@@ -48,12 +48,14 @@ class Visit:
 
     caller: Caller
     mark: KeyMark
-    """Of the key that this rests on; once that opens nothing any more, the socket is closed."""
+    """Of the key, or session, that this rests on; once that opens nothing any more, the socket is closed."""
     session: Mapping[str, object] | None
     """What the ephemeral key that it was opened with says of sessions; None if it was opened with another."""
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
     """Those of ours in the handshake, which hold for every call that is made on the socket."""
+    address: str = ""
+    """The network address that it comes from."""
 
 
 class Line(Protocol):

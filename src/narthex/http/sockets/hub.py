@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from websockets.frames import Close as CloseFrame
-
 from narthex.errors import Overloaded, RateLimited, RouteNotFound
 from narthex.http.sockets.contract import Close, SocketLimits
 from narthex.tenancy.ephemeral import EphemeralKeys
@@ -20,6 +18,14 @@ from narthex.tenancy.keys import Caller, KeyMark, Keyring
 
 _LONGEST_TICK_S = 1.0
 _LEAST_SLOTS = 4
+_ABNORMAL = 1006
+"""Stands for a connection that is gone without a word: RFC 6455, section 7.4.1."""
+_OF_CLIENTS = 3000
+"""From here on clients close with whatever they like, which is counted as one."""
+_OURS = frozenset(Close)
+_KEY_GONE = (
+    "what this socket was opened with, a key or a session, is not valid any more, or not for the same; open it again"
+)
 
 
 class Held(Protocol):
@@ -96,13 +102,13 @@ class SocketHub:
         if self._timer is None:
             self._wind()
 
-    def leave(self, socket: Held, closed: CloseFrame | None) -> None:
-        """Forget a socket that is gone; `closed` tells how, if it was closed in good order."""
+    def leave(self, socket: Held, code: int | None) -> None:
+        """Forget a socket that is gone; `code` tells how, if it was closed in good order."""
         slot = self._slot_of.pop(socket, None)
         if slot is None:
             return
         slot.discard(socket)
-        self.closed[Close.NORMAL if closed is None else closed.code] += 1
+        self.closed[_ABNORMAL if code is None else _counted(code)] += 1
         name = socket.caller.name
         self._by_caller[name] -= 1
         if not self._by_caller[name]:
@@ -117,10 +123,18 @@ class SocketHub:
         self._turn = (self._turn + 1) % len(self._slots)
         holder = self._keyring.holder
         for socket in tuple(self._slots[self._turn]):
-            if holder(socket.mark) is None:
-                socket.close(Close.KEY_GONE, "the key that this socket was opened with is not valid any more")
-            else:
+            caller = holder(socket.mark)
+            if caller is socket.caller or (caller is not None and _may_as_before(caller, socket.caller)):
                 socket.beat()
+            else:
+                socket.close(Close.KEY_GONE, _KEY_GONE)
+
+    def close_gone(self) -> None:
+        """Close the sockets whose key opens nothing any more."""
+        holder = self._keyring.holder
+        for socket in tuple(self._slot_of):
+            if holder(socket.mark) is None:
+                socket.close(Close.KEY_GONE, _KEY_GONE)
 
     def close_all(self) -> None:
         """Close what is left as the server stops."""
@@ -152,3 +166,16 @@ class SocketHub:
         self.tick()
         if self._slots:
             self._wind()
+
+
+def _may_as_before(now: Caller, before: Caller) -> bool:
+    """Tell whether whoever opened a socket still is who they were, and may do what they might."""
+    if now.owner != before.owner or not before.permissions <= now.permissions:
+        return False
+    if now.bounds is None or before.bounds is None:
+        return now.bounds is before.bounds
+    return now.bounds.terms == before.bounds.terms
+
+
+def _counted(code: int) -> int:
+    return code if code < _OF_CLIENTS or code in _OURS else _OF_CLIENTS

@@ -36,7 +36,6 @@ from narthex.wire.openai_realtime.shapes import (
 from narthex.wire.openai_realtime.writer import ResponseWriter
 from narthex.wire.openai_responses.schema import Json
 
-SUBPROTOCOL: Final = "realtime"
 MAX_RESPONSES: Final = 16
 """Responses at once on one socket."""
 
@@ -167,6 +166,8 @@ class Realtime:
                 "the conversation has a response under way already; wait for it, cancel it, or ask for one with "
                 'conversation "none"'
             )
+        if not outside:
+            self._conversation.check_room(0)
         session = self._session.for_response(wish)
         items: list[Item] | Conversation = self._conversation
         if wish.input is not None:

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from narthex.errors import InvalidRequest, NarthexError, PausedTooLong, StreamNotFound, StreamNotKept
+from narthex.errors import (
+    InvalidRequest,
+    NarthexError,
+    RateLimited,
+    StreamNotFound,
+    StreamNotKept,
+)
 from narthex.http.sockets.contract import Line, Visit
+from narthex.http.sockets.followed import Followed, Json, encode, told_of
 from narthex.http.surfaces import SURFACES
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.gateway import Engine
-from narthex.pipeline.handles import Word
+from narthex.pipeline.handles import Word, obey
 from narthex.pipeline.owned import Owned
 from narthex.pipeline.registry import Registry
-from narthex.streams.log import Log, LogReader, ReaderDropped
+from narthex.streams.log import Log
+from narthex.streams.throttle import Pace
+from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Operation
 from narthex.wire.openai_chat.request_decoding import UNREADABLE, invalid_body
 
-SUBPROTOCOL: Final = "narthex.streams.v1"
 MAX_STREAMS: Final = 256
 """Streams that are followed at once on one socket."""
+MAX_WAITING: Final = 16
+"""Messages about one stream that wait for the process that writes it."""
+_MAX_NAME: Final = 128
 
-_encode = msgspec.json.Encoder().encode
-_Json = dict[str, object]
+PaceOf = Callable[[Mapping[bytes, bytes], Caller], Pace | None]
+"""Says how fast a stream is delivered to a caller who sends these headers."""
 
 
 class Message(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a client says."""
 
     type: Literal["start", "attach", "pause", "resume", "cancel", "detach", "ping"]
-    stream: str = ""
+    stream: Annotated[str, msgspec.Meta(max_length=_MAX_NAME)] = ""
     path: str = ""
     body: dict[str, object] | None = None
     on_disconnect: Literal["cancel", "detach"] = "cancel"
@@ -44,20 +56,24 @@ _decode = msgspec.json.Decoder(Message).decode
 class StreamsTalk:
     """Everything that one socket follows."""
 
-    def __init__(self, engine: Engine, registry: Registry, visit: Visit) -> None:
+    def __init__(self, engine: Engine, registry: Registry, visit: Visit, *, pace_of: PaceOf) -> None:
         """Begin without any."""
+        self._pace_of = pace_of
         self._engine = engine
         self._registry = registry
         self._visit = visit
         self._owner = visit.caller.owner
         self._starting: dict[str, asyncio.Task[None]] = {}
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[str, Followed] = {}
+        self._far: dict[str, list[Message]] = {}
+        self._far_tasks: set[asyncio.Task[None]] = set()
         self._line: Line | None = None
+        self._gone = False
 
     @property
     def busy(self) -> bool:
         """Whether a stream is followed that has not ended."""
-        return bool(self._starting or self._followed)
+        return bool(self._starting or self._followed or self._far)
 
     def begin(self, line: Line) -> None:
         """Keep the line."""
@@ -80,7 +96,8 @@ class StreamsTalk:
 
     def left(self) -> None:
         """Follow nothing any more; what was started with `cancel` ends, if nobody else reads it."""
-        for task in tuple(self._starting.values()):
+        self._gone = True
+        for task in (*self._starting.values(), *self._far_tasks):
             task.cancel()
         for followed in tuple(self._followed.values()):
             followed.leave()
@@ -92,63 +109,93 @@ class StreamsTalk:
                 self._send({"type": "pong"})
             case "start":
                 self._start(said)
+            case _ if said.stream in self._far:
+                self._ask(said)
             case "attach":
                 self._check_free(said.stream)
-                owned = self._own(said)
-                if owned is not None:
-                    self._attach(owned, said)
+                self._attach(said)
             case "detach":
                 self._detach(said.stream)
             case _:
                 self._control(said)
 
-    def _attach(self, owned: Owned, said: Message) -> None:
-        if owned.log is None:
+    def _attach(self, said: Message) -> None:
+        owned = self._own(said.stream)
+        if owned is None:
+            self._ask(said)
+        elif owned.log is None:
             raise StreamNotKept
-        self._follow(said.stream, owned.log, said.after)
+        else:
+            self._follow(said.stream, owned.log, said.after, self._pace())
+            self._note(said.stream, owned.made_by)
 
     def _control(self, said: Message) -> None:
-        owned = self._own(said)
+        owned = self._own(said.stream)
         if owned is None:
+            self._ask(said)
             return
-        match said.type:
-            case "pause":
-                owned.pause(self._registry.policy.pause_limit_s, PausedTooLong())
-            case "resume":
-                owned.resume()
-            case _:
-                owned.cancel()
+        report = obey(owned, cast("Word", said.type), pause_limit_s=self._registry.policy.pause_limit_s)
         self._registry.touched(owned)
-        self._send({"type": "state", "stream": said.stream, "state": owned.report()})
+        self._send({"type": "state", "stream": said.stream, "state": report})
 
-    def _own(self, said: Message) -> Owned | None:
-        """Return a stream of this process; None if it is looked for at the others, which takes a while."""
+    def _own(self, name: str) -> Owned | None:
+        """Return a stream of this process; None if it may be another's."""
         try:
-            return self._registry.find(self._owner, said.stream)
+            return self._registry.find(self._owner, name)
         except StreamNotFound:
             if self._registry.elsewhere is None:
                 raise
-        assert self._line is not None
-        name = said.stream if said.type == "attach" else f"{said.type} {said.stream}"
-        if name not in self._starting:
-            self._starting[name] = self._line.spawn(self._far(name, said))
         return None
 
-    async def _far(self, name: str, said: Message) -> None:
-        """Do with a stream of another process what a message says."""
+    # -- of other processes ----------------------------------------------------------------------------------------
+
+    def _ask(self, said: Message) -> None:
+        """Have done what takes a while, in the order in which it was said.
+
+        Raises:
+            RateLimited: As much as may be is under way.
+        """
+        assert self._line is not None
+        waiting = self._far.get(said.stream)
+        if len(self._far if waiting is None else waiting) >= (MAX_STREAMS if waiting is None else MAX_WAITING):
+            raise RateLimited("other processes are asked as much as may be already; wait for their answers")
+        if waiting is not None:
+            waiting.append(said)
+            return
+        self._far[said.stream] = waiting = [said]
+        task = self._line.spawn(self._do_all(said.stream, waiting))
+        self._far_tasks.add(task)
+        task.add_done_callback(self._far_tasks.discard)
+
+    async def _do_all(self, name: str, waiting: list[Message]) -> None:
+        """Do with a stream of another process what messages say, one after the other."""
         assert self._line is not None
         try:
-            handle = await self._registry.look_up(self._owner, said.stream)
-            if said.type == "attach":
-                self._follow(said.stream, await handle.read(said.after), said.after)
-            else:
-                report = await handle.tell(cast("Word", said.type))
-                self._send({"type": "state", "stream": said.stream, "state": report})
-        except NarthexError as error:
-            self._refuse(said.stream, error)
+            while waiting:
+                try:
+                    await self._do_far(waiting[0])
+                except NarthexError as error:
+                    self._refuse(name, error)
+                del waiting[0]
         finally:
-            del self._starting[name]
+            del self._far[name]
             self._line.rest()
+
+    async def _do_far(self, said: Message) -> None:
+        if said.type == "detach":
+            self._detach(said.stream)
+            return
+        if said.type == "attach":
+            self._check_free(said.stream)
+        handle = await self._registry.look_up(self._owner, said.stream)
+        if said.type == "attach":
+            self._follow(said.stream, await handle.read(said.after), said.after, self._pace())
+            self._note(said.stream, handle.made_by)
+        else:
+            report = await handle.tell(cast("Word", said.type))
+            self._send({"type": "state", "stream": said.stream, "state": report})
+
+    # -- of this process -------------------------------------------------------------------------------------------
 
     def _start(self, said: Message) -> None:
         surface = SURFACES.get(said.path.encode())
@@ -163,7 +210,7 @@ class StreamsTalk:
             b"x-narthex-stream-id": said.stream.encode(),
             b"x-narthex-on-disconnect": said.on_disconnect.encode(),
         }
-        body = _encode({**said.body, "stream": True})
+        body = encode({**said.body, "stream": True})
         exchange = Exchange(surface.dialect, body, headers, caller=self._visit.caller)
         assert self._line is not None
         self._starting[said.stream] = self._line.spawn(self._run(said.stream, exchange))
@@ -172,22 +219,35 @@ class StreamsTalk:
         assert self._line is not None
         try:
             answer = await self._engine.handle(exchange)
-            self._follow(name, cast("Log", answer), 0)
+            self._follow(name, cast("Log", answer), 0, exchange.pace)
         except NarthexError as error:
             self._refuse(name, error)
         finally:
             del self._starting[name]
             self._line.rest()
 
+    def _note(self, name: str, by: str) -> None:
+        """Note that a stream is read, unless it is the reader's own."""
+        visit = self._visit
+        self._registry.readings.note(visit.caller, f"stream:{name}", by=by, address=visit.address)
+
     def _check_free(self, name: str) -> None:
         if name in self._starting or name in self._followed:
             raise InvalidRequest(f"stream: {name[:64]!r} is followed on this socket already", param="stream")
-        if len(self._starting) + len(self._followed) >= MAX_STREAMS:
+        if len(self._starting) + len(self._followed) + len(self._far) > MAX_STREAMS - (name not in self._far):
             raise InvalidRequest(f"stream: {MAX_STREAMS} are followed already; detach one", param="stream")
 
-    def _follow(self, name: str, log: Log, after: int) -> None:
+    def _pace(self) -> Pace | None:
+        return self._pace_of(self._visit.headers, self._visit.caller)
+
+    def _follow(self, name: str, log: Log, after: int, pace: Pace | None) -> None:
         assert self._line is not None
-        self._followed[name] = followed = _Followed(self._line, name, log, after, self._followed)
+        followed = Followed(self._line, name, log, after=after, pace=pace, home=self._followed)
+        if self._gone:
+            # While it was looked for: nobody is there to read it.
+            followed.leave()
+            return
+        self._followed[name] = followed
         followed.push()
 
     def _detach(self, name: str) -> None:
@@ -197,69 +257,12 @@ class StreamsTalk:
         followed.leave()
         self._send({"type": "detached", "stream": name, "after": followed.sent})
 
-    def _send(self, message: _Json) -> None:
+    def _send(self, message: Json) -> None:
         assert self._line is not None
-        self._line.send(_encode(message))
+        self._line.send(encode(message))
 
     def _refuse(self, name: str, error: NarthexError) -> None:
-        self._send({"type": "error", "stream": name or None, "error": _told(error)})
-
-
-class _Followed:
-    """One stream that is followed; it takes itself from `home` at its end."""
-
-    def __init__(self, line: Line, name: str, log: Log, after: int, home: dict[str, _Followed]) -> None:
-        self.sent = after
-        self._line = line
-        self._name = name
-        self._log = log
-        self._home = home
-        self._taken: list[bytes] = []
-        self._reader: LogReader = log.reader(self.push, after=after)
-
-    def push(self) -> None:
-        """Send what there is, as long as the client keeps up."""
-        if self._name not in self._home:
-            return
-        try:
-            while not self._line.blocked:
-                if not self._taken:
-                    self._taken = cast("list[bytes]", self._reader.take())[::-1]
-                    if not self._taken:
-                        break
-                self.sent += 1
-                self._line.send(_event(self._name, self.sent, self._taken.pop()))
-        except ReaderDropped:
-            self._end({"type": "dropped", "stream": self._name, "after": self.sent})
-            return
-        if self._reader.dropped:
-            self._end({"type": "dropped", "stream": self._name, "after": self.sent})
-        elif self._log.closed and not self._taken and self._reader.ended:
-            error = self._log.error
-            told = None if error is None else _told(error)
-            self._end({"type": "end", "stream": self._name, "after": self.sent, "error": told})
-
-    def leave(self) -> None:
-        """Follow no longer."""
-        self._reader.leave()
-
-    def _end(self, message: _Json) -> None:
-        del self._home[self._name]
-        self._reader.leave()
-        self._line.send(_encode(message))
-        self._line.rest()
-
-
-def _event(name: str, number: int, frame: bytes) -> bytes:
-    """Write an event of a log as a message: its name and its data, which stay as they are."""
-    told: _Json = {"type": "event", "stream": name, "seq": number}
-    lines = frame.decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    data = "\n".join(line[5:].removeprefix(" ") for line in lines if line.startswith("data:"))
-    event = next((line[6:].strip() for line in lines if line.startswith("event:")), None)
-    if event is not None:
-        told["event"] = event
-    told["data"] = msgspec.Raw(data.encode()) if data.startswith("{") else data
-    return _encode(told)
+        self._send({"type": "error", "stream": name or None, "error": told_of(error)})
 
 
 def _read(message: bytes) -> Message:
@@ -267,7 +270,3 @@ def _read(message: bytes) -> Message:
         return _decode(message)
     except UNREADABLE as error:
         raise invalid_body(error) from error
-
-
-def _told(error: NarthexError) -> _Json:
-    return {"type": error.type, "code": error.code, "message": error.message, "param": error.param}

@@ -30,7 +30,7 @@ class Doorkeeper:
             metrics: Know how many calls are under way.
         """
         self.stopping = False
-        self._shedder = shedder or Shedder()
+        self.shedder = shedder or Shedder()
         self._metrics = metrics or Metrics()
 
     def check(self, priority: int) -> None:
@@ -41,7 +41,7 @@ class Doorkeeper:
         """
         if self.stopping:
             raise Overloaded("this server is stopping; try again in a moment", retry_after_s=1)
-        self._shedder.check(priority, self._metrics.active)
+        self.shedder.check(priority, self._metrics.active)
 
 
 class Admit:

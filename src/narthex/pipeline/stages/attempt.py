@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
 
+from narthex.pipeline.allowing import heard
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.counting import count_tokens, pass_count
 from narthex.pipeline.delivery import deliver, deliver_vectors, gather, refused, unreadable
@@ -59,6 +60,8 @@ class Attempt:
         out = outbound(exchange, target)
         exchange.sent = True
         reply = await target.provider.send(out.call)
+        if isinstance(reply, WholeReply | StreamReply):
+            heard(self._recovery.places.allowances, target, reply)
         match reply:
             case WholeReply():
                 if exchange.streaming:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -14,10 +14,10 @@ from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.checking import Checker
 from narthex.pipeline.contract import Next
 from narthex.pipeline.delivery import deliver
-from narthex.pipeline.estimates import estimate
+from narthex.pipeline.estimates import estimate, prompt_tokens
 from narthex.pipeline.exchange import Exchange, Tried, answering, word_of
 from narthex.pipeline.held import MAX_HELD_BYTES, read_whole, summed
-from narthex.pipeline.recovery import deadline_of
+from narthex.pipeline.recovery import Recovery, deadline_of
 from narthex.providers.catalog import Catalog, Target
 from narthex.routing.plan import Plan
 from narthex.streams.stream import Stream
@@ -40,9 +40,10 @@ class Cascade:
     the last member is given in any case, and told to be what it is.
     """
 
-    def __init__(self, catalog: Catalog, cascades: Cascades) -> None:
+    def __init__(self, catalog: Catalog, cascades: Cascades, recovery: Recovery) -> None:
         self.catalog = catalog
         self.cascades = cascades
+        self.recovery = recovery
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Call on; where the call is for no cascade, that is all."""
@@ -108,13 +109,16 @@ class _Climb:
         """Ask a member; True if the next one is to be asked."""
         try:
             await call_next(self._exchange)
+        except asyncio.CancelledError:
+            self._left()
+            raise
         except NarthexError as error:
             # Whoever else could have helped was asked already: recovery goes along the same line.
             self._note(None, None)
             self._give(None, error)
             return False
         answered = await self._held()
-        following = None if answered.outcome == PASSED else self._following(answered.target)
+        following = None if answered.outcome == PASSED else await self._following(answered.target)
         if following is None:
             self._give(answered, answered.stream.error)
             return False
@@ -134,6 +138,7 @@ class _Climb:
         except asyncio.CancelledError:
             stream.cancel()
             self._usages.append(estimate(exchange, stream))
+            self._note(exchange.target, Cancelled.code, self._usages[-1])
             raise
         usage = exchange.usage if stream.error is None else None
         self._usages.append(estimate(exchange, stream) if usage is None else usage)
@@ -141,10 +146,18 @@ class _Climb:
         # Only now: a rescue may have brought the stream to its end on another target.
         target = exchange.target
         assert target is not None
-        self._note(target, None if outcome == PASSED else outcome)
+        self._note(target, None if outcome == PASSED else outcome, self._usages[-1])
         self._cascade.cascades.note(self._plan.target, target.name, outcome)
         model, simulated = exchange.model_answered, exchange.simulated
         return _Answered(target, exchange.dropped, stream, answer, outcome, model, simulated)
+
+    def _left(self) -> None:
+        """Take note that the caller left before an answer: what was sent to this member may be billed."""
+        exchange = self._exchange
+        let_go = sum(one.input_tokens for one in exchange.attempts[self._told :])
+        if self._usages and (let_go or exchange.sent):
+            self._usages.append(Usage(input_tokens=let_go or prompt_tokens(exchange), estimated=True))
+        self._note(None, None)
 
     async def _checked(self, stream: Stream) -> tuple[ChatAnswer | None, str]:
         if stream.error is not None:
@@ -160,35 +173,43 @@ class _Climb:
             return None, "unreadable"
         return answer, self._checker.unfit(answer, request) or PASSED
 
-    def _note(self, target: Target | None, why: str | None) -> None:
-        """Have the attempts tell which of them the cascade made, and which answer did not pass."""
+    def _note(self, target: Target | None, why: str | None, usage: Usage | None = None) -> None:
+        """Have the attempts tell which of them the cascade made, which answer did not pass, and what it consumed."""
         exchange = self._exchange
         before, made = exchange.attempts[: self._told], list(exchange.attempts[self._told :])
         if self._climbed:
             made = [msgspec.structs.replace(one, way=WAY) if one.way == "first" else one for one in made]
         place = answering(made)
         if place is not None:
-            made[place] = msgspec.structs.replace(made[place], failure=why)
+            given = made[place].usage
+            made[place] = msgspec.structs.replace(made[place], failure=why, usage=usage if given is None else given)
         elif not made and target is not None and (self._climbed or why):
             duration_us = int((monotonic() - self._begun) * 1_000_000)
-            made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why, 0, self._begun)]
+            made = [Tried(target.name, WAY if self._climbed else "first", duration_us, why, 0, self._begun, usage)]
         exchange.attempts = (*before, *made)
 
     # -- from one member to the next -------------------------------------------------------------------------------
 
-    def _following(self, target: Target) -> Target | None:
-        """Return the next member; None if there is none, or no time to ask it."""
+    async def _following(self, target: Target) -> Target | None:
+        """Return the next member whose limits allow the call; None if there is none, or no time to ask it."""
+        for member in self._members_after(target):
+            if monotonic() >= self._deadline:
+                return None
+            # What the answers before it have used stays held beside it.
+            if await self._cascade.recovery.refusal(self._exchange, member) is None:
+                return member
+        return None
+
+    def _members_after(self, target: Target) -> Iterator[Target]:
         candidates = self._plan.candidates
-        if monotonic() >= self._deadline:
-            return None
         place = next((place for place, one in enumerate(candidates, 1) if one.name == target.name), len(candidates))
         for candidate in candidates[place:]:
             if not candidate.fallback and candidate.why != "unavailable":
                 try:
-                    return self._cascade.catalog.resolve(candidate.name)
+                    member = self._cascade.catalog.resolve(candidate.name)
                 except NarthexError:
                     continue
-        return None
+                yield member
 
     def _set_aside(self, answered: _Answered) -> None:
         """Close the books of an answer that did not pass; a whole one is kept, in case that there will be no other."""
@@ -210,6 +231,8 @@ class _Climb:
         exchange.answer = exchange.usage = exchange.model_answered = None
         exchange.simulated = False
         exchange.total_s = self._deadline - monotonic()
+        # To this one.
+        exchange.sent = False
         self._climbed, self._told, self._begun = True, len(exchange.attempts), monotonic()
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -228,9 +251,8 @@ class _Climb:
         exchange.told = (*exchange.told, ("x-narthex-check", given.outcome))
         exchange.first_frame_at = monotonic()
         if not given.stream.closed:
-            if len(self._usages) > 1:
-                # Before whoever settles is called: it is to find the usage of all.
-                given.stream.on_close(self._ended)
+            # Before whoever settles is called: it is to find the usage of all.
+            given.stream.on_close(self._ended)
             return
         exchange.usage = usage = summed(self._usages)
         if len(self._usages) > 1 and given.answer is not None:
@@ -243,6 +265,9 @@ class _Climb:
         usage = exchange.usage if stream.error is None else None
         self._usages[-1] = estimate(exchange, stream) if usage is None else usage
         exchange.usage = summed(self._usages)
+        if exchange.attempts:
+            last = msgspec.structs.replace(exchange.attempts[-1], usage=self._usages[-1])
+            exchange.attempts = (*exchange.attempts[:-1], last)
 
 
 def _request(exchange: Exchange) -> ChatRequest | None:

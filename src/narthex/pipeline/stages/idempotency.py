@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Final
 
 import msgspec
@@ -17,14 +16,13 @@ import msgspec
 from narthex.config.settings import IdempotencySettings
 from narthex.errors import Cancelled, DeadlineExceeded, Failure, NarthexError
 from narthex.pipeline.contract import Next, Spawn
+from narthex.pipeline.digests import digested
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.replay import Kept
 from narthex.resilience.decisions import failure_of
-from narthex.resilience.idempotency import Entry, IdempotencyPolicy, IdempotencyStore, digest_of
+from narthex.resilience.idempotency import Entry, IdempotencyPolicy, IdempotencyStore
 from narthex.streams.stream import Reader, Stream
 
-LARGE_BYTES: Final = 1_048_576
-"""Size from which on a body is digested in a thread: a millisecond or so."""
 _HEADER: Final = b"idempotency-key"
 _CHANGING: Final = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 """Headers beside our own that change the answer."""
@@ -81,7 +79,7 @@ class Idempotency:
         assert exchange.caller is not None
         digest = await _digest(exchange)
         try:
-            async with asyncio.timeout(_left_s(exchange)):
+            async with asyncio.timeout(exchange.left_s):
                 entry, kept = await self.store.claim(tenant=exchange.caller.name, key=key, digest=digest)
         except TimeoutError:
             raise DeadlineExceeded from None
@@ -198,22 +196,12 @@ async def _digest(exchange: Exchange) -> bytes:
         if name in _CHANGING or (name.startswith(_OURS) and not name.startswith(_UNCHANGING + _OF_DELIVERY))
     )
     where = "\n".join([exchange.operation, exchange.dialect, *said])
-    body = exchange.body or _encode(exchange.chat_request())
-    if len(body) >= LARGE_BYTES:
-        return await asyncio.to_thread(digest_of, where, body)
-    return digest_of(where, body)
-
-
-def _left_s(exchange: Exchange) -> float | None:
-    """Return how much of the time that the caller allowed is left, in seconds; None if it did not say."""
-    if exchange.total_s is None:
-        return None
-    return max(0.0, exchange.received_at + exchange.total_s - monotonic())
+    return await digested(where, exchange.body or _encode(exchange.chat_request()))
 
 
 def _end_in_time(exchange: Exchange) -> None:
     """Have an answer that still comes end for this caller when its own time is over."""
-    answer, left_s = exchange.answer, _left_s(exchange)
+    answer, left_s = exchange.answer, exchange.left_s
     if answer is None or answer.closed or left_s is None:
         return
     timer = asyncio.get_running_loop().call_later(left_s, answer.close, DeadlineExceeded())

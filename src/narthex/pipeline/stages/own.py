@@ -7,20 +7,25 @@ The call runs in a task of its own. Its caller may lose the connection and come 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Mapping
 from typing import Final, cast
 
-from narthex.errors import Cancelled, InternalError, InvalidRequest, NarthexError, StreamExists
+from narthex.errors import Cancelled, InternalError, InvalidRequest, LimitExceeded, NarthexError, StreamExists
 from narthex.pipeline.contract import Next, Spawn
+from narthex.pipeline.digests import digested
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.owned import OnDisconnect, Owned, digest_of
+from narthex.pipeline.owned import OnDisconnect, Owned
 from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.replay import Kept
 from narthex.pipeline.writing import error_frames, writers
-from narthex.streams.keeping import Keeping, write_events
+from narthex.streams.keeping import Keeping, end_with
+from narthex.tenancy.keeping import NOT_KEPT
 from narthex.types.dialects import Dialect
+
+logger = logging.getLogger(__name__)
 
 _ID: Final = b"x-narthex-stream-id"
 _ON_DISCONNECT: Final = b"x-narthex-on-disconnect"
@@ -46,14 +51,16 @@ class Own:
         """Set `exchange.answer` to a log that is kept, or to one that was begun before; or call on."""
         headers = exchange.headers
         if not exchange.streaming or exchange.dialect is _NATIVE:
-            if _ID in headers or _ON_DISCONNECT in headers:
+            if _ID in headers or _ON_DISCONNECT in headers or _RECORD in headers:
                 # Of no effect here, but what makes no sense is refused everywhere.
                 _own_id(exchange)
                 _on_disconnect(exchange)
+                _recorded(headers)
             return call_next(exchange)
         if _LAST in headers:
             return self._resume(exchange)
-        if self._registry.policy.always or _ID in headers or _ON_DISCONNECT in headers or _recorded(headers):
+        always = self._registry.policy.always or self._captures(exchange)
+        if always or _ID in headers or _ON_DISCONNECT in headers or _recorded(headers):
             return self._keep(exchange, call_next)
         self._live[exchange.id] = exchange
         return call_next(exchange)
@@ -62,10 +69,7 @@ class Own:
 
     async def _keep(self, exchange: Exchange, call_next: Next) -> None:
         """Have the work done in a task of its own, and give its log to the caller."""
-        is_recorded = _recorded(exchange.headers)
-        if is_recorded:
-            # Before anything is begun: where nothing is recorded, nobody is told that it was.
-            self._recorder.recordings.check()
+        is_recorded = await self._is_recorded(exchange)
         owned = await self._opened(exchange)
         assert owned.log is not None
         if is_recorded:
@@ -85,8 +89,34 @@ class Own:
                 owned.abandon()
             raise
 
+    async def _is_recorded(self, exchange: Exchange) -> bool:
+        """Tell whether the answer is recorded; before anything is begun: where none is, nobody is told that it was.
+
+        Raises:
+            PermissionDenied: The caller asks for it, and nothing is recorded here.
+            LimitExceeded: The caller asks for it, and there is no room for it.
+        """
+        if _recorded(exchange.headers):
+            await self._recorder.check(exchange.caller)
+            return True
+        if not self._captures(exchange):
+            return False
+        try:
+            await self._recorder.check(exchange.caller)
+        except LimitExceeded as error:
+            # It is kept beside the call, which nobody is to wait for or lose because of it.
+            logger.info("the answer to request %s is not recorded: %s", exchange.id, error)
+            exchange.told = (*exchange.told, NOT_KEPT)
+            return False
+        return True
+
+    def _captures(self, exchange: Exchange) -> bool:
+        """Tell whether the caller's workspace wants every answer recorded, and answers are recorded here."""
+        return exchange.capture == "content" and bool(self._recorder.recordings.limits.max_recordings)
+
     async def _opened(self, exchange: Exchange) -> Owned:
         name, on_disconnect = _own_id(exchange), _on_disconnect(exchange)
+        exchange.digest = await digested(exchange.dialect, exchange.body)
         if name is None or self._registry.elsewhere is None:
             return self._registry.open(exchange, id=name, on_disconnect=on_disconnect)
         return await self._registry.claim(exchange, id=name, on_disconnect=on_disconnect)
@@ -99,13 +129,20 @@ class Own:
         name, after = cursor(exchange.headers[_LAST])
         handle = await self._registry.look_up(exchange.caller.owner, name)
         log = await handle.read(after)
-        if handle.digest != digest_of(exchange):
+        if handle.digest != await digested(exchange.dialect, exchange.body):
             raise StreamExists(
                 "`Last-Event-ID` names the answer to another request: send that request again unchanged, read on at "
                 f"`GET /v1/streams/{name}?after={after}`, or leave the header out to ask anew",
                 param="last-event-id",
             )
         exchange.resumed, exchange.after, exchange.answer = True, after, log
+        self._registry.readings.note(
+            exchange.caller,
+            f"stream:{name}",
+            by=handle.made_by,
+            address="" if exchange.peer is None else exchange.peer[0],
+            request_id=exchange.id,
+        )
         exchange.replays = Kept.read_on(log)
         _tell(exchange, handle.id)
 
@@ -162,8 +199,7 @@ def _fail(
     log = owned.log
     assert log is not None
     if not log.closed:
-        write_events(log, owned.id.encode(), error_frames(exchange.dialect, error, exchange.id))
-        log.close(error)
+        end_with(log, owned.id.encode(), error_frames(exchange.dialect, error, exchange.id), error)
     if not done.done():
         done.set_exception(told or error)
 
@@ -182,7 +218,7 @@ def _own_id(exchange: Exchange) -> str | None:
     said = exchange.headers.get(_ID)
     if said is None:
         return None
-    name = said.decode("latin-1").strip()
+    name = said.decode("latin-1").strip(" \t")
     if not _VALID_ID.fullmatch(name):
         raise InvalidRequest(
             "header x-narthex-stream-id: choose 8 to 64 letters, digits, `_` or `-`, a new one for each call",
@@ -200,7 +236,7 @@ def _recorded(headers: Mapping[bytes, bytes]) -> bool:
     said = headers.get(_RECORD)
     if said is None:
         return False
-    word = said.decode("latin-1").strip().lower()
+    word = said.decode("latin-1").strip(" \t")
     if word not in {"on", "off"}:
         raise InvalidRequest(
             f"header x-narthex-record: {word[:50]!r} is neither `on` nor `off`", param="x-narthex-record"
@@ -212,7 +248,7 @@ def _on_disconnect(exchange: Exchange) -> OnDisconnect | None:
     said = exchange.headers.get(_ON_DISCONNECT)
     if said is None:
         return None
-    word = said.decode("latin-1").strip().lower()
+    word = said.decode("latin-1").strip(" \t")
     if word not in _WORDS:
         raise InvalidRequest(
             f"header x-narthex-on-disconnect: {word[:50]!r} is neither `cancel` nor `detach`",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 
-from narthex.errors import InvalidRequest, UnsupportedContent
+from narthex.errors import InvalidRequest, LimitExceeded, UnsupportedContent
 from narthex.pipeline.background import Background
 from narthex.pipeline.contract import Next
 from narthex.pipeline.exchange import Exchange, Keeping
 from narthex.pipeline.outbound import with_member
 from narthex.pipeline.responses import Responses
+from narthex.tenancy.keeping import NOT_KEPT, check_keeping, keeps_nothing
 from narthex.types.dialects import Operation
+
+logger = logging.getLogger(__name__)
 
 
 class Remember:
@@ -26,6 +30,8 @@ class Remember:
         if keeping is None:
             return call_next(exchange)
         _check(keeping)
+        if exchange.caller is not None and (keeping.store or keeping.background):
+            check_keeping(exchange.caller, param="store" if keeping.store else "background")
         if exchange.operation is not Operation.CHAT:
             return self._go_on(exchange, call_next, keeping)
         if not keeping.background:
@@ -37,19 +43,37 @@ class Remember:
     async def _with(self, exchange: Exchange, call_next: Next, keeping: Keeping) -> None:
         asked, previous_id = exchange.body, keeping.previous_response_id
         default = self._responses.settings.store or bool(keeping.background)
-        stores = default if keeping.store is None else keeping.store
+        stores = default and not keeps_nothing(exchange.caller) if keeping.store is None else keeping.store
+        stores = stores and self._has_room(exchange, is_asked=bool(keeping.store or keeping.background))
         if not stores and keeping.store is None:
             # What is told in the answer, and what a provider that speaks this API is to do.
-            exchange.body = with_member(exchange.body, "store", False)
+            exchange.replace_body(with_member(exchange.body, "store", False))
         await self._go_on(exchange, call_next, keeping)
         if stores:
             self._responses.follow(exchange, asked, previous_id)
+
+    def _has_room(self, exchange: Exchange, *, is_asked: bool) -> bool:
+        """Tell whether an answer can be kept.
+
+        Raises:
+            LimitExceeded: It cannot, and the caller asks for it.
+        """
+        assert exchange.caller is not None
+        try:
+            self._responses.check_room(exchange.caller, len(exchange.body))
+        except LimitExceeded as error:
+            if is_asked:
+                raise
+            logger.info("the response to request %s is not kept: %s", exchange.id, error)
+            exchange.told = (*exchange.told, NOT_KEPT)
+            return False
+        return True
 
     async def _go_on(self, exchange: Exchange, call_next: Next, keeping: Keeping) -> None:
         assert exchange.caller is not None
         if keeping.previous_response_id:
             previous_id = keeping.previous_response_id
-            exchange.body = await self._responses.go_on(exchange.caller, previous_id, exchange.body)
+            exchange.replace_body(await self._responses.go_on(exchange.caller, previous_id, exchange.body))
         await call_next(exchange)
 
 

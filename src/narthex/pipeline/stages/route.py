@@ -10,6 +10,7 @@ from narthex.providers.catalog import Catalog, Target
 from narthex.providers.contract import PartialTimeouts
 from narthex.routing.plan import Plan
 from narthex.routing.router import Router
+from narthex.tenancy.bounds import Bounds
 
 
 class Route:
@@ -21,7 +22,9 @@ class Route:
 
     def __call__(self, exchange: Exchange) -> None:
         """Set `exchange.target`, and `exchange.plan` where there was something to decide."""
-        asked = exchange.model_asked
+        said = asked = exchange.model_asked
+        if exchange.caller is not None and exchange.caller.bounds is not None:
+            asked = exchange.model_asked = in_workspace(asked, exchange.caller.bounds, self._catalog, self._router)
         if self._router.is_virtual(asked):
             exchange.plan = plan = self._router.plan(facts_of(exchange))
             target = self._first(plan)
@@ -31,7 +34,7 @@ class Route:
         else:
             target = self._catalog.resolve(asked)
         exchange.target = target
-        if not asked and exchange.body:
+        if not said and exchange.body:
             exchange.body = with_member(exchange.body, "model", target.name)
 
     def _first(self, plan: Plan) -> Target:
@@ -43,6 +46,16 @@ class Route:
             except ModelNotFound as error:
                 missing = missing or error
         raise missing or self._router.refusal(plan)
+
+
+def in_workspace(asked: str, bounds: Bounds, catalog: Catalog, router: Router) -> str:
+    """Return the name that is meant in the caller's workspace: its default model, or a model of its provider."""
+    if not asked:
+        return bounds.default_model
+    provider = bounds.default_provider
+    if not provider or "/" in asked or asked in catalog.aliases or router.is_virtual(asked):
+        return asked
+    return catalog.of_provider(provider, asked)
 
 
 def _take(exchange: Exchange, limits: PartialTimeouts) -> None:

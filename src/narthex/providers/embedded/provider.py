@@ -264,3 +264,10 @@ async def _aside(work: Callable[[], T], size_bytes: int) -> T:
 
 _conforms: Callable[[EmbeddedSettings, Path], Provider] = EmbeddedProvider
 _counts: Callable[[EmbeddedSettings, Path], TokenCounting] = EmbeddedProvider
+
+
+def status_of(embedded: EmbeddedProvider | None) -> dict[str, object]:
+    """Return how the embedded model stands, or that there is none."""
+    if embedded is None:
+        return {"installed": False, "loaded": False, "model": None, "progress": None, "detail": "switched off"}
+    return embedded.status()

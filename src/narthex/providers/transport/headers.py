@@ -11,19 +11,20 @@ class Headers(Mapping[str, str]):
     _decoded: dict[str, str] | None = None
 
     def __init__(self, raw: Mapping[bytes, bytes]) -> None:
-        self._raw = raw
+        self.raw = raw
+        """By names as they were spelled."""
 
     @property
     def is_event_stream(self) -> bool:
         """Whether the body is a stream of server-sent events."""
-        raw = self._raw
+        raw = self.raw
         kind = raw.get(b"content-type") or raw.get(b"Content-Type")
         return (kind.decode("latin-1") if kind else self.get("content-type", "")).startswith("text/event-stream")
 
     def _all(self) -> dict[str, str]:
         if self._decoded is None:
             self._decoded = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw.items()
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw.items()
             }
         return self._decoded
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from narthex.errors import NarthexError, ProviderError
+from narthex.errors import LimitExceeded, NarthexError, ProviderError
 from narthex.wire.anthropic_messages.schema import ErrorAnswer, Json
 from narthex.wire.failures import provider_error, public_code
 
@@ -43,6 +43,8 @@ def encode_error(error: NarthexError, request_id: str) -> bytes:
     details: Json = {"error_code": public_code(error)}
     if error.param is not None:
         details["param"] = error.param
+    if isinstance(error, LimitExceeded) and error.facts is not None:
+        details["limit"] = error.facts
     return msgspec.json.encode(
         {
             "type": "error",

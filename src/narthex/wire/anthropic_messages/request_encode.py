@@ -85,11 +85,12 @@ def _prompt(request: ChatRequest, plan: ReasoningPlan, writer: ContentWriter) ->
     """Write what the model reads, and what shapes its answer."""
     system, turns = writer.conversation(request.messages)
     prompt: Json = {}
+    # In the order in which it is read: what a longer conversation begins with is written alike, byte by byte.
+    if request.tools:
+        prompt["tools"] = [_tool(tool) | _tool_options(request, tool.name) for tool in request.tools]
     if system:
         prompt["system"] = short_content(system)
     prompt["messages"] = turns
-    if request.tools:
-        prompt["tools"] = [_tool(tool) | _tool_options(request, tool.name) for tool in request.tools]
     choice = _tool_choice(request, writer.dropped)
     if choice is not None:
         prompt["tool_choice"] = choice

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from narthex.errors import NarthexError, ProviderError
+from narthex.errors import LimitExceeded, NarthexError, ProviderError
 from narthex.types.events import Failed
 from narthex.wire.failures import provider_error, public_code
 from narthex.wire.openai_chat.chunks import UNREADABLE
@@ -41,17 +41,16 @@ _bodies = msgspec.json.Decoder(_Body | list[_Body])
 
 def encode_error(error: NarthexError, request_id: str) -> bytes:
     """Write an error body for a client."""
-    return msgspec.json.encode(
-        {
-            "error": {
-                "message": error.message,
-                "type": error.type,
-                "param": error.param,
-                "code": public_code(error),
-                "request_id": request_id,
-            }
-        }
-    )
+    told: dict[str, object] = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": public_code(error),
+        "request_id": request_id,
+    }
+    if isinstance(error, LimitExceeded) and error.facts is not None:
+        told["limit"] = error.facts
+    return msgspec.json.encode({"error": told})
 
 
 def failed_body(failed: Failed) -> dict[str, object]:

@@ -28,15 +28,16 @@ def encode_request(request: ChatRequest, *, model: str) -> Encoded:
     is_own = request.extra_dialect is Dialect.OPENAI_CHAT
     own = request.extra if is_own else {}
     messages = MessageEncoder(own=is_own)
-    body: Body = {
-        "model": model,
-        "messages": [body for index, one in enumerate(request.messages) for body in messages.encode(index, one)],
-    }
+    body: Body = {"model": model}
+    # In the order in which it is read: what a longer conversation begins with is written alike, byte by byte.
+    if request.tools:
+        body["tools"] = [_tool(tool, messages) for tool in request.tools]
+    body["messages"] = [body for index, one in enumerate(request.messages) for body in messages.encode(index, one)]
     body |= {name: value for name in SAME_NAME if (value := getattr(request, name)) is not None}
     if request.max_output_tokens is not None:
         short = "max_tokens" in own if is_own else not _REFUSES_MAX_TOKENS.match(model)
         body["max_tokens" if short else "max_completion_tokens"] = request.max_output_tokens
-    body |= _shape(request, messages)
+    body |= _shape(request)
     dropped = set(messages.dropped)
     body |= _reasoning(request.reasoning, own, dropped)
     if request.top_k is not None and "top_k" not in own:
@@ -47,14 +48,12 @@ def encode_request(request: ChatRequest, *, model: str) -> Encoded:
     return Encoded(body=msgspec.json.encode(body), dropped=tuple(sorted(dropped)))
 
 
-def _shape(request: ChatRequest, messages: MessageEncoder) -> Body:
+def _shape(request: ChatRequest) -> Body:
     body: Body = {}
     if request.stop:
         body["stop"] = list(request.stop)
     if request.logit_bias is not None:
         body["logit_bias"] = {token: _whole(bias) for token, bias in request.logit_bias.items()}
-    if request.tools:
-        body["tools"] = [_tool(tool, messages) for tool in request.tools]
     if request.tool_choice is not None:
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.response_format is not None:

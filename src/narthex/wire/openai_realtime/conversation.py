@@ -36,18 +36,29 @@ class Conversation:
         """
         if any(one.id == item.id for one in self._items):
             raise InvalidRequest(f"item.id: there is an item {item.id!r} already", param="item.id")
-        if self._size_bytes + item.size_bytes > self._limit_bytes or len(self._items) >= MAX_ITEMS:
-            raise ContextTooLong(
-                f"the conversation would be larger than {self._limit_bytes} bytes, as `sockets.max_conversation_bytes` "
-                f"says, or {MAX_ITEMS} items; delete items that are not needed"
-            )
+        self.check_room(item.size_bytes)
         place = self._place(after)
         self._items.insert(place, item)
         self._size_bytes += item.size_bytes
         return self._items[place - 1].id if place else None
 
+    def check_room(self, more_bytes: int) -> None:
+        """Make sure that there is room for one more item.
+
+        Raises:
+            ContextTooLong: There is none.
+        """
+        if self._size_bytes + more_bytes > self._limit_bytes or len(self._items) >= MAX_ITEMS:
+            raise ContextTooLong(
+                f"the conversation would be larger than {self._limit_bytes} bytes, as `sockets.max_conversation_bytes` "
+                f"says, or {MAX_ITEMS} items; delete items that are not needed"
+            )
+
     def append(self, item: Item) -> str | None:
-        """Add an item of the model, whatever room there is, and return the ID of the one before it."""
+        """Add an item of the model, of any size, and return the ID of the one before it.
+
+        That there is some room is to be made sure of before the model is asked.
+        """
         self._items.append(item)
         return self._items[-2].id if len(self._items) > 1 else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from narthex.errors import RequestError
 from narthex.types.answers import ChatAnswer, Choice, TokenLogprob
 from narthex.types.dialects import Dialect
 from narthex.types.folding import unfold
@@ -40,7 +41,8 @@ def decode_answer(body: bytes) -> ChatAnswer:
             raise MalformedBody("not a response")
         items = [item for item in answer.output if item.type in _SAID]
         parts = tuple(part for number, item in enumerate(items) for part in item_parts(item, f"output.{number}"))
-    except UNREADABLE as error:
+    except (*UNREADABLE, RequestError) as error:
+        # What is read is read as requests are; the caller is not to blame here.
         raise MalformedBody(f"not a response: {error}") from error
     reason = finish_reason(
         answer,

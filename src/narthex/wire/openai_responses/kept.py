@@ -1,7 +1,8 @@
 """Responses that are kept: what is written down of one, and how a later request goes on from it.
 
 What a caller asked and what a model answered are kept as they were written. Items that come before another request
-lose their IDs, which mean something to whoever made them alone; thoughts keep theirs, as they are sealed together.
+lose their IDs, which mean something to whoever made them alone; thoughts keep theirs, as they are sealed together, and
+the work of a provider's own tools keeps them, as they demand it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,17 @@ RawJson = dict[str, msgspec.Raw]
 """A JSON object whose members stay as they were written."""
 
 _PREFIXES: Final = {"message": "msg", "reasoning": "rs", "function_call": "fc", "function_call_output": "fco"}
+_OURS: Final = b'"item_'
+"""Begins the ID that an item of another type gets here, to be listed by."""
 _COMPLETED: Final = msgspec.Raw(b'"completed"')
 _MESSAGE: Final = msgspec.Raw(b'"message"')
 _UNDER_WAY: Final = frozenset({"queued", "in_progress"})
 _NOT_SENT: Final = frozenset({"id", "status"})
+_NAMELESS: Final = tuple(
+    None if kind is None else msgspec.Raw(b'"%b"' % kind)
+    for kind in (None, b"message", b"function_call", b"function_call_output")
+)
+"""Types of items that are understood without their ID; those of a provider's own tools are not."""
 _NOT_FOR_PROVIDERS: Final = frozenset({"background", "previous_response_id", "conversation"})
 
 
@@ -38,8 +46,15 @@ class KeptResponse(msgspec.Struct, kw_only=True):
     """The items that were asked with it; not those of responses before."""
     previous: str | None = None
     """The ID of the response that it goes on from."""
+    by: str = ""
+    """The key, or the user, that asked for it."""
     node: str = ""
     """The process that carries it on, if others may ask for it meanwhile."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size, without the names of its members."""
+        return len(self.response) + sum(len(raw) for item in self.input for raw in item.values())
 
     @property
     def ended(self) -> bool:
@@ -95,13 +110,14 @@ def decode_kept(data: bytes) -> KeptResponse:
     return _kept.decode(data)
 
 
-def keep(response: bytes, asked: bytes, *, previous: str | None) -> KeptResponse:
+def keep(response: bytes, asked: bytes, *, previous: str | None, by: str = "") -> KeptResponse:
     """Return what is written down of a response.
 
     Args:
         response: It, as it ended.
         asked: The body of its request, without what came before.
         previous: The response that it goes on from, if any.
+        by: The key, or the user, that asked for it.
 
     Raises:
         msgspec.MsgspecError: One of the two is not of this dialect.
@@ -114,6 +130,7 @@ def keep(response: bytes, asked: bytes, *, previous: str | None) -> KeptResponse
         status=answered.status,
         input=_own_items(asked, answered.id.removeprefix("resp_")),
         previous=previous,
+        by=by,
     )
 
 
@@ -188,7 +205,7 @@ def _own_item(item: RawJson, stem: str) -> RawJson:
 
 
 def _sendable(item: RawJson) -> RawJson:
-    if item.get("type") == msgspec.Raw(b'"reasoning"'):
+    if item.get("type") not in _NAMELESS and not bytes(item.get("id", b"")).startswith(_OURS):
         return item
     return {name: raw for name, raw in item.items() if name not in _NOT_SENT}
 

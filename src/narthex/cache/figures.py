@@ -1,0 +1,234 @@
+"""What the cache did: answers given again, by kind; why others were not; what was saved."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from narthex.cache.entries import owner_of
+from narthex.cache.latencies import Latencies
+
+logger = logging.getLogger(__name__)
+
+HitKind = Literal["hit", "stale", "error", "joined", "semantic", "prefetched"]
+"""How an answer was given again: fresh, while a new one is fetched, in place of an error, together with the call that
+is under way, for a question of the same meaning, or fetched before it was asked for."""
+MissReason = Literal["absent", "expired", "void", "refresh", "too old", "damaged"]
+"""Why a call that may be answered from the cache was not."""
+
+MINUTES: Final = 60
+"""For how long the trend is kept."""
+LAST_MISSES: Final = 200
+"""Misses that are remembered one by one."""
+MAX_OWNERS: Final = 500
+"""Workspaces that are counted one by one; the one that was counted first goes first."""
+LATELY_S: Final = 600
+"""Over which it is looked whether fewer calls are answered than usual."""
+FEWEST_CALLS: Final = 100
+"""Of which that says something."""
+_NO_LOOK: Final = frozenset({"joined", "error"})
+"""Answers given after it was found that there is none, or none that is fresh enough."""
+
+
+class Minute(msgspec.Struct):
+    """What happened in one minute."""
+
+    at: int
+    """Its beginning, in seconds of Unix time."""
+    hits: int = 0
+    misses: int = 0
+
+
+class Miss(msgspec.Struct, frozen=True):
+    """A call that was not answered from the cache."""
+
+    request_id: str
+    reason: MissReason
+    model: str
+    scope: str
+    at: float
+    """Unix time in seconds."""
+    key: str
+
+
+class Savings(msgspec.Struct):
+    """What was not spent."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    picousd: int = 0
+
+
+def _rate(minutes: Iterable[Minute]) -> float:
+    hits = calls = 0
+    for one in minutes:
+        hits += one.hits
+        calls += one.hits + one.misses
+    return hits / calls if calls else 0.0
+
+
+class Counts:
+    """What was counted, of all calls or of those of one owner.
+
+    Attributes:
+        hits: By kind.
+        misses: By reason.
+        found: Answers that were given, by the tier that they lay in.
+        stored: Answers that were kept.
+        refused: Answers that were not, by reason.
+        saved: What was not spent, in all.
+        trend: By the minute, the oldest first.
+        last_misses: The latest of them.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.hits: dict[HitKind, int] = {}
+        self.misses: dict[MissReason, int] = {}
+        self.found: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+        self.stored = 0
+        self.saved = Savings()
+        self.trend: deque[Minute] = deque(maxlen=MINUTES)
+        self.last_misses: deque[Miss] = deque(maxlen=LAST_MISSES)
+
+    def count_hit(self, kind: HitKind, tier: str, saved: Savings) -> None:
+        """Count an answer that was given again."""
+        self.hits[kind] = self.hits.get(kind, 0) + 1
+        if tier and kind not in _NO_LOOK:
+            self.found[tier] = self.found.get(tier, 0) + 1
+        sums = self.saved
+        sums.input_tokens += saved.input_tokens
+        sums.output_tokens += saved.output_tokens
+        sums.picousd += saved.picousd
+        self._minute().hits += 1
+
+    def count_miss(self, miss: Miss) -> None:
+        """Count a call that was not answered."""
+        self.misses[miss.reason] = self.misses.get(miss.reason, 0) + 1
+        self._minute().misses += 1
+        self.last_misses.append(miss)
+
+    def count_refused(self, reason: str) -> None:
+        """Count an answer that was not kept."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    @property
+    def looks(self) -> int:
+        """How often it was looked whether there is an answer."""
+        sought = sum(count for reason, count in self.misses.items() if reason != "refresh")
+        return sought + sum(self.found.values())
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of calls that were answered from the cache, of those that might have been; None before any."""
+        hits, misses = sum(self.hits.values()), sum(self.misses.values())
+        return hits / (hits + misses) if hits + misses else None
+
+    def _minute(self) -> Minute:
+        at = int(self._clock()) // 60 * 60
+        trend = self.trend
+        if not trend or trend[-1].at != at:
+            trend.append(Minute(at))
+        return trend[-1]
+
+
+class CacheFigures(Counts):
+    """Counts, of all calls together and of each owner.
+
+    Attributes:
+        latencies: How long a look into a tier takes, by its name.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock)
+        self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
+        self._owners: dict[str, Counts] = {}
+        self._is_low = False
+
+    def of(self, owner: str) -> Counts:
+        """Return what was counted of the calls of one owner; see `narthex.cache.entries.owner_of`."""
+        return self._owners.get(owner) or Counts(self._clock)
+
+    def hit(
+        self, kind: HitKind, *, input_tokens: int, output_tokens: int, picousd: int, scope: str = "", tier: str = ""
+    ) -> None:
+        """Count an answer that was given again, and what was saved by it."""
+        saved = Savings(input_tokens, output_tokens, picousd)
+        self.count_hit(kind, tier, saved)
+        self._owner(scope).count_hit(kind, tier, saved)
+
+    def miss(self, reason: MissReason, *, request_id: str, model: str, scope: str, key: bytes) -> None:
+        """Count a call that was not answered from the cache."""
+        miss = Miss(request_id, reason, model, scope, self._clock(), key.hex())
+        self.count_miss(miss)
+        self._owner(scope).count_miss(miss)
+
+    def keep(self, scope: str) -> None:
+        """Count an answer that was kept."""
+        self.stored += 1
+        self._owner(scope).stored += 1
+
+    def refuse(self, reason: str, scope: str = "") -> None:
+        """Count an answer that was not kept."""
+        self.count_refused(reason)
+        self._owner(scope).count_refused(reason)
+
+    def miss_of(self, request_id: str) -> Miss | None:
+        """Return why a call was not answered, if that was lately."""
+        for counts in (self, *self._owners.values()):
+            found = next((miss for miss in reversed(counts.last_misses) if miss.request_id == request_id), None)
+            if found is not None:
+                return found
+        return None
+
+    def _minute(self) -> Minute:
+        before = self.trend[-1].at if self.trend else None
+        minute = super()._minute()
+        if minute.at != before:
+            self._watch(minute.at)
+        return minute
+
+    def _watch(self, now: int) -> None:
+        """Say it in the log when far fewer calls are answered than before, once until it is better."""
+        past = [one for one in self.trend if one.at < now]
+        lately = [one for one in past if one.at >= now - LATELY_S]
+        calls = sum(one.hits + one.misses for one in lately)
+        usual, rate = _rate(past), _rate(lately)
+        has_fallen = calls >= FEWEST_CALLS and rate < usual / 2
+        if has_fallen and not self._is_low:
+            message = "the cache answers %.0f %% of calls in the last ten minutes, and %.0f %% in the last hour"
+            logger.warning(message, rate * 100, usual * 100)
+        self._is_low = has_fallen
+
+    def _owner(self, scope: str) -> Counts:
+        owner = owner_of(scope)
+        counts = self._owners.get(owner)
+        if counts is None:
+            if len(self._owners) >= MAX_OWNERS:
+                del self._owners[next(iter(self._owners))]
+            counts = self._owners[owner] = Counts(self._clock)
+        return counts
+
+    def lines(self) -> Iterator[str]:
+        """Yield the counts in Prometheus's text format."""
+        yield "# HELP narthex_cache_hits_total Calls answered from the cache."
+        yield "# TYPE narthex_cache_hits_total counter"
+        yield from (f'narthex_cache_hits_total{{kind="{kind}"}} {count}' for kind, count in self.hits.items())
+        yield "# HELP narthex_cache_misses_total Calls that might have been answered from the cache, and were not."
+        yield "# TYPE narthex_cache_misses_total counter"
+        yield from (f'narthex_cache_misses_total{{reason="{why}"}} {count}' for why, count in self.misses.items())
+        yield "# HELP narthex_cache_stored_total Answers that were kept."
+        yield "# TYPE narthex_cache_stored_total counter"
+        yield f"narthex_cache_stored_total {self.stored}"
+        yield "# HELP narthex_cache_refused_total Answers that were not kept."
+        yield "# TYPE narthex_cache_refused_total counter"
+        yield from (f'narthex_cache_refused_total{{reason="{why}"}} {count}' for why, count in self.refused.items())
+        yield "# HELP narthex_cache_saved_usd_total Dollars that were not spent."
+        yield "# TYPE narthex_cache_saved_usd_total counter"
+        yield f"narthex_cache_saved_usd_total {self.saved.picousd / 1e12:.12f}"

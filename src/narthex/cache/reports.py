@@ -1,0 +1,243 @@
+"""What is told of the cache: how it does, and what lies in it, of one owner or of all."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from narthex.cache.entries import Entry, owner_of
+from narthex.cache.figures import Counts, Minute, Miss
+from narthex.cache.store import MEMORY, Cache
+from narthex.cache.tiers.memory import Held
+
+TOP: Final = 20
+"""Entries that are told as the most used."""
+MISSES: Final = 50
+"""Misses that are told with the figures."""
+_PICO_PER_USD: Final = 1_000_000_000_000
+_OWN_TAG: Final = "tag:"
+
+
+class EntryReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer that is kept, without what it says."""
+
+    object: Literal["cache_entry"] = "cache_entry"
+    key: str
+    model: str
+    """`provider/model` that answered."""
+    workspace_id: str
+    shared_by: Literal["workspace", "key", "user"]
+    state: Literal["fresh", "stale", "for errors", "gone"]
+    uses: int
+    """How often it was given again."""
+    bytes: int
+    age_s: int
+    fresh_s: int
+    """For how long it is still fresh; 0 if it is not."""
+    input_tokens: int
+    output_tokens: int
+    cost_usd: str
+    """What it cost, and what is saved each time that it is given."""
+    tags: list[str]
+    """Of the caller's own choice."""
+    request_id: str
+    """Of the call that it was made for."""
+
+
+class TierReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What lies where."""
+
+    name: str
+    hits: int
+    misses: int
+    latency_p50_us: float | None
+    latency_p99_us: float | None
+    bytes: int | None
+    """Of what is told of; null where that is not counted."""
+    max_bytes: int | None
+    entries: int | None
+    evicted: int | None
+    """Answers that had to go as there was no room; null for whoever does not run this server."""
+
+
+class MinuteReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happened in one minute."""
+
+    at: int
+    """Its beginning, in seconds of Unix time."""
+    hits: int
+    misses: int
+
+
+class MissReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call that was not answered from the cache."""
+
+    object: Literal["cache_miss"] = "cache_miss"
+    request_id: str
+    reason: str
+    """`absent`: nothing was kept under its key. `expired`, `void`: no longer. `refresh`: asked for anew. `too old`: for
+    what the call asks for. `damaged`: what was kept cannot be read."""
+    model: str
+    at: float
+    """Unix time in seconds."""
+    key: str
+
+
+class SavedReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was not spent."""
+
+    input_tokens: int
+    output_tokens: int
+    usd: str
+
+
+class CacheReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the cache does since this process began."""
+
+    object: Literal["cache_stats"] = "cache_stats"
+    enabled: bool
+    mode: str
+    everything: bool
+    """Whether it is of all workspaces, or of one's own alone."""
+    hits: dict[str, int]
+    """By kind."""
+    misses: dict[str, int]
+    """By reason."""
+    refused: dict[str, int]
+    """Answers that were not kept, by reason."""
+    stored: int
+    hit_rate: float | None
+    saved: SavedReport
+    tiers: list[TierReport]
+    trend: list[MinuteReport]
+    """The last hour in which there was something, the oldest minute first."""
+    top: list[EntryReport]
+    """The most used."""
+    last_misses: list[MissReport]
+    """The latest first."""
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """What lies in memory, of those who are asked about."""
+
+    count: int
+    bytes: int
+    top: Sequence[Held]
+
+
+def is_of(entry: Entry, owner: str | None) -> bool:
+    """Tell whether an entry is an owner's; everything is nobody's in particular, which is None."""
+    return owner is None or owner_of(entry.scope) == owner
+
+
+def overview(held: Iterable[Held], alive: Callable[[Entry], bool], owner: str | None) -> Overview:
+    """Return what is told of entries; may run in a thread."""
+    own = [one for one in held if is_of(one.entry, owner) and alive(one.entry)]
+    top = heapq.nlargest(TOP, (one for one in own if one.uses), key=lambda one: one.uses)
+    return Overview(len(own), sum(one.entry.size_bytes for one in own), top)
+
+
+def report(cache: Cache, owner: str | None, seen: Overview, *, enabled: bool, mode: str) -> CacheReport:
+    """Return how the cache does, for one owner or for all."""
+    counts = cache.figures if owner is None else cache.figures.of(owner)
+    now_ms, saved = cache.now_ms(), counts.saved
+    misses = list(counts.last_misses)[: -MISSES - 1 : -1]
+    return CacheReport(
+        enabled=enabled,
+        mode=mode,
+        everything=owner is None,
+        hits={str(kind): count for kind, count in counts.hits.items()},
+        misses={str(reason): count for reason, count in counts.misses.items()},
+        refused=dict(counts.refused),
+        stored=counts.stored,
+        hit_rate=counts.hit_rate,
+        saved=SavedReport(
+            input_tokens=saved.input_tokens, output_tokens=saved.output_tokens, usd=dollars(saved.picousd)
+        ),
+        tiers=_tiers(cache, counts, seen, owner),
+        trend=[_minute(one) for one in counts.trend],
+        top=[told(one, now_ms) for one in seen.top],
+        last_misses=[missed(one) for one in misses],
+    )
+
+
+def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> list[TierReport]:
+    looks, tiers = counts.looks, []
+    for name in (MEMORY, *(tier.name for tier in cache.below)):
+        hits, took, is_memory = counts.found.get(name, 0), cache.figures.latencies[name], name == MEMORY
+        # What one tier does not have is sought in the next.
+        looks -= hits
+        tiers.append(
+            TierReport(
+                name=name,
+                hits=hits,
+                misses=max(0, looks),
+                latency_p50_us=took.quantile_us(0.5),
+                latency_p99_us=took.quantile_us(0.99),
+                bytes=seen.bytes if is_memory else None,
+                max_bytes=cache.memory.max_bytes if is_memory else None,
+                entries=seen.count if is_memory else None,
+                evicted=cache.memory.evicted if is_memory and owner is None else None,
+            )
+        )
+    return tiers
+
+
+def told(held: Held, now_ms: int) -> EntryReport:
+    """Return what is told of an entry."""
+    entry = held.entry
+    age_ms = max(0, entry.age_ms(now_ms))
+    return EntryReport(
+        key=entry.key.hex(),
+        model=entry.model,
+        workspace_id=workspace_of(entry),
+        shared_by=_shared_by(entry.scope),
+        state=entry.standing(now_ms),
+        uses=held.uses,
+        bytes=entry.size_bytes,
+        age_s=age_ms // 1_000,
+        fresh_s=max(0, entry.fresh_ms - age_ms) // 1_000,
+        input_tokens=entry.input_tokens,
+        output_tokens=entry.output_tokens,
+        cost_usd=dollars(entry.cost_picousd),
+        tags=own_tags(entry),
+        request_id=entry.maker,
+    )
+
+
+def missed(miss: Miss) -> MissReport:
+    """Return what is told of a call that was not answered."""
+    return MissReport(
+        request_id=miss.request_id, reason=miss.reason, model=miss.model, at=round(miss.at, 3), key=miss.key
+    )
+
+
+def own_tags(entry: Entry) -> list[str]:
+    """Return the tags that callers chose themselves."""
+    begin = f"{_OWN_TAG}{owner_of(entry.scope)}:"
+    return [tag[len(begin) :] for tag in entry.tags if tag.startswith(begin)]
+
+
+def workspace_of(entry: Entry) -> str:
+    """Return the ID of the workspace that an entry is charged to."""
+    return next((tag.partition(":")[2] for tag in entry.tags if tag.startswith("workspace:")), "")
+
+
+def dollars(picousd: int) -> str:
+    """Return an amount in US dollars as an exact decimal."""
+    whole, rest = divmod(picousd, _PICO_PER_USD)
+    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
+
+
+def _minute(one: Minute) -> MinuteReport:
+    return MinuteReport(at=one.at, hits=one.hits, misses=one.misses)
+
+
+def _shared_by(scope: str) -> Literal["workspace", "key", "user"]:
+    _, _, rest = scope.partition("/")
+    if not rest:
+        return "workspace"
+    return "key" if rest.startswith("key:") else "user"

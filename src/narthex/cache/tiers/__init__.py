@@ -1,0 +1,1 @@
+"""Where entries lie: in memory, in what several processes share, on disk."""

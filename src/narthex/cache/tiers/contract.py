@@ -1,0 +1,38 @@
+"""What a tier outside this process's memory does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from narthex.cache.entries import Entry
+from narthex.cache.tier_figures import TierFigures
+
+
+class Tier(Protocol):
+    """Holds entries where others than this process may find them too.
+
+    Whatever is wrong with it, nobody has to wait for long and nothing is raised: an entry that cannot be had is not
+    there, one that cannot be written is not written, and the log says so once.
+    """
+
+    name: str
+    """`redis`, `sqlite`, `postgresql`: in figures and headers."""
+    figures: TierFigures
+    """Counts its failures and what is written to it; whoever asks it counts the rest."""
+
+    async def get(self, key: bytes) -> Entry | None:
+        """Return the entry under a key; None also where it cannot be read in time, or is damaged."""
+        ...
+
+    async def put(self, entry: Entry) -> None:
+        """Hold an entry, in the place of one under its key, until it is of no use any more."""
+        ...
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        """Let go of entries."""
+        ...
+
+    async def clear(self, scope: str | None = None) -> None:
+        """Let go of all entries, or of those that are shared under a scope."""
+        ...

@@ -1,0 +1,157 @@
+"""The options of the cache: which answers are kept, for whom, how long, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from narthex.config.sections import Section
+
+CacheMode = Literal["off", "asked", "deterministic", "all"]
+"""Which calls may be answered from the cache."""
+CacheScope = Literal["workspace", "key", "user"]
+"""Who shares answers."""
+PolicyName = Literal["s3-fifo", "sieve", "lru", "lfu", "ttl"]
+
+_FORTY_DAYS_S = 3_456_000.0
+KeptS = Annotated[float, Field(ge=0, le=_FORTY_DAYS_S, allow_inf_nan=False)]
+"""A time in seconds, up to forty days."""
+
+_MODE = (
+    "Which calls may be answered from the cache: `off` none, `asked` those that ask for it by `x-narthex-cache: on`, "
+    "`deterministic` these, those with `temperature` 0, and embeddings, `all` every call."
+)
+_SCOPE = (
+    "Who shares answers: all of a workspace, one key alone, or one end user (`user` in the request) of a workspace."
+)
+
+
+class CacheRuleSettings(Section):
+    """What holds for some calls; the first rule that fits says it, and leaves the rest to `[cache]`."""
+
+    model: str = Field(
+        default="*",
+        min_length=1,
+        description="Models that it is for, as asked or as `provider/model`; `*` stands for anything.",
+    )
+    workspace: str | None = Field(default=None, description="ID of the workspace whose calls it is for.")
+    key: str | None = Field(default=None, description="Name or ID of the key whose calls it is for.")
+    operation: Literal["chat", "embeddings"] | None = Field(
+        default=None, description="What it is for; by default both."
+    )
+    mode: CacheMode | None = Field(default=None, description=_MODE)
+    shared_by: CacheScope | None = Field(default=None, description=_SCOPE)
+    ttl_s: KeptS | None = Field(default=None, description="How long an answer is fresh, in seconds.")
+    stale_while_revalidate_s: KeptS | None = Field(
+        default=None, description="How long after that it is still given while a new one is fetched, in seconds."
+    )
+    stale_if_error_s: KeptS | None = Field(
+        default=None, description="How long after that it is given where a new one cannot be had, in seconds."
+    )
+    tool_calls: bool | None = Field(default=None, description="Whether answers that ask for tools to be run are kept.")
+
+
+class SemanticSettings(Section):
+    """Answers to questions that mean the same in other words."""
+
+    enabled: bool = Field(
+        default=False, description="Whether an answer may serve a question that means the same in other words; not yet."
+    )
+    embedding_model: str = Field(
+        default="local/minilm", min_length=1, description="The model that makes vectors of questions."
+    )
+    budget_ms: float = Field(
+        default=50.0,
+        gt=0,
+        le=10_000,
+        description="How long a call waits for its vector, in milliseconds; one that comes later serves the next call.",
+    )
+    error_bound_percent: float = Field(
+        default=2.0,
+        gt=0,
+        le=20,
+        description="How many of a hundred answers that it gives may be wrong, in each category of questions. A "
+        "category that samples show to be beyond it is closed.",
+    )
+    sampled_percent: float = Field(
+        default=2.0,
+        ge=0,
+        le=100,
+        description="How many of a hundred answers that it gives are also asked of the model, to be compared.",
+    )
+    sharing: Literal["own", "sighted", "tenant"] = Field(
+        default="sighted",
+        description="Whose questions serve whom: `own` each principal's its own calls alone, `sighted` also those that "
+        "a second principal has asked word for word, `tenant` all of a tenant's.",
+    )
+    safe_tools: tuple[str, ...] = Field(
+        default=(), description="Tools that change nothing; calls with other tools are never answered so."
+    )
+    max_entries: int = Field(default=100_000, ge=1, description="Questions that are known at once.")
+    max_bytes: int = Field(default=536_870_912, ge=1_048_576, description="Bytes of them, about.")
+    frozen: bool = Field(
+        default=False, description="Whether verdicts change nothing any more: thresholds and aliases stay as they are."
+    )
+
+
+class CacheSettings(Section):
+    """Which answers are kept and given again."""
+
+    enabled: bool = Field(default=True, description="Whether there is a cache at all.")
+    mode: CacheMode = Field(default="deterministic", description=_MODE)
+    shared_by: CacheScope = Field(default="workspace", description=_SCOPE)
+    ttl_s: KeptS = Field(default=3_600.0, description="How long an answer is fresh, in seconds.")
+    jitter_percent: float = Field(
+        default=10.0,
+        ge=0,
+        le=50,
+        description="By how much this differs from answer to answer, so that not all end at once.",
+    )
+    stale_while_revalidate_s: KeptS = Field(
+        default=0.0, description="How long after that it is still given while a new one is fetched, in seconds."
+    )
+    stale_if_error_s: KeptS = Field(
+        default=0.0, description="How long after that it is given where a new one cannot be had, in seconds."
+    )
+    early_refresh: bool = Field(
+        default=True, description="Whether answers that are asked for often are fetched anew shortly before they end."
+    )
+    tool_calls: bool = Field(default=False, description="Whether answers that ask for tools to be run are kept.")
+    warm: Path | None = Field(
+        default=None,
+        description=(
+            "File of requests that are sent at the start, so that their answers are there: in each line one as for "
+            "`POST /v1/chat/completions`."
+        ),
+    )
+    warm_as: str = Field(
+        default="local",
+        min_length=1,
+        description="Name of the configured key in whose name they are sent; `local` is the user without a key.",
+    )
+    policy: PolicyName = Field(default="s3-fifo", description="Who goes first where memory is full.")
+    max_bytes: int = Field(default=134_217_728, ge=65_536, description="Bytes of answers in memory.")
+    max_entry_bytes: int = Field(
+        default=2_097_152, ge=1_024, description="Bytes of one answer; a larger one is not kept."
+    )
+    redis: bool = Field(
+        default=True, description="Whether answers lie in Redis as well, for all processes, where `redis.url` is set."
+    )
+    redis_budget_ms: float = Field(
+        default=20.0,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="How long a look into Redis may take; an answer that has not come by then is not there.",
+    )
+    errors_s: KeptS = Field(
+        default=0.0, description="How long a provider's definite refusal is given again, in seconds; 0 for not at all."
+    )
+    semantic: SemanticSettings = Field(
+        default=SemanticSettings(), description="Answers to questions that mean the same in other words."
+    )
+    rules: tuple[CacheRuleSettings, ...] = Field(
+        default=(), description="What holds for some calls; the first that fits."
+    )

@@ -1,0 +1,102 @@
+"""How answers go out: in which coding, and what is said about keeping them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from narthex.compression.contents import Coding, encode
+from narthex.compression.negotiation import choose, refuses_plain
+from narthex.http.caching import Rule, Rules
+
+ASIDE_BYTES: Final = 65_536
+"""What is larger is encoded in a thread."""
+_MOST_REMEMBERED: Final = 256
+_TEXTUAL: Final = (
+    "text/",
+    "application/json",
+    "application/javascript",
+    "application/x-ndjson",
+    "application/xml",
+    "image/svg+xml",
+)
+_PLAIN_LINES: Final = b"vary: accept-encoding\r\n"
+
+
+class Representations:
+    """What the settings say about how answers go out; read wherever one does.
+
+    Attributes:
+        rules: What is said about keeping answers.
+        threshold_bytes: What is smaller is sent as it is, unless its client refuses that.
+        answers_bytes: As above for whole answers of models; infinite where these are never encoded.
+    """
+
+    def __init__(self) -> None:
+        """Encode nothing."""
+        self.adopt(codings=(), threshold_bytes=0, answers_bytes=None, rules=())
+
+    def adopt(
+        self, *, codings: Sequence[Coding], threshold_bytes: int, answers_bytes: int | None, rules: Iterable[Rule]
+    ) -> None:
+        """Go by other settings from now on.
+
+        Args:
+            codings: That are offered, the preferred first.
+            threshold_bytes: What is smaller is sent as it is.
+            answers_bytes: As above for whole answers of models; None if these are sent as they are.
+            rules: What is said about keeping answers.
+        """
+        self._codings = tuple(codings)
+        self.threshold_bytes = threshold_bytes
+        self.answers_bytes = float("inf") if answers_bytes is None or not codings else float(answers_bytes)
+        self.rules = Rules(rules)
+        self._chosen: dict[bytes, tuple[str | None, bool]] = {}
+
+    def coding(self, field: bytes | None, size: float) -> str | None:
+        """Return the coding for a body; None if it goes as it is.
+
+        Args:
+            field: `Accept-Encoding`.
+            size: Of the body, in bytes; infinite if nobody knows.
+        """
+        if not field:
+            return None
+        chosen = self._chosen.get(field)
+        if chosen is None:
+            said = field.decode("latin-1")
+            chosen = choose(said, self._codings), refuses_plain(said)
+            if len(self._chosen) < _MOST_REMEMBERED:
+                self._chosen[field] = chosen
+        name, must = chosen
+        return name if size >= self.threshold_bytes or must else None
+
+    async def answer(self, body: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Return a whole answer of a model as it goes out, and header lines that tell how.
+
+        Args:
+            body: The answer.
+            headers: Of the request, names in lower case.
+        """
+        coding = None if b"no-transform" in headers.get(b"cache-control", b"") else self.model_coding(headers)
+        if coding is None:
+            return body, _PLAIN_LINES
+        written = await encoded(body, coding, hasty=True)
+        return written, b"content-encoding: %b\r\n%b" % (coding.encode(), _PLAIN_LINES)
+
+    def model_coding(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the coding for a whole answer of a model that is large enough."""
+        return self.coding(headers.get(b"accept-encoding"), float("inf"))
+
+
+async def encoded(body: bytes, coding: str, *, hasty: bool = False) -> bytes:
+    """Return a body in a coding; a large one is made so in a thread."""
+    if len(body) <= ASIDE_BYTES:
+        return encode(body, coding, hasty=hasty)
+    return await asyncio.to_thread(encode, body, coding, hasty=hasty)
+
+
+def is_textual(media_type: str) -> bool:
+    """Tell whether data of a type gets smaller, and is no stream of events, which must not wait."""
+    return media_type.startswith(_TEXTUAL) and not media_type.startswith("text/event-stream")

@@ -1,0 +1,1 @@
+"""What may be used: limits and budgets, reserved before a call and settled after it."""

@@ -1,0 +1,93 @@
+"""What is told of the cache."""
+
+from __future__ import annotations
+
+from narthex.cache.entries import Entry
+from narthex.cache.reports import MISSES, TOP, is_of, missed, overview, own_tags, report, told
+from narthex.cache.store import Cache, Found
+from narthex.cache.tier_figures import TierFigures
+from narthex.cache.tiers.memory import Held
+from tests.cache.kept import ENTRY, entry
+
+NOW_MS = ENTRY.made_ms + 1_500
+
+
+class Below:
+    """A tier that has one entry."""
+
+    name = "shelf"
+
+    def __init__(self, held: Entry) -> None:
+        self.held = held
+        self.figures = TierFigures()
+
+    async def get(self, key: bytes) -> Entry | None:
+        """Return it."""
+        return self.held if key == self.held.key else None
+
+    async def put(self, entry: Entry) -> None:
+        """Hold nothing else."""
+
+    async def remove(self, keys: object) -> None:
+        """Keep it."""
+
+    async def clear(self, scope: str | None = None) -> None:
+        """Keep it."""
+
+
+def made(*below: Below) -> Cache:
+    """Return a cache whose clock stands."""
+    return Cache(policy="lru", max_bytes=1_000_000, max_entry_bytes=10_000, below=below, clock_ms=lambda: NOW_MS)
+
+
+def test_an_entry_is_told_without_what_it_says() -> None:
+    """How old, how large, whose, and with which tags of one's own; nobody's name."""
+    tags = (*ENTRY.tags, "tag:workspace:ws:a", "tag:workspace:other:b", "workspace:ws", "end-user:ws:eve")
+    one = told(Held(entry(tags=tags, scope="workspace:ws/user:eve", cost_picousd=1_500_000_000_000)), NOW_MS)
+    assert (one.age_s, one.fresh_s, one.state, one.cost_usd) == (1, 58, "fresh", "1.5")
+    assert (one.tags, one.workspace_id, one.shared_by) == (["a"], "ws", "user")
+    assert "eve" not in str(one)
+    assert told(Held(entry(scope="workspace:ws/key:k:n")), NOW_MS).shared_by == "key"
+    assert told(Held(entry(cost_picousd=0)), NOW_MS + 10**6).fresh_s == 0
+    assert own_tags(entry(tags=())) == []
+
+
+def test_whose_an_entry_is() -> None:
+    """The owner's, with all that is narrower; everything is for who asks for everything."""
+    assert is_of(ENTRY, None)
+    assert is_of(entry(scope="workspace:ws/key:k:n"), "workspace:ws")
+    assert not is_of(entry(scope="workspace:ws2"), "workspace:ws")
+
+
+def test_an_overview_counts_what_may_be_given() -> None:
+    """Of those that are used, the most used first, and only so many."""
+    held = [Held(entry(key=bytes([number]))) for number in range(TOP + 5)]
+    for number, one in enumerate(held):
+        one.uses = number
+    seen = overview(held, lambda one: one.key != b"\x01", "workspace:ws")
+    assert (seen.count, seen.bytes) == (TOP + 4, ENTRY.size_bytes * (TOP + 4))
+    assert [one.uses for one in seen.top] == list(range(TOP + 4, 4, -1))
+    assert overview(held, lambda _: True, "workspace:no").count == 0
+
+
+async def test_what_one_tier_does_not_have_is_sought_in_the_next() -> None:
+    """Each is told with what it had of what was sought there, and how long a look takes."""
+    cache = made(Below(ENTRY))
+    found = await cache.search(ENTRY.key, "absent")
+    assert isinstance(found, Found)
+    figures = cache.figures
+    for tier in ("shelf", "memory", "memory"):
+        figures.hit("hit", input_tokens=1, output_tokens=1, picousd=5, scope=ENTRY.scope, tier=tier)
+    for _ in range(MISSES + 1):
+        figures.miss("absent", request_id="req_9", model="m", scope=ENTRY.scope, key=b"\x01")
+    one = report(cache, "workspace:ws", overview(cache.memory, cache.is_alive, None), enabled=True, mode="all")
+    memory, shelf = one.tiers
+    assert (memory.hits, memory.misses, memory.entries) == (2, MISSES + 2, 1)
+    assert (shelf.hits, shelf.misses, shelf.entries) == (1, MISSES + 1, None)
+    assert memory.latency_p50_us is None
+    assert shelf.latency_p99_us is not None
+    assert (memory.evicted, one.saved.usd) == (None, "0.000000000015")
+    assert len(one.last_misses) == MISSES
+    assert one.last_misses[0] == missed(figures.last_misses[-1])
+    whole = report(cache, None, overview((), cache.is_alive, None), enabled=True, mode="all")
+    assert (whole.tiers[0].evicted, whole.everything) == (0, True)

@@ -1,0 +1,79 @@
+"""No answer that one tenant was given is ever given to another, whatever either of them asks for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Mapping
+
+from narthex.config.cache_settings import CacheSettings
+from narthex.pipeline.exchange import Exchange
+from narthex.providers.contract import Call, Reply
+from narthex.testing.wires import openai_answer, openai_frames
+from narthex.types.dialects import Dialect
+from tests.pipeline.doubles import Double, House, exchange, streamed, whole
+from tests.pipeline.recalled import said
+
+PROBES = 10_000
+TENANTS = 8
+QUESTIONS = 6
+
+
+class Serial(Double):
+    """Gives no answer twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._serial = itertools.count(1)
+
+    async def send(self, call: Call) -> Reply:
+        """Answer with the next number."""
+        self.calls.append(call)
+        text = f"number {next(self._serial)}"
+        return streamed(openai_frames(text)) if call.stream else whole(openai_answer(text))
+
+
+def drawn(chance: random.Random, key: str) -> Exchange:
+    """Return a call of a tenant; of few questions, so that others ask the same all the time."""
+    shared = chance.choice(["workspace", "key", "user"])
+    directive = chance.choice(["", "on", f"on; shared_by={shared}", "on; namespace=n; tags=t", "refresh", "only"])
+    body: dict[str, object] = {
+        "model": "up/m",
+        "max_tokens": 50,
+        "temperature": chance.choice([0, 0, 1]),
+        "messages": [{"role": "user", "content": f"question {chance.randrange(QUESTIONS)}"}],
+        "stream": chance.random() < 0.3,
+    }
+    headers: Mapping[bytes, bytes] = {b"authorization": f"Bearer {key}".encode()}
+    if directive:
+        headers = {**headers, b"x-narthex-cache": directive.encode()}
+    dialect = chance.choice([Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES])
+    if chance.random() < 0.3:
+        name = chance.choice(["eve", "mallory"])
+        body |= {"user": name} if dialect is Dialect.OPENAI_CHAT else {"metadata": {"user_id": name}}
+    return exchange(json.dumps(body).encode(), dialect=dialect, headers=headers)
+
+
+async def test_no_answer_is_given_to_two_tenants() -> None:
+    """Of ten thousand calls by eight tenants, over all forms and directives, none finds another's answer."""
+    keys = [(f"tenant-{number}", f"sk-tenant-{number}-0123456789") for number in range(TENANTS)]
+    settings = CacheSettings.model_validate({"max_entry_bytes": 65_536, "ttl_s": 3_600})
+    made = House(Serial(), keys=keys, cache=settings)
+    chance, seen, probes = random.Random(11), dict[str, str](), 0
+    for _ in range(PROBES):
+        name, key = chance.choice(keys)
+        asked = drawn(chance, key)
+        try:
+            text = await said(made, asked)
+        except Exception as error:
+            if type(error).__name__ != "NotCached":
+                raise
+            continue
+        probes += 1
+        assert seen.setdefault(text, name) == name, f"{name} was given what {seen[text]} had"
+    hits = sum(made.cache.figures.hits.values())
+    assert probes > PROBES * 0.8
+    # It would prove nothing if nothing were given again.
+    assert hits > PROBES * 0.3
+    assert len(seen) < probes - hits / 2

@@ -1,0 +1,87 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { withCode } from "@/components/failure-card";
+import { type Asked, forecastQuery, type Sums } from "@/control/usage";
+import { formatCompact, formatCount } from "@/lib/format";
+import { formatExact, formatUsd } from "@/lib/money";
+
+/** The sums of all that is shown, and what the month will have cost. */
+export function UsageFigures({ sums, asked }: { sums: Sums; asked: Asked }) {
+  const { filters, organisationId } = asked;
+  const forecast = useQuery(forecastQuery({ filters, organisationId })).data;
+  return (
+    <div>
+      <dl className="grid grid-cols-2 overflow-hidden rounded-l border border-line bg-line shadow-1 [gap:1px] lg:grid-cols-4">
+        <Figure name="Cost" value={formatUsd(sums.cost_microusd / 1_000_000)} exact={`$${sums.cost_usd}`}>
+          {Number(sums.saved_usd) > 0 ? `${formatExact(sums.saved_usd)} saved by caching` : "Nothing saved by caching"}
+        </Figure>
+        <Figure name="Tokens" value={formatCompact(sums.input_tokens + sums.output_tokens)}>
+          {formatCompact(sums.input_tokens)} in, {formatCompact(sums.output_tokens)} out
+        </Figure>
+        <Figure name="Requests" value={formatCompact(sums.requests)}>
+          {sums.failures > 0 ? `${formatCount(sums.failures)} attempts without a whole answer` : "All answered whole"}
+        </Figure>
+        <Figure name="This month, expected" value={forecast ? formatExact(forecast.expected_usd) : "–"}>
+          {forecast ? expectedNote(forecast) : "Not known yet"}
+        </Figure>
+      </dl>
+      <Caveats sums={sums} />
+    </div>
+  );
+}
+
+/** Between what it will lie, or what is missing to say so. */
+export function expectedNote(forecast: { low_usd: string | null; high_usd: string | null; spent_usd: string }): string {
+  const { low_usd: low, high_usd: high, spent_usd: spent } = forecast;
+  if (low !== null && high !== null) return `${formatExact(low)} to ${formatExact(high)} in four of five cases`;
+  return `${formatExact(spent)} so far; a week is needed for more than its rate`;
+}
+
+function Figure({
+  name,
+  value,
+  exact,
+  children,
+}: {
+  name: string;
+  value: string;
+  exact?: string;
+  children: ReactNode;
+}) {
+  return (
+    <div className="flex flex-col bg-sheet px-4 pt-3.5 pb-3.5 sm:px-5">
+      <dt className="eyebrow">{name}</dt>
+      <dd title={exact} className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">
+        {value}
+      </dd>
+      <dd className="mt-0.5 text-small text-ink-3 tabular">{children}</dd>
+    </div>
+  );
+}
+
+/** What is not exact in these sums, and what is not in them. */
+export function caveatsOf(sums: Sums): string[] {
+  const caveats: string[] = [];
+  if (sums.estimated_attempts > 0) {
+    const calls = sums.estimated_attempts === 1 ? "one attempt" : `${formatCount(sums.estimated_attempts)} attempts`;
+    caveats.push(
+      `Tokens of ${calls} are estimates, since the provider did not tell them: ${formatExact(sums.estimated_cost_usd)} of the cost rests on these.`,
+    );
+  }
+  if (sums.unpriced_tokens > 0) {
+    caveats.push(
+      `${formatCount(sums.unpriced_tokens)} tokens have no known price and are not in the cost; set one under \`prices\`.`,
+    );
+  }
+  return caveats;
+}
+
+export function Caveats({ sums }: { sums: Sums }) {
+  return (
+    <ul className="mt-2.5 flex flex-col gap-1 text-small text-warn-text empty:hidden">
+      {caveatsOf(sums).map((caveat) => (
+        <li key={caveat}>{withCode(caveat)}</li>
+      ))}
+    </ul>
+  );
+}
