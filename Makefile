@@ -53,8 +53,9 @@ test: setup ## run every test (ARGS="tests/wire -x" runs some)
 	@$(BIN)/python -m scripts.node ui test
 	@result=0; $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL)) || result=$$?; $(BIN)/python -m scripts.missing; exit $$result
 
-soak: setup ## run the long tests that `make test` leaves out
+soak: setup ## run the long tests that `make test` leaves out, and look for new examples
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile soak --timeout 7200 $(PARALLEL) $(ARGS)
 
 docs: $(STAMPS)/package $(STAMPS)/dev ## build the documentation into site/
 	@$(BIN)/python -m scripts.reference

@@ -33,8 +33,11 @@ __all__ = [
     "sqlite_template",
 ]
 
-# A slow machine is no failure of the code: examples are judged by what they show, not by how long they take.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A slow machine is no failure of the code: examples are judged by what they show, not by how long they take. The same
+# examples come each time, so that a change is judged by what it changes; `make soak` looks for new ones, and more.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("house", _PATIENT, derandomize=True)
+settings.register_profile("soak", _PATIENT, max_examples=1_000)
 settings.load_profile("house")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,12 +76,31 @@ def test_the_environment_is_read_in_few_rooms() -> None:
     assert sorted(readers) == []
 
 
+def _name_of(module: Path) -> str:
+    parts = module.relative_to("src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] in {"__init__", "__main__"} else parts)
+
+
+def _imports(module: Path, known: set[str]) -> Iterator[str]:
+    """Yield the modules that one imports as it is loaded: those inside functions wait until they are called."""
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in known else node.module
+
+
+def test_no_module_needs_itself() -> None:
+    """Each module can be imported first: what it imports leads back to none."""
+    modules = {_name_of(module): module for module in _modules() if module.stem != "__main__"}
+    needs = {name: set(_imports(module, set(modules))) for name, module in modules.items()}
+    graphlib.TopologicalSorter(needs).prepare()
+
+
 @pytest.mark.parametrize("module", _modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_exports_exist(module: Path) -> None:
     """Every name in `__all__` is there, listed once and in order."""
-    parts = module.relative_to("src").with_suffix("").parts
-    name = ".".join(parts[:-1] if parts[-1] in {"__init__", "__main__"} else parts)
-    imported = importlib.import_module(name)
+    imported = importlib.import_module(_name_of(module))
     exported: list[str] = list(getattr(imported, "__all__", ()))
     assert len(set(exported)) == len(exported)
     assert [export for export in exported if not hasattr(imported, export)] == []

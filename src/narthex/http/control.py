@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from narthex.errors import InvalidRequest, NotFound
-from narthex.http.routes.model_calls import read_body
+from narthex.http.bodies import read_body
 from narthex.tenancy.paging import Page
 
 MAX_LISTED: Final = 100

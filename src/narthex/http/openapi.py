@@ -23,7 +23,7 @@ from narthex.http.operations import query as _query
 from narthex.http.pages import MAX_ITEMS
 from narthex.http.responses_schemas import RESPONSES
 from narthex.http.routing_schemas import ROUTING
-from narthex.http.schemas import COUNT, NUMBER, SCHEMAS, TEXT, Json, one_of, ref
+from narthex.http.schemas import COUNT, EVENT_NUMBER, NUMBER, SCHEMAS, TEXT, Json, one_of, ref
 from narthex.http.sign_in_schemas import SIGN_IN
 from narthex.http.socket_schemas import SOCKETS
 from narthex.http.stream_schemas import STATUSES, STREAMS
@@ -189,7 +189,7 @@ GET_RESPONSE: Final[Json] = _get(
     "openapi_extra": {
         "parameters": [
             _query("stream", {"enum": ["true", "false"]}, "Whether the events of one in the background are read."),
-            _query("starting_after", COUNT, "The `sequence_number` of the last event that the reader has."),
+            _query("starting_after", EVENT_NUMBER, "The `sequence_number` of the last event that the reader has."),
         ]
     }
 }
@@ -301,7 +301,9 @@ GET_STREAM: Final[Json] = {
         "With `after`, with `Last-Event-ID`, or where `text/event-stream` is accepted, the events behind that number, "
         "byte by byte as they were written, to the end; otherwise a report."
     ),
-    "openapi_extra": {"parameters": [_query("after", COUNT, "Number of the last event that you have, or 0."), _SPEED]},
+    "openapi_extra": {
+        "parameters": [_query("after", EVENT_NUMBER, "Number of the last event that you have, or 0."), _SPEED]
+    },
 }
 MERGE_STREAMS: Final[Json] = {
     "tags": ["Streams"],
@@ -361,7 +363,7 @@ REPLAY_RECORDING: Final[Json] = {
     "openapi_extra": {
         "parameters": [
             _SPEED,
-            _query("after", COUNT, "Number of the event behind which it begins; by default all is played."),
+            _query("after", EVENT_NUMBER, "Number of the event behind which it begins; by default all is played."),
         ]
     },
 }

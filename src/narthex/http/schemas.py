@@ -21,6 +21,7 @@ _INTEGER: Final[Json] = {"type": "integer", "minimum": -9_223_372_036_854_775_80
 POSITIVE: Final[Json] = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
 NUMBER: Final[Json] = {"type": "number"}
 FLAG: Final[Json] = {"type": "boolean"}
+EVENT_NUMBER: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999}
 OBJECT: Final[Json] = {"type": "object"}
 STRINGS: Final[Json] = {"type": "object", "additionalProperties": TEXT}
 _NULL: Final[Json] = {"type": "null"}
@@ -171,7 +172,7 @@ _REASONING_DETAIL: Final[Json] = record(
     {
         "type": TEXT,
         **dict.fromkeys(("text", "summary", "data", "signature"), nullable(TEXT)),
-        "index": nullable({"type": "integer"}),
+        "index": nullable(_INTEGER),
     }
 )
 """As OpenRouter writes what a model thought."""

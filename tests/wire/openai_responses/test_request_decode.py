@@ -43,6 +43,12 @@ def asked(**members: object) -> bytes:
     return json.dumps({"model": "m", "input": "hi"} | members).encode()
 
 
+@pytest.mark.parametrize("body", [b'{"input":"hi"}', b'{"input":"hi","model":null}'])
+def test_a_model_that_is_not_named_is_none(body: bytes) -> None:
+    """Left out or null: the default model is asked, as in every other dialect."""
+    assert decode_request(body).model == ""
+
+
 def test_every_field_finds_its_place() -> None:
     """Tuning, tools, the form of the text and how much to think."""
     request = decode_request(asked(**EVERY_FIELD))

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from narthex.errors import InvalidRequest, NarthexError
 from narthex.http import openapi
-from narthex.http.routes.model_calls import read_body
+from narthex.http.bodies import read_body
 from narthex.http.services import Services
 from narthex.resilience.breakers import BreakerReport, BreakerState
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from narthex.http import openapi
-from narthex.http.routes.model_calls import read_body
+from narthex.http.bodies import read_body
 from narthex.http.services import Services
 from narthex.pipeline.explain import parse_question
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from narthex.errors import NarthexError
 from narthex.http import openapi
+from narthex.http.bodies import read_body
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.pull import EventStream, Pull, pull
-from narthex.http.routes.model_calls import answer_headers, read_body
+from narthex.http.routes.model_calls import answer_headers
 from narthex.http.services import Services
 from narthex.http.surfaces import error_frames
 from narthex.pipeline.generate import Delta, Running, parse

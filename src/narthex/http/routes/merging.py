@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from narthex.http import openapi
-from narthex.http.routes.model_calls import events_of, read_body
+from narthex.http.bodies import read_body
+from narthex.http.routes.model_calls import events_of
 from narthex.http.services import Services
 from narthex.pipeline.merge_requests import merged_exchange
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from narthex.errors import RequestTimeout
 from narthex.http import openapi
+from narthex.http.bodies import read_body
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.pull import EventStream, pull
 from narthex.http.services import Services
@@ -41,23 +41,6 @@ def model_routes(services: Services) -> APIRouter:
         name = path.decode()
         router.add_api_route(name, call, methods=["POST"], **openapi.MODEL_ROUTES[name])  # type: ignore[arg-type]
     return router
-
-
-async def read_body(request: Request) -> bytes:
-    """Return the body of a request, to its end.
-
-    Raises:
-        RequestTimeout: The client left before it was complete.
-        BodyTooLarge: It is over the limit.
-    """
-    parts: list[bytes] = []
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise RequestTimeout
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
 
 
 def events_of(exchange: Exchange, answer: Stream, heartbeat: Heartbeat) -> Response:

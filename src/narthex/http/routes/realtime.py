@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from narthex.errors import InvalidRequest
 from narthex.http import openapi
-from narthex.http.routes.model_calls import read_body
+from narthex.http.bodies import read_body
 from narthex.http.services import Services
 from narthex.http.sockets.places import REALTIME_PATH, STREAMS_PATH
 from narthex.http.sockets.realtime import first_session, new_id

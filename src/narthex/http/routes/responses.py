@@ -8,9 +8,10 @@ from starlette.responses import JSONResponse, Response
 
 from narthex.errors import InvalidRequest
 from narthex.http import openapi
+from narthex.http.bodies import read_body
 from narthex.http.contents import note_read
 from narthex.http.pages import page
-from narthex.http.routes.model_calls import answer_headers, read_body
+from narthex.http.routes.model_calls import answer_headers
 from narthex.http.routes.streams import follow
 from narthex.http.services import Services
 from narthex.pipeline.exchange import Exchange

@@ -56,7 +56,7 @@ def _request(asked: RequestBody, extra: dict[str, object]) -> ChatRequest:
     stream = bool(asked.stream)
     logprobs = True if asked.top_logprobs or _LOGPROBS in (asked.include or ()) else None
     return ChatRequest(
-        model=asked.model,
+        model=asked.model or "",
         messages=_messages(asked),
         stream=stream,
         # Usage is part of the last event of every stream.

@@ -110,7 +110,7 @@ class ReasoningBody(msgspec.Struct):
 class RequestBody(msgspec.Struct):
     """A request; what is not named here goes to `ChatRequest.extra`."""
 
-    model: str = ""
+    model: str | None = None
     input: str | list[ItemBody] = ""
     instructions: str | None = None
     stream: bool | None = None
