@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from narthex.cache.entries import Entry
-from narthex.cache.reports import MISSES, TOP, is_of, missed, overview, own_tags, report, told
+from narthex.cache.figures import CacheFigures
+from narthex.cache.reports import MISSES, TOP, Overview, is_of, missed, overview, own_tags, report, told
 from narthex.cache.store import Cache, Found
 from narthex.cache.tier_figures import TierFigures
 from narthex.cache.tiers.memory import Held
 from tests.cache.kept import ENTRY, entry
 
 NOW_MS = ENTRY.made_ms + 1_500
+NOTHING = Overview(0, 0, ())
 
 
 class Below:
@@ -84,6 +86,10 @@ async def test_what_one_tier_does_not_have_is_sought_in_the_next() -> None:
     memory, shelf = one.tiers
     assert (memory.hits, memory.misses, memory.entries) == (2, MISSES + 2, 1)
     assert (shelf.hits, shelf.misses, shelf.entries) == (1, MISSES + 1, None)
+    assert (memory.hit_rate, shelf.hit_rate) == (2 / (MISSES + 4), 1 / (MISSES + 2))
+    assert [(each.hits, each.misses) for each in memory.trend] == [(2, MISSES + 2)]
+    assert [(each.hits, each.misses) for each in shelf.trend] == [(1, MISSES + 1)]
+    assert (memory.saved.usd, shelf.saved.usd, shelf.saved.output_tokens) == ("0.00000000001", "0.000000000005", 1)
     assert memory.latency_p50_us is None
     assert shelf.latency_p99_us is not None
     assert (memory.evicted, one.saved.usd) == (None, "0.000000000015")
@@ -91,3 +97,23 @@ async def test_what_one_tier_does_not_have_is_sought_in_the_next() -> None:
     assert one.last_misses[0] == missed(figures.last_misses[-1])
     whole = report(cache, None, overview((), cache.is_alive, None), enabled=True, mode="all")
     assert (whole.tiers[0].evicted, whole.everything) == (0, True)
+
+
+def test_a_fall_is_told_while_it_lasts() -> None:
+    """With what it was before, and of how many calls."""
+    cache, now = made(), [0.0]
+    cache.figures = CacheFigures(lambda: now[0])
+    for minute in range(20):
+        now[0] = minute * 60.0 + 30
+        for _ in range(20):
+            if minute < 12:
+                cache.figures.hit("hit", input_tokens=0, output_tokens=0, picousd=0, scope=ENTRY.scope)
+            else:
+                cache.figures.miss("absent", request_id="r", model="m", scope=ENTRY.scope, key=b"k")
+        one = report(cache, "workspace:ws", NOTHING, enabled=True, mode="all")
+        assert (one.fall is not None) == (minute > 17), minute
+        assert one.since == 0
+    assert one.fall is not None
+    assert (one.fall.hit_rate, one.fall.usual_hit_rate, one.fall.calls) == (0.2, 0.6, 200)
+    assert report(cache, "workspace:other", NOTHING, enabled=True, mode="all").fall is None
+    assert "narthex_cache_fallen 1" in cache.figures.lines()

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -42,6 +42,10 @@ class Minute(msgspec.Struct):
     """Its beginning, in seconds of Unix time."""
     hits: int = 0
     misses: int = 0
+    sought: int = 0
+    """Misses of calls for which an answer was looked for."""
+    found: dict[str, int] = {}
+    """Answers that were found, by the tier that they lay in."""
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -63,6 +67,23 @@ class Savings(msgspec.Struct):
     output_tokens: int = 0
     picousd: int = 0
 
+    def add(self, other: Savings) -> None:
+        """Add what was not spent besides."""
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.picousd += other.picousd
+
+
+class Fall(NamedTuple):
+    """That far fewer calls are answered than before."""
+
+    rate: float
+    """The share that is answered lately."""
+    usual: float
+    """The share that was in the hour."""
+    calls: int
+    """Of how many calls lately."""
+
 
 def _rate(minutes: Iterable[Minute]) -> float:
     hits = calls = 0
@@ -78,10 +99,11 @@ class Counts:
     Attributes:
         hits: By kind.
         misses: By reason.
-        found: Answers that were given, by the tier that they lay in.
+        found: Answers that were found, by the tier that they lay in.
         stored: Answers that were kept.
         refused: Answers that were not, by reason.
         saved: What was not spent, in all.
+        saved_by: The same, by the tier that the answer lay in; none is told of calls that joined another.
         trend: By the minute, the oldest first.
         last_misses: The latest of them.
     """
@@ -94,24 +116,29 @@ class Counts:
         self.refused: dict[str, int] = {}
         self.stored = 0
         self.saved = Savings()
+        self.saved_by: defaultdict[str, Savings] = defaultdict(Savings)
         self.trend: deque[Minute] = deque(maxlen=MINUTES)
         self.last_misses: deque[Miss] = deque(maxlen=LAST_MISSES)
 
     def count_hit(self, kind: HitKind, tier: str, saved: Savings) -> None:
         """Count an answer that was given again."""
         self.hits[kind] = self.hits.get(kind, 0) + 1
-        if tier and kind not in _NO_LOOK:
+        minute = self._minute()
+        minute.hits += 1
+        self.saved.add(saved)
+        if not tier:
+            return
+        self.saved_by[tier].add(saved)
+        if kind not in _NO_LOOK:
             self.found[tier] = self.found.get(tier, 0) + 1
-        sums = self.saved
-        sums.input_tokens += saved.input_tokens
-        sums.output_tokens += saved.output_tokens
-        sums.picousd += saved.picousd
-        self._minute().hits += 1
+            minute.found[tier] = minute.found.get(tier, 0) + 1
 
     def count_miss(self, miss: Miss) -> None:
         """Count a call that was not answered."""
         self.misses[miss.reason] = self.misses.get(miss.reason, 0) + 1
-        self._minute().misses += 1
+        minute = self._minute()
+        minute.misses += 1
+        minute.sought += miss.reason != "refresh"
         self.last_misses.append(miss)
 
     def count_refused(self, reason: str) -> None:
@@ -123,6 +150,18 @@ class Counts:
         """How often it was looked whether there is an answer."""
         sought = sum(count for reason, count in self.misses.items() if reason != "refresh")
         return sought + sum(self.found.values())
+
+    def fall(self, now: float | None = None) -> Fall | None:
+        """Tell whether far fewer calls are answered than before, up to a moment in seconds of Unix time, or now.
+
+        That is in the last ten minutes less than half of what it was in the hour, of enough calls to say something.
+        """
+        now = self._clock() if now is None else now
+        past = [one for one in self.trend if one.at < now]
+        lately = [one for one in past if one.at >= now - LATELY_S]
+        calls = sum(one.hits + one.misses for one in lately)
+        usual, rate = _rate(past), _rate(lately)
+        return Fall(rate, usual, calls) if calls >= FEWEST_CALLS and rate < usual / 2 else None
 
     @property
     def hit_rate(self) -> float | None:
@@ -143,10 +182,12 @@ class CacheFigures(Counts):
 
     Attributes:
         latencies: How long a look into a tier takes, by its name.
+        since: When it began, in seconds of Unix time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock)
+        self.since = int(clock())
         self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
         self._owners: dict[str, Counts] = {}
         self._is_low = False
@@ -196,15 +237,11 @@ class CacheFigures(Counts):
 
     def _watch(self, now: int) -> None:
         """Say it in the log when far fewer calls are answered than before, once until it is better."""
-        past = [one for one in self.trend if one.at < now]
-        lately = [one for one in past if one.at >= now - LATELY_S]
-        calls = sum(one.hits + one.misses for one in lately)
-        usual, rate = _rate(past), _rate(lately)
-        has_fallen = calls >= FEWEST_CALLS and rate < usual / 2
-        if has_fallen and not self._is_low:
+        fall = self.fall(now)
+        if fall is not None and not self._is_low:
             message = "the cache answers %.0f %% of calls in the last ten minutes, and %.0f %% in the last hour"
-            logger.warning(message, rate * 100, usual * 100)
-        self._is_low = has_fallen
+            logger.warning(message, fall.rate * 100, fall.usual * 100)
+        self._is_low = fall is not None
 
     def _owner(self, scope: str) -> Counts:
         owner = owner_of(scope)
@@ -232,3 +269,6 @@ class CacheFigures(Counts):
         yield "# HELP narthex_cache_saved_usd_total Dollars that were not spent."
         yield "# TYPE narthex_cache_saved_usd_total counter"
         yield f"narthex_cache_saved_usd_total {self.saved.picousd / 1e12:.12f}"
+        yield "# HELP narthex_cache_fallen Whether far fewer calls are answered from the cache than before."
+        yield "# TYPE narthex_cache_fallen gauge"
+        yield f"narthex_cache_fallen {int(self.fall() is not None)}"

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from narthex.cache.entries import Entry, owner_of
-from narthex.cache.figures import Counts, Minute, Miss
+from narthex.cache.figures import Counts, Fall, Minute, Miss, Savings
 from narthex.cache.store import MEMORY, Cache
 from narthex.cache.tiers.memory import Held
 
@@ -47,20 +47,12 @@ class EntryReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Of the call that it was made for."""
 
 
-class TierReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What lies where."""
+class SavedReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was not spent."""
 
-    name: str
-    hits: int
-    misses: int
-    latency_p50_us: float | None
-    latency_p99_us: float | None
-    bytes: int | None
-    """Of what is told of; null where that is not counted."""
-    max_bytes: int | None
-    entries: int | None
-    evicted: int | None
-    """Answers that had to go as there was no room; null for whoever does not run this server."""
+    input_tokens: int
+    output_tokens: int
+    usd: str
 
 
 class MinuteReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +62,29 @@ class MinuteReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Its beginning, in seconds of Unix time."""
     hits: int
     misses: int
+
+
+class TierReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a tier does: what was looked for there, what lies there, and what it saved."""
+
+    name: str
+    hits: int
+    misses: int
+    """Looks that did not find it there; it is looked for in the next tier then."""
+    hit_rate: float | None
+    """Of looks into it; null before any."""
+    latency_p50_us: float | None
+    latency_p99_us: float | None
+    bytes: int | None
+    """Of what is told of; null where that is not counted."""
+    max_bytes: int | None
+    entries: int | None
+    evicted: int | None
+    """Answers that had to go as there was no room; null for whoever does not run this server."""
+    saved: SavedReport
+    """By answers that lay there."""
+    trend: list[MinuteReport]
+    """Looks into it, as the trend of all."""
 
 
 class MissReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,12 +101,15 @@ class MissReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     key: str
 
 
-class SavedReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was not spent."""
+class FallReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That in the last ten minutes less than half as many calls are answered as in the hour, of a hundred or more."""
 
-    input_tokens: int
-    output_tokens: int
-    usd: str
+    hit_rate: float
+    """In the last ten minutes."""
+    usual_hit_rate: float
+    """In the last hour."""
+    calls: int
+    """In the last ten minutes."""
 
 
 class CacheReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +120,8 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mode: str
     everything: bool
     """Whether it is of all workspaces, or of one's own alone."""
+    since: int
+    """When it began, in seconds of Unix time."""
     hits: dict[str, int]
     """By kind."""
     misses: dict[str, int]
@@ -110,6 +130,8 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Answers that were not kept, by reason."""
     stored: int
     hit_rate: float | None
+    fall: FallReport | None
+    """Set while far fewer calls are answered than before."""
     saved: SavedReport
     tiers: list[TierReport]
     trend: list[MinuteReport]
@@ -143,20 +165,20 @@ def overview(held: Iterable[Held], alive: Callable[[Entry], bool], owner: str | 
 def report(cache: Cache, owner: str | None, seen: Overview, *, enabled: bool, mode: str) -> CacheReport:
     """Return how the cache does, for one owner or for all."""
     counts = cache.figures if owner is None else cache.figures.of(owner)
-    now_ms, saved = cache.now_ms(), counts.saved
+    now_ms, fall = cache.now_ms(), counts.fall()
     misses = list(counts.last_misses)[: -MISSES - 1 : -1]
     return CacheReport(
         enabled=enabled,
         mode=mode,
         everything=owner is None,
+        since=cache.figures.since,
         hits={str(kind): count for kind, count in counts.hits.items()},
         misses={str(reason): count for reason, count in counts.misses.items()},
         refused=dict(counts.refused),
         stored=counts.stored,
         hit_rate=counts.hit_rate,
-        saved=SavedReport(
-            input_tokens=saved.input_tokens, output_tokens=saved.output_tokens, usd=dollars(saved.picousd)
-        ),
+        fall=None if fall is None else _fall(fall),
+        saved=_saved(counts.saved),
         tiers=_tiers(cache, counts, seen, owner),
         trend=[_minute(one) for one in counts.trend],
         top=[told(one, now_ms) for one in seen.top],
@@ -165,9 +187,10 @@ def report(cache: Cache, owner: str | None, seen: Overview, *, enabled: bool, mo
 
 
 def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> list[TierReport]:
-    looks, tiers = counts.looks, []
+    looks, minutes, tiers = counts.looks, [_Looks(one) for one in counts.trend], []
     for name in (MEMORY, *(tier.name for tier in cache.below)):
         hits, took, is_memory = counts.found.get(name, 0), cache.figures.latencies[name], name == MEMORY
+        rate = hits / looks if looks else None
         # What one tier does not have is sought in the next.
         looks -= hits
         tiers.append(
@@ -175,15 +198,40 @@ def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> l
                 name=name,
                 hits=hits,
                 misses=max(0, looks),
+                hit_rate=rate,
                 latency_p50_us=took.quantile_us(0.5),
                 latency_p99_us=took.quantile_us(0.99),
                 bytes=seen.bytes if is_memory else None,
                 max_bytes=cache.memory.max_bytes if is_memory else None,
                 entries=seen.count if is_memory else None,
                 evicted=cache.memory.evicted if is_memory and owner is None else None,
+                saved=_saved(counts.saved_by.get(name, Savings())),
+                trend=[one.into(name) for one in minutes],
             )
         )
     return tiers
+
+
+class _Looks:
+    """Looks of one minute, from tier to tier."""
+
+    def __init__(self, minute: Minute) -> None:
+        self._minute = minute
+        self._left = minute.sought + sum(minute.found.values())
+
+    def into(self, tier: str) -> MinuteReport:
+        """Return those into a tier; the next one is asked for what it does not have."""
+        hits = self._minute.found.get(tier, 0)
+        self._left -= hits
+        return MinuteReport(at=self._minute.at, hits=hits, misses=max(0, self._left))
+
+
+def _saved(saved: Savings) -> SavedReport:
+    return SavedReport(input_tokens=saved.input_tokens, output_tokens=saved.output_tokens, usd=dollars(saved.picousd))
+
+
+def _fall(fall: Fall) -> FallReport:
+    return FallReport(hit_rate=fall.rate, usual_hit_rate=fall.usual, calls=fall.calls)
 
 
 def told(held: Held, now_ms: int) -> EntryReport:
