@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
 from pathlib import Path
 
 import msgspec
@@ -16,9 +18,11 @@ from narthex.config.settings import Settings
 from narthex.errors import LimitExceeded, LimitsUnreachable, StoreUnavailable
 from narthex.ledger.book import Book
 from narthex.ledger.entries import Entry
+from narthex.ledger.limits import restoring
+from narthex.ledger.limits.uses import Spent
 from narthex.stores.database.schema import changes, limits
 from narthex.tenancy.office import Office
-from narthex.types.limits import Limit, Measure, Period, SubjectKind
+from narthex.types.limits import Limit, Measure, Period, SubjectKind, WindowKind
 from tests.gateways import settings_for
 from tests.ledger.calls import entry, opened
 
@@ -150,3 +154,83 @@ async def test_a_limit_that_is_written_elsewhere_holds_here(tmp_path: Path) -> N
         await gateway.office.catch_up()
         with pytest.raises(LimitExceeded, match="lets nothing pass"):
             await gateway.chat("hello", model="up/scripted")
+
+
+@pytest.mark.parametrize("window", ["calendar", "rolling"])
+async def test_a_limit_that_comes_meanwhile_counts_each_call_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: WindowKind
+) -> None:
+    """Those that ended before it, those that are under way, and those that begin and end while the ledger is read."""
+    reading, read_on, read = threading.Event(), threading.Event(), restoring.read_spent
+
+    def read_late(connection: Connection, one: Limit, *, value: str | None, now: float) -> list[Spent]:
+        reading.set()
+        assert read_on.wait(20)
+        return read(connection, one, value=value, now=now)
+
+    monkeypatch.setattr(restoring, "read_spent", read_late)
+    providers = {"up": {"kind": "scripted"}, "slow": {"kind": "scripted", "script": {"latency_ms": 300}}}
+    async with Gateway(settings_for(tmp_path, providers=providers)) as gateway, asyncio.timeout(30):
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await gateway.chat("before", model="up/scripted")
+        assert await asyncio.to_thread(gateway.books.book.flush)
+        under_way = asyncio.create_task(gateway.chat("under way", model="slow/scripted"))
+        while not gateway.books.book.under_way:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        tokens = Limit(
+            id="lim_1",
+            subject_kind=SubjectKind.WORKSPACE,
+            subject="*",
+            measure=Measure.TOKENS,
+            amount=10,
+            period=Period.MONTH,
+            window=window,
+            hard=False,
+        )
+        gateway.books.limits.store([tokens])
+        await asyncio.to_thread(reading.wait, 20)
+        for number in range(3):
+            await gateway.chat(f"meanwhile {number}", model="up/scripted")
+        await asyncio.sleep(0.1)  # for a book that would not stand still
+        read_on.set()
+        await under_way
+        assert gateway.books.billing.restorer is not None
+        await gateway.books.billing.restorer.until_read(lambda: ["lim_1"])
+        (stands,) = gateway.books.meters.usage()
+        assert await asyncio.to_thread(gateway.books.book.flush)
+    assert (stands.gauge.used, stands.gauge.reserved) == (ledger_sum(tmp_path), 0)
+
+
+async def test_a_hard_limit_that_comes_meanwhile_holds_from_its_first_call_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until it is known what was used before; where that takes long it is refused, others are not."""
+    async with Gateway(settings(tmp_path)) as gateway:
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await gateway.chat("hello", model="up/scripted")
+        spent = Limit(
+            id="lim_1",
+            subject_kind=SubjectKind.WORKSPACE,
+            subject="*",
+            measure=Measure.COST,
+            amount=1,
+            period=Period.MONTH,
+        )
+        gateway.books.limits.store([spent])
+        with pytest.raises(LimitExceeded):
+            await gateway.chat("hello", model="up/scripted")
+        monkeypatch.setattr("narthex.pipeline.billing.READ_S", 0.01)
+        restorer = gateway.books.billing.restorer
+        assert restorer is not None
+        restorer.wanted["lim_1", None] = spent
+        with pytest.raises(LimitsUnreachable, match="new limit"):
+            await gateway.chat("hello", model="up/scripted")
+        gateway.books.limits.store([msgspec.structs.replace(spent, hard=False)])
+        await gateway.chat("hello", model="up/scripted")
+
+
+def ledger_sum(folder: Path) -> int:
+    """Return the tokens in the ledger."""
+    with contextlib.closing(sqlite3.connect(folder / "main.db")) as database:
+        (found,) = database.execute("select sum(input_tokens + output_tokens) from ledger_entries").fetchone()
+    return int(found)

@@ -231,15 +231,15 @@ class Books:
         shared = self.limits.shared
         if shared is None:
             self.meters.on_passed = alerts.note
-            restorer = Restorer(database, self.meters.restored)
-            self.meters.on_unknown = restorer.want
+            restorer = Restorer(database, self.meters.taking, pause=self.book.pause)
+            self.meters.on_unknown, self.billing.restorer = restorer.want, restorer
             for limit in self.meters.matching.limits:
                 if limit.lasts:
                     restorer.want(limit, None)
             await restorer.catch_up()
         else:
             shared.on_passed = alerts.note
-            restorer = Restorer(database, shared.restored)
+            restorer = Restorer(database, lambda limit, _: partial(shared.restored, limit))
             shared.on_unknown = restorer.want
             spawn(shared.courier.run())
         return restorer

@@ -64,6 +64,26 @@ def test_a_call_that_ended_is_in_the_database_soon(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_the_book_stands_still_where_it_is_paused(tmp_path: Path) -> None:
+    """What ended before is in the database then, nothing later; once that is over it goes on, and so does its end."""
+    rows = Kept()
+    book = Book(tmp_path, rows, flush_s=0)
+    book.settled("req_1", (entry(1),))
+    pause = book.pause()
+    book.settled("req_2", (entry(2),))
+    book.start()
+    await pause.reached()
+    assert not book.flush(0)
+    assert list(rows.entries) == ["req_1:0"]
+    pause.end()
+    assert book.flush()
+    last = book.pause()
+    book.settled("req_3", (entry(3),))
+    await last.reached()
+    book.close()
+    assert list(rows.entries) == ["req_1:0", "req_2:0", "req_3:0"]
+
+
 def test_a_call_under_way_at_the_stop_is_found_by_the_next_process(tmp_path: Path) -> None:
     """Nobody knows how it ended: it is written as interrupted."""
     rows = Kept()

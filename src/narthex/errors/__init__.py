@@ -53,7 +53,7 @@
     ├── BudgetSpent                 429  the budget of a virtual model is spent until its next period
     ├── LimitExceeded               429  a limit of the caller's is reached
     │   └── BudgetExceeded          429  it is a budget, of money
-    ├── LimitsUnreachable           503  limits that processes share cannot be checked just now
+    ├── LimitsUnreachable           503  how limits stand cannot be known just now
     ├── PriceUnknown                400  a limit of money stands on a call to a model without a price
     ├── LedgerUnavailable           503  what a call costs cannot be written down
     ├── UnformedAnswer              502  the model did not write the form that was asked for

@@ -86,7 +86,7 @@ class BudgetExceeded(LimitExceeded):
 
 
 class LimitsUnreachable(NarthexError):
-    """Limits that several processes share cannot be checked just now; try again in a moment."""
+    """How limits stand cannot be known just now; try again in a moment."""
 
     code = "limits_unreachable"
     status = 503

@@ -6,6 +6,7 @@ database, in groups. A process that finds journals of others that are gone takes
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -42,6 +43,29 @@ MAX_GROUP: Final = 1_000
 MAX_AT_HAND: Final = 10_000
 """Calls whose entries wait in memory; those of more are read from the journal when their turn comes."""
 
+
+class Pause:
+    """A place in the book where its writing stops: what ended before is in the database then, and nothing later."""
+
+    def __init__(self) -> None:
+        self._reached, self._over = threading.Event(), threading.Event()
+
+    async def reached(self) -> None:
+        """Wait until it has come to that, however long the database is away; if cancelled, until then all the same."""
+        await asyncio.to_thread(self._reached.wait)
+
+    def end(self) -> None:
+        """Have the book go on."""
+        self._over.set()
+        self._reached.set()
+
+    def hold(self, is_stopping: Callable[[], bool]) -> None:
+        """Wait until it ends, or the book does; for the book's thread."""
+        self._reached.set()
+        while not self._over.wait(FLUSH_S) and not is_stopping():
+            pass
+
+
 _Waiting = tuple[str, Segment | None, int, tuple[Entry, ...] | None]
 """A call that has ended, where its entries stand, and these, as far as they are kept in memory too."""
 
@@ -77,10 +101,10 @@ class Book:
         self._open: dict[str, Segment] = {}
         self._came: dict[str, Segment] = {}
         """Where it stands how far answers have come, as last noted."""
-        self._ended: deque[_Waiting] = deque()
+        self._ended: deque[_Waiting | Pause] = deque()
         self._awake = False
         """Whether the thread was woken, and has not looked yet what there is to do."""
-        self._wake, self._idle = threading.Event(), threading.Event()
+        self._wake, self._idle, self._hurry = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
         self._stopping = self._failing = False
         self._written = self._recovered = 0
@@ -173,6 +197,14 @@ class Book:
             time.sleep(0.002)
         return True
 
+    def pause(self) -> Pause:
+        """Have the writing to the database stop behind what has ended by now; whoever asks for it must end it."""
+        place = Pause()
+        self._ended.append(place)
+        self._hurry.set()
+        self._wake.set()
+        return place
+
     def turn(self) -> None:
         """Have nothing of the calls that are in the database stay in the journal: somebody was erased."""
         with contextlib.suppress(JournalFull):
@@ -240,9 +272,9 @@ class Book:
         """Wait until a call has ended, and for those that end soon after it."""
         self._wake.wait()
         if not self._stopping:
-            time.sleep(self._flush_s)
+            self._hurry.wait(self._flush_s)
             if len(self._ended) >= MANY:
-                time.sleep(self._flush_s * TIMES)
+                self._hurry.wait(self._flush_s * TIMES)
 
     def _prepare(self) -> None:
         if self._journal.wants_spare:
@@ -251,10 +283,16 @@ class Book:
 
     def _drain(self) -> None:
         ended = self._ended
+        self._hurry.clear()
         while ended:
             self._idle.clear()
             try:
-                self._write([ended[place] for place in range(min(len(ended), MAX_GROUP))])
+                first = ended[0]
+                if isinstance(first, Pause):
+                    first.hold(lambda: self._stopping)
+                    ended.popleft()
+                else:
+                    self._write(list(_until_pause(ended)))
             finally:
                 self._idle.set()
 
@@ -279,3 +317,12 @@ class Book:
             self._failing = True
             count = len(self._ended)
             logger.error("the ledger cannot be written: %s; its journal keeps %d calls", error, count, exc_info=error)
+
+
+def _until_pause(ended: deque[_Waiting | Pause]) -> Iterator[_Waiting]:
+    """Yield the calls that are written in one transaction."""
+    for place in range(min(len(ended), MAX_GROUP)):
+        one = ended[place]
+        if isinstance(one, Pause):
+            return
+        yield one

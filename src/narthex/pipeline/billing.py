@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, TypedDict
 
-from narthex.errors import Cancelled, NarthexError
+from narthex.errors import Cancelled, LimitsUnreachable, NarthexError
 from narthex.ledger.entries import COUNTED, MAX_TAGS_CHARACTERS, Entry, Kind, Opened, tags_text
 from narthex.ledger.limits.further import Held
 from narthex.ledger.limits.headers import ANTHROPIC, OPENAI
-from narthex.ledger.limits.matching import Use
+from narthex.ledger.limits.matching import Matching, Use
 from narthex.ledger.limits.meters import Meters, Reservation
+from narthex.ledger.limits.restoring import Restorer
 from narthex.ledger.limits.shared import SharedMeters, SharedReservation
 from narthex.ledger.limits.uses import ONE_OF_EACH, Amounts
 from narthex.ledger.money import usd
@@ -30,6 +31,8 @@ from narthex.types.usage import Usage
 
 MAX_NAME: Final = 200
 """Characters of a model's name that are written down."""
+READ_S: Final = 5.0
+"""How long a call waits at most until it is known what was used of a limit that came while this process runs."""
 _NOTHING: Final = Usage()
 _ANTHROPIC: Final = Dialect.ANTHROPIC_MESSAGES
 _COUNT: Final = Operation.COUNT_TOKENS
@@ -60,7 +63,7 @@ class Bill:
     """Who pays for a call, and for what."""
 
     __slots__ = (
-        *("account", "at_ms", "closed", "end_user", "further", "held", "kind", "model"),
+        *("account", "at_ms", "closed", "end_user", "further", "held", "kind", "matching", "model"),
         *("priced", "tags", "target", "what", "who"),
     )
 
@@ -81,6 +84,8 @@ class Bill:
         self.further: tuple[Held, ...] = ()
         """What is held for further targets."""
         self.closed = False
+        self.matching: Matching | None = None
+        """The limits that were asked whether it may go out."""
         text = tags_text(tags) if tags else ""
         self.who = account.organisation_id, account.workspace_id, account.user_id, account.key_id, end_user, text
         provider, asked = target.name.partition("/")[0], exchange.model_asked[:MAX_NAME]
@@ -109,6 +114,7 @@ class Billing:
 
         Attributes:
             further: Holds what a call needs for further targets.
+            restorer: Reads what was used of limits that come while this process runs.
             shared: Where several processes share their limits, what to ask instead.
             ready: Set while it is known what was used of the limits before this process began.
             broken: Why that will not be known.
@@ -121,6 +127,7 @@ class Billing:
         self.ready = asyncio.Event()
         self.ready.set()
         self.broken: NarthexError | None = None
+        self.restorer: Restorer | None = None
         self._guessed = guessed_output_tokens
         self._under_way: dict[str, Exchange] = {}
 
@@ -135,6 +142,7 @@ class Billing:
             LedgerUnavailable: It cannot be written down.
         """
         bill, meters = self.bill_of(exchange), self.meters
+        bill.matching = meters.matching
         if limited and meters.matching.limits:
             kind = self.use(exchange, bill, bill.target.name) if meters.matching.by_use else bill.account
             plan = meters.plan(kind)
@@ -148,6 +156,7 @@ class Billing:
     def waits(self) -> bool:
         """Whether `open_later` is to be used: limits are shared with other processes, or not known in full yet."""
         late = self.shared is not None or self.broken is not None or not self.ready.is_set()
+        late = late or (self.restorer is not None and bool(self.restorer.wanted))
         return late and bool(self.meters.matching.limits)
 
     async def open_later(self, exchange: Exchange) -> None:
@@ -156,6 +165,8 @@ class Billing:
         bill = self.bill_of(exchange)
         asked = self._asked(exchange, bill)
         if self.shared is None:
+            await self._until_read(self.use(exchange, bill, bill.target.name))
+            bill.matching = self.meters.matching
             self._held(exchange, bill, self.meters.reserve(bill.account, **asked))
         else:
             self._held(exchange, bill, await self.shared.reserve(bill.account, **asked))
@@ -163,6 +174,19 @@ class Billing:
             bill.held.release()
             raise self.broken
         self._begin(exchange, bill)
+
+    async def _until_read(self, use: Use) -> None:
+        """Wait until it is known what was used of a call's limits; raises `LimitsUnreachable` if that takes long."""
+        restorer = self.restorer
+        if restorer is None or self.broken is not None:
+            return
+        try:
+            async with asyncio.timeout(READ_S):
+                await restorer.until_read(lambda: [one.id for one, _ in self.meters.matching.of(use) if one.hard])
+        except TimeoutError as error:
+            raise LimitsUnreachable(
+                "what was used of a new limit cannot be read from the ledger yet", retry_after_s=READ_S
+            ) from error
 
     def _begin(self, exchange: Exchange, bill: Bill) -> None:
         """Write down that a call goes out."""
@@ -258,7 +282,8 @@ class Billing:
             self._under_way.pop(exchange.id, None)
         read, written, cost = _sums(entries)
         bill.closed = True
-        if bill.further or exchange.shadow_of is not None or (attempts and _are_several(bill, entries)):
+        others = bill.matching is not self.meters.matching and self.shared is None  # limits came, or went, meanwhile
+        if others or bill.further or exchange.shadow_of is not None or (attempts and _are_several(bill, entries)):
             settle_each(self, exchange, bill, entries)
         elif bill.held is not None:
             bill.held.settle(read, written, cost)

@@ -146,6 +146,40 @@ def test_what_the_ledger_has_is_restored() -> None:
     assert stands(some) == {"lim_1": (0, 0), "lim_2": (MICRO, 0)}
 
 
+@pytest.mark.parametrize("window", ["calendar", "rolling"])
+def test_what_the_ledger_has_counts_in_place_of_what_is_settled_here(window: str) -> None:
+    """As of the moment that is read: what is settled later counts beside it, and what is under way stays reserved."""
+    some, hands = meters(limit(measure="tokens", amount=100, period="day", window=window))
+    before, under_way = held(some.reserve(ACCOUNT, input_tokens=9)), held(some.reserve(ACCOUNT, input_tokens=7))
+    before.settle(9, 0, 0)
+    take = some.taking(some.matching.limits[0], None)
+    held(some.reserve(ACCOUNT)).settle(3, 0, 0)
+    take([Spent(value="", used=20, at=hands.wall_s - 60)])
+    assert stands(some) == {"lim_1": (23, 7)}
+    under_way.settle(6, 0, 0)
+    assert stands(some) == {"lim_1": (29, 0)}
+    hands.pass_by(2 * 86_400)
+    assert stands(some) == {"lim_1": (0, 0)}
+
+
+def test_one_of_those_who_are_counted_separately_is_read_alone() -> None:
+    """Of the others nothing is forgotten."""
+    some, hands = meters(limit(subject_kind="end_user", subject="*", period="day"))
+    for name in ("ann", "bob"):
+        held(some.reserve(ACCOUNT, end_user=name)).settle(0, 0, 0)
+    some.taking(some.matching.limits[0], "ann")([Spent(value="ann", used=5, at=hands.wall_s)])
+    assert stands(some) == {"lim_1ann": (5, 0), "lim_1bob": (1, 0)}
+
+
+def test_what_was_read_of_a_period_counts_in_that_one() -> None:
+    """Though another has begun until it is taken in."""
+    some, hands = meters(limit(measure="tokens", amount=100, period="day"))
+    take, at = some.taking(some.matching.limits[0], None), hands.wall_s
+    hands.pass_by(86_400)
+    take([Spent(value="", used=20, at=at)])
+    assert stands(some) == {"lim_1": (0, 0)}
+
+
 def test_what_was_used_elsewhere_is_charged() -> None:
     """Without a reservation, and however much it is."""
     some, _ = meters(limit(measure="tokens", amount=5))

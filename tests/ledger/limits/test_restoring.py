@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from sqlalchemy import insert
 
 from narthex.errors import BudgetExceeded
 from narthex.ledger.limits.meters import Meters
-from narthex.ledger.limits.restoring import Restorer, read_spent
+from narthex.ledger.limits.restoring import Restorer, Take, read_spent
 from narthex.ledger.limits.uses import Spent
 from narthex.stores.database import Database
 from narthex.stores.database.schema import ledger_entries, usage_hours
@@ -140,11 +141,16 @@ class Unlucky:
         self.failures = [OSError("away")]
         self.naps: list[float] = []
 
-    def restored(self, one: Limit, rows: list[Spent]) -> None:
-        """Take what was read."""
-        if self.failures:
-            raise self.failures.pop()
-        self.meters.restored(one, rows)
+    def taking(self, one: Limit, value: str | None) -> Take:
+        """Return what takes what was read."""
+        take = self.meters.taking(one, value)
+
+        def unlucky(rows: list[Spent]) -> None:
+            if self.failures:
+                raise self.failures.pop()
+            take(rows)
+
+        return unlucky
 
     async def sleep(self, seconds: float) -> None:
         """Take down for how long it is waited."""
@@ -157,7 +163,7 @@ async def test_a_budget_goes_on_after_a_restart(database: Database) -> None:
     hands = Hands()
     meters = Meters(wall=hands.wall, steady=hands.steady)
     unlucky = Unlucky(meters)
-    restorer = Restorer(database, unlucky.restored, wall=hands.wall, sleep=unlucky.sleep)
+    restorer = Restorer(database, unlucky.taking, wall=hands.wall, sleep=unlucky.sleep)
     meters.on_unknown = restorer.want
     meters.adopt([limit(measure="cost_microusd", amount=5, period="month")])
     await restorer.catch_up()
@@ -178,7 +184,7 @@ async def test_what_is_wanted_is_read_in_a_moment(database: Database) -> None:
         read.append((one.id, sum(row.used for row in rows)))
         done.set()
 
-    restorer = Restorer(database, restored, wall=Hands().wall)
+    restorer = Restorer(database, lambda one, _: partial(restored, one), wall=Hands().wall)
     task = asyncio.create_task(restorer.run())
     restorer.want(limit(period="month"), None)
     async with asyncio.timeout(20):
@@ -201,8 +207,39 @@ async def test_a_limit_that_cannot_be_read_keeps_no_other_waiting(database: Data
     async def sleep(seconds: float) -> None:
         naps.append(seconds)
 
-    restorer = Restorer(database, restored, wall=Hands().wall, sleep=sleep)
+    restorer = Restorer(database, lambda one, _: partial(restored, one), wall=Hands().wall, sleep=sleep)
     restorer.want(msgspec.structs.replace(limit(period="month"), id="lim_bad"), None)
     restorer.want(limit(period="month"), None)
     await restorer.catch_up()
     assert read == ["lim_1", "lim_bad"]
+
+
+async def test_what_is_read_stands_still_until_all_of_it_is_read(database: Database) -> None:
+    """The meters are asked at the moment at which the ledger stands; those who wait for a limit wait for that."""
+    write_calls(database)
+    steps: list[str] = []
+
+    class Standing:
+        async def reached(self) -> None:
+            steps.append("reached")
+
+        def end(self) -> None:
+            steps.append("goes on")
+
+    def pause() -> Standing:
+        steps.append("stops")
+        return Standing()
+
+    def taking(one: Limit, _value: str | None) -> Take:
+        steps.append(f"{one.id} asked")
+        return lambda _: steps.append(f"{one.id} taken")
+
+    restorer = Restorer(database, taking, pause=pause, wall=Hands().wall)
+    for name in ("lim_1", "lim_2"):
+        restorer.want(limit(id=name, period="month"), None)
+    waiting = asyncio.create_task(restorer.until_read(lambda: ["lim_2"]))
+    await restorer.until_read(lambda: ["lim_3"])
+    await restorer.catch_up()
+    await waiting
+    asked, taken = ["lim_1 asked", "lim_2 asked"], ["lim_1 taken", "lim_2 taken"]
+    assert steps == ["stops", *asked, "reached", *taken, "goes on"]

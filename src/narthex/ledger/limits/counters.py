@@ -59,6 +59,10 @@ class Slot:
         self.counts = True
 
 
+Settled = tuple[tuple[Slot, int], ...]
+"""What was used in each of some stretches of time, as it was at one moment."""
+
+
 class Gauge(msgspec.Struct, frozen=True, kw_only=True):
     """How a counter stands."""
 
@@ -94,6 +98,14 @@ class Counter(Protocol):
 
     def add(self, used: int, wall: float, steady: float) -> None:
         """Count what was used already, however much that is."""
+        ...
+
+    def settled(self, wall: float, steady: float) -> Settled:
+        """Return what is settled in the present period, by stretches of time, as far as these are told apart."""
+        ...
+
+    def forget(self, settled: Settled) -> None:
+        """Count no more what was settled at an earlier moment: it is counted in another way."""
         ...
 
     def wait_s(self, need: int, wall: float, steady: float) -> float | None:
@@ -156,6 +168,16 @@ class _Counter:
     def gauge(self, wall: float, steady: float) -> Gauge:
         """See `Counter`."""
         raise NotImplementedError
+
+    def settled(self, wall: float, steady: float) -> Settled:
+        """See `Counter`."""
+        return ()
+
+    def forget(self, settled: Settled) -> None:
+        """See `Counter`."""
+        for slot, used in settled:
+            slot.used -= used
+            slot.total -= used
 
     def _has_room(self, used: int, need: int) -> bool:
         return used + (need or self.least) <= self.most
@@ -221,6 +243,11 @@ class CalendarCounter(_Counter):
         slot = self.at(wall)
         resets_s = self.end - wall if self.end < math.inf else None
         return Gauge(used=slot.used, reserved=slot.total - slot.used, resets_s=resets_s)
+
+    def settled(self, wall: float, steady: float) -> Settled:
+        """See `Counter`."""
+        slot = self.at(wall)
+        return ((slot, slot.used),)
 
     def at(self, wall: float) -> Slot:
         """Return what was used in the period around a moment, which is at hand then."""
@@ -343,6 +370,16 @@ class RollingCounter(_Counter):
         self.fits(0, wall, steady)
         resets_s = self._leaves_s(self._slots[-1], steady) if self._slots else 0.0
         return Gauge(used=self._total - self._held, reserved=self._held, resets_s=resets_s)
+
+    def settled(self, wall: float, steady: float) -> Settled:
+        """See `Counter`; without a slot that the beginning of the period lies in, which leaves next."""
+        first = steady // self._width_s - self._many
+        return tuple((slot, slot.used) for slot in self._slots if slot.start > first)
+
+    def forget(self, settled: Settled) -> None:
+        """See `Counter`."""
+        super().forget(settled)
+        self._total -= sum(used for slot, used in settled if slot.counts)
 
     def _leaves_s(self, slot: Slot, steady: float) -> float:
         return max(0.0, (slot.start + self._many + 1) * self._width_s - steady)

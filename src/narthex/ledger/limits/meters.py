@@ -260,15 +260,34 @@ class Meters:
                 if name not in staying and limit.lasts:
                     self.on_unknown(limit, None)
 
+    def taking(self, limit: Limit, value: str | None) -> Callable[[Iterable[Spent]], None]:
+        """Return what takes in what the ledger has of a limit at this moment, in place of what is settled here by now.
+
+        Args:
+            limit: Which.
+            value: Of whom, where each is counted separately; None for all of them.
+        """
+        counters = [
+            counter for key, counter in self._counters.items() if key[0] == limit.id and value in (None, key[1])
+        ]
+        settled = [(counter, counter.settled(*self.now())) for counter in counters]
+
+        def take(rows: Iterable[Spent]) -> None:
+            for counter, known in settled:
+                counter.forget(known)
+            self.restored(limit, rows)
+
+        return take
+
     def restored(self, limit: Limit, rows: Iterable[Spent]) -> None:
-        """Count what was used in the present period, as the ledger has it."""
+        """Count what the ledger has that was not counted here, each in the period in which it was used."""
         wall, steady = self.now()
         for spent in rows:
             counter = self._counter(limit, spent.value, announce=False)
             if isinstance(counter, RollingCounter):
                 counter.add_at(spent.used, steady - (wall - spent.at), wall, steady)
             else:
-                counter.add(spent.used, wall, steady)
+                counter.add(spent.used, spent.at, steady)
             if counter.gauge(wall, steady).used >= counter.alert_at:
                 self.passed(counter)
 

@@ -136,18 +136,43 @@ def _values(limit: Limit, names: Sequence[str], value: str | None) -> Iterable[s
     return (names[0],) if limit.is_each and names[0] else ("",) if not limit.is_each else ()
 
 
-class _Restored(Protocol):
-    def __call__(self, limit: Limit, rows: list[Spent], /) -> Awaitable[None] | None: ...
+Take = Callable[[list[Spent]], Awaitable[None] | None]
+"""Takes in what was read."""
+
+
+class Taking(Protocol):
+    """Who takes in what is read."""
+
+    def __call__(self, limit: Limit, value: str | None, /) -> Take:
+        """Return what takes in what the ledger has at this moment of a limit, or of one of those whom it concerns."""
+        ...
+
+
+class Standing(Protocol):
+    """A moment of the ledger: what ended before it is in the database then, and nothing later."""
+
+    async def reached(self) -> None:
+        """Wait until it has come to that."""
+        ...
+
+    def end(self) -> None:
+        """Have the ledger go on."""
+        ...
 
 
 class Restorer:
-    """Reads what was used of limits, one after the other, and gives it to the meters."""
+    """Reads what was used of limits, at one moment of the ledger, and gives it to the meters.
+
+    Attributes:
+        wanted: Limits that are to be read, by their IDs and by whose use is; None for that of all whom it concerns.
+    """
 
     def __init__(
         self,
         database: Database,
-        restored: _Restored,
+        taking: Taking,
         *,
+        pause: Callable[[], Standing] | None = None,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -155,21 +180,28 @@ class Restorer:
 
         Args:
             database: Where.
-            restored: Takes what was read: that of `Meters` or of `SharedMeters`.
+            taking: Asked at the moment that is read.
+            pause: Has the ledger stand still at this moment; None where it need not.
             wall: Says the seconds of Unix time.
             sleep: Waits before it is tried again.
         """
         self._database = database
-        self._restored = restored
+        self._taking = taking
+        self._pause = pause
         self._wall = wall
         self._sleep = sleep
-        self._wanted: dict[tuple[str, str | None], Limit] = {}
-        self._woken = asyncio.Event()
+        self.wanted: dict[tuple[str, str | None], Limit] = {}
+        self._woken, self._read = asyncio.Event(), asyncio.Event()
 
     def want(self, limit: Limit, value: str | None) -> None:
         """Have a limit read; see `Meters.on_unknown`."""
-        self._wanted[limit.id, value] = limit
+        self.wanted[limit.id, value] = limit
         self._woken.set()
+
+    async def until_read(self, names: Callable[[], Iterable[str]]) -> None:
+        """Wait until of none of these limits all is to be read; they are asked for anew each time."""
+        while any((name, None) in self.wanted for name in names()):
+            await self._read.wait()
 
     async def run(self) -> None:
         """Read what is wanted, until cancelled."""
@@ -180,23 +212,36 @@ class Restorer:
 
     async def catch_up(self) -> None:
         """Read all that is wanted at this moment, however long the database is away."""
-        while self._wanted:
-            (name, value), limit = next(iter(self._wanted.items()))
-            now = self._wall()
-            try:
-                rows = await self._database.read(
-                    lambda connection, limit=limit, value=value, now=now: read_spent(  # type: ignore[misc]
-                        connection, limit, value=value, now=now
-                    )
-                )
-                done = self._restored(limit, rows)
-                if done is not None:
-                    await done
-            except Exception:  # the edge of this task: what could not be read is read later
-                logger.exception("limit %s: what was used of it cannot be read from the ledger", name)
-                # To the end of the line: whatever is wrong with it, others are read meanwhile.
-                if self._wanted.pop((name, value), None) is not None:
-                    self._wanted[name, value] = limit
+        while self.wanted:
+            if not await self._at_once():
                 await self._sleep(AGAIN_S)
-                continue
-            self._wanted.pop((name, value), None)
+
+    async def _at_once(self) -> bool:
+        """Read what is wanted as it stands at one moment; tell whether all of it could be."""
+        pause = None if self._pause is None else self._pause()
+        wanted = [(key, limit, self._taking(limit, key[1])) for key, limit in self.wanted.items()]
+        try:
+            if pause is not None:
+                await pause.reached()
+            # All are tried: whatever is wrong with one, others are read.
+            return all([await self._one(key, limit, take) for key, limit, take in wanted])
+        finally:
+            if pause is not None:
+                pause.end()
+
+    async def _one(self, key: tuple[str, str | None], limit: Limit, take: Take) -> bool:
+        now = self._wall()
+        try:
+            done = take(
+                await self._database.read(lambda connection: read_spent(connection, limit, value=key[1], now=now))
+            )
+            if done is not None:
+                await done
+        except Exception:  # the edge of this task: what could not be read is read later
+            logger.exception("limit %s: what was used of it cannot be read from the ledger", limit.id)
+            return False
+        if self.wanted.get(key) is limit:
+            del self.wanted[key]
+        self._read.set()
+        self._read = asyncio.Event()
+        return True
