@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -156,48 +157,52 @@ async def test_a_limit_that_is_written_elsewhere_holds_here(tmp_path: Path) -> N
             await gateway.chat("hello", model="up/scripted")
 
 
+class LateReading:
+    """The ledger is read only when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        self._read = restoring.read_spent
+        monkeypatch.setattr(restoring, "read_spent", self._read_late)
+
+    def _read_late(self, connection: Connection, one: Limit, *, value: str | None, now: float) -> list[Spent]:
+        self.begun.set()
+        assert self.may_go_on.wait(20)
+        return self._read(connection, one, value=value, now=now)
+
+
+def cap(measure: Measure, amount: int, **given: Any) -> Limit:
+    """Return a limit of a month on all workspaces."""
+    kind, period = SubjectKind.WORKSPACE, Period.MONTH
+    return Limit(id="lim_1", subject_kind=kind, subject="*", measure=measure, amount=amount, period=period, **given)
+
+
 @pytest.mark.parametrize("window", ["calendar", "rolling"])
 async def test_a_limit_that_comes_meanwhile_counts_each_call_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: WindowKind
 ) -> None:
     """Those that ended before it, those that are under way, and those that begin and end while the ledger is read."""
-    reading, read_on, read = threading.Event(), threading.Event(), restoring.read_spent
-
-    def read_late(connection: Connection, one: Limit, *, value: str | None, now: float) -> list[Spent]:
-        reading.set()
-        assert read_on.wait(20)
-        return read(connection, one, value=value, now=now)
-
-    monkeypatch.setattr(restoring, "read_spent", read_late)
+    reading = LateReading(monkeypatch)
     providers = {"up": {"kind": "scripted"}, "slow": {"kind": "scripted", "script": {"latency_ms": 300}}}
     async with Gateway(settings_for(tmp_path, providers=providers)) as gateway, asyncio.timeout(30):
-        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        books = gateway.books
+        await asyncio.wait_for(books.billing.ready.wait(), 20)
         await gateway.chat("before", model="up/scripted")
-        assert await asyncio.to_thread(gateway.books.book.flush)
+        assert await asyncio.to_thread(books.book.flush)
         under_way = asyncio.create_task(gateway.chat("under way", model="slow/scripted"))
-        while not gateway.books.book.under_way:  # noqa: ASYNC110 - nobody tells
+        while not books.book.under_way:
             await asyncio.sleep(0)
-        tokens = Limit(
-            id="lim_1",
-            subject_kind=SubjectKind.WORKSPACE,
-            subject="*",
-            measure=Measure.TOKENS,
-            amount=10,
-            period=Period.MONTH,
-            window=window,
-            hard=False,
-        )
-        gateway.books.limits.store([tokens])
-        await asyncio.to_thread(reading.wait, 20)
+        books.limits.store([cap(Measure.TOKENS, 10, window=window, hard=False)])
+        await asyncio.to_thread(reading.begun.wait, 20)
         for number in range(3):
             await gateway.chat(f"meanwhile {number}", model="up/scripted")
         await asyncio.sleep(0.1)  # for a book that would not stand still
-        read_on.set()
+        reading.may_go_on.set()
         await under_way
-        assert gateway.books.billing.restorer is not None
-        await gateway.books.billing.restorer.until_read(lambda: ["lim_1"])
-        (stands,) = gateway.books.meters.usage()
-        assert await asyncio.to_thread(gateway.books.book.flush)
+        assert books.billing.restorer is not None
+        await books.billing.restorer.until_read(lambda: ["lim_1"])
+        (stands,) = books.meters.usage()
+        assert await asyncio.to_thread(books.book.flush)
     assert (stands.gauge.used, stands.gauge.reserved) == (ledger_sum(tmp_path), 0)
 
 
@@ -208,14 +213,7 @@ async def test_a_hard_limit_that_comes_meanwhile_holds_from_its_first_call_on(
     async with Gateway(settings(tmp_path)) as gateway:
         await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
         await gateway.chat("hello", model="up/scripted")
-        spent = Limit(
-            id="lim_1",
-            subject_kind=SubjectKind.WORKSPACE,
-            subject="*",
-            measure=Measure.COST,
-            amount=1,
-            period=Period.MONTH,
-        )
+        spent = cap(Measure.COST, 1)
         gateway.books.limits.store([spent])
         with pytest.raises(LimitExceeded):
             await gateway.chat("hello", model="up/scripted")

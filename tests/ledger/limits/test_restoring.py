@@ -214,27 +214,36 @@ async def test_a_limit_that_cannot_be_read_keeps_no_other_waiting(database: Data
     assert read == ["lim_1", "lim_bad"]
 
 
+class Steps:
+    """A ledger that stands still when it is told to, and who takes in what is read of it; tells what came when."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+
+    def pause(self) -> Steps:
+        """Stand still."""
+        self.all.append("stops")
+        return self
+
+    async def reached(self) -> None:
+        """Stand still at last."""
+        self.all.append("reached")
+
+    def end(self) -> None:
+        """Go on."""
+        self.all.append("goes on")
+
+    def taking(self, one: Limit, _value: str | None) -> Take:
+        """Return what takes in what is read."""
+        self.all.append(f"{one.id} asked")
+        return lambda _: self.all.append(f"{one.id} taken")
+
+
 async def test_what_is_read_stands_still_until_all_of_it_is_read(database: Database) -> None:
     """The meters are asked at the moment at which the ledger stands; those who wait for a limit wait for that."""
     write_calls(database)
-    steps: list[str] = []
-
-    class Standing:
-        async def reached(self) -> None:
-            steps.append("reached")
-
-        def end(self) -> None:
-            steps.append("goes on")
-
-    def pause() -> Standing:
-        steps.append("stops")
-        return Standing()
-
-    def taking(one: Limit, _value: str | None) -> Take:
-        steps.append(f"{one.id} asked")
-        return lambda _: steps.append(f"{one.id} taken")
-
-    restorer = Restorer(database, taking, pause=pause, wall=Hands().wall)
+    steps = Steps()
+    restorer = Restorer(database, steps.taking, pause=steps.pause, wall=Hands().wall)
     for name in ("lim_1", "lim_2"):
         restorer.want(limit(id=name, period="month"), None)
     waiting = asyncio.create_task(restorer.until_read(lambda: ["lim_2"]))
@@ -242,4 +251,4 @@ async def test_what_is_read_stands_still_until_all_of_it_is_read(database: Datab
     await restorer.catch_up()
     await waiting
     asked, taken = ["lim_1 asked", "lim_2 asked"], ["lim_1 taken", "lim_2 taken"]
-    assert steps == ["stops", *asked, "reached", *taken, "goes on"]
+    assert steps.all == ["stops", *asked, "reached", *taken, "goes on"]
