@@ -190,7 +190,7 @@ async def test_a_limit_that_comes_meanwhile_counts_each_call_once(
         await gateway.chat("before", model="up/scripted")
         assert await asyncio.to_thread(books.book.flush)
         under_way = asyncio.create_task(gateway.chat("under way", model="slow/scripted"))
-        while not books.book.under_way:
+        while not books.book.under_way:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
         books.limits.store([cap(Measure.TOKENS, 10, window=window, hard=False)])
         await asyncio.to_thread(reading.begun.wait, 20)
