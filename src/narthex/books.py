@@ -26,6 +26,7 @@ from narthex.ledger.periods import kept_since
 from narthex.ledger.prices import Prices, PriceVersion
 from narthex.pipeline.billing import Billing
 from narthex.pipeline.contract import Spawn
+from narthex.pipeline.usage_desk import UsageDesk
 from narthex.stores.database.erasures import ErasedNames, Erasure, read_erased
 from narthex.stores.link import LinkSettings
 from narthex.telemetry.redaction import rename_keys
@@ -62,6 +63,7 @@ class Books:
         billing: Writes the bills of all calls.
         book: Takes calls in as they begin and end.
         limits: Those in force.
+        usage: Tells what was used.
     """
 
     def __init__(self, root: Path, price: Callable[[str], Price | None]) -> None:
@@ -82,6 +84,7 @@ class Books:
         self.limits = InForce(self.meters)
         self.billing = Billing(self.book, self.prices, self.meters)
         self.billing.ready.clear()
+        self.usage = UsageDesk(price)
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from now on."""
@@ -126,6 +129,7 @@ class Books:
     def lines(self) -> Iterator[str]:
         """Yield the state in Prometheus's text format."""
         yield from self.book.lines()
+        yield from self.usage.lines()
         if self.limits.shared is not None:
             yield from self.limits.shared.courier.lines()
 

@@ -25,6 +25,7 @@ from narthex.pipeline.playback import Player
 from narthex.pipeline.registry import Registry
 from narthex.pipeline.stages.admit import Doorkeeper
 from narthex.pipeline.stages.pace import SetPace
+from narthex.pipeline.usage_desk import UsageDesk
 from narthex.providers.catalog import Catalog
 from narthex.resilience.boards import BreakerBoard
 from narthex.resilience.places import Places
@@ -49,7 +50,6 @@ class Services:
     catalog: Catalog
     access: Access
     doorkeeper: Doorkeeper
-    metrics: Metrics
     places: Places
     router: Router
     heartbeat: Heartbeat
@@ -61,6 +61,7 @@ class Services:
     player: Player
     office: Office
     limits: InForce
+    usage: UsageDesk
     cache: CacheDesk
     dashboard: ASGIApp
     refresh: Callable[[], Awaitable[None]]
@@ -88,6 +89,11 @@ class Services:
     def breakers(self) -> BreakerBoard:
         """The breakers of models and providers."""
         return self.explainer.board
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted."""
+        return self.doorkeeper.metrics
 
     @property
     def shedder(self) -> Shedder:

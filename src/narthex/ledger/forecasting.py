@@ -60,11 +60,20 @@ def forecast(connection: Connection, asked: Question, *, period: str, now: int) 
         period: `day`, `week` or `month`.
         now: In milliseconds of Unix time.
     """
+    daily = daily_question(asked, period=period, now=now)
+    return expected(daily_costs(connection, daily), period=period, now=now)
+
+
+def daily_question(asked: Question, *, period: str, now: int) -> Question:
+    """Return what is asked of the ledger to tell what the period that `now` lies in will have cost."""
     start, today = start_of(period, now), start_of("day", now)
     since = min(start, today - HISTORY_DAYS * DAY_MS)
-    daily = msgspec.structs.replace(asked, since=since, until=now + 1, by=(), period="day")
-    costs = {int(row.start or 0): row.sums.cost_picousd for row in usage(connection, daily)}
-    return expected(costs, period=period, now=now)
+    return msgspec.structs.replace(asked, since=since, until=now + 1, by=(), period="day")
+
+
+def daily_costs(connection: Connection, daily: Question) -> Mapping[int, int]:
+    """Return what each day has cost, by its beginning, in picodollars."""
+    return {int(row.start or 0): row.sums.cost_picousd for row in usage(connection, daily)}
 
 
 def expected(costs: Mapping[int, int], *, period: str, now: int) -> Forecast:

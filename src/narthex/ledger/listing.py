@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.sql import Select
 
 from narthex.ledger.dimensions import ENTRIES, condition
@@ -84,6 +84,11 @@ def every(read: Read, asked: Question, *, at_once: int = AT_ONCE) -> Iterator[Se
 def named(connection: Connection, names: Sequence[str]) -> Sequence[Entry]:
     """Return those of the entries of these IDs that are there."""
     return _entries(connection, select(*(ENTRIES.c[name] for name in _NAMES)).where(ENTRIES.c.id.in_(names)))
+
+
+def newest_at(connection: Connection) -> int:
+    """Return when the newest entry is from, in milliseconds of Unix time; 0 if there is none."""
+    return int(connection.scalar(select(func.max(ENTRIES.c.at))) or 0)
 
 
 def _wanted(connection: Connection, asked: Question) -> Select[tuple[object, ...]]:

@@ -212,3 +212,20 @@ def test_a_process_that_is_killed_loses_nothing_that_it_was_told(database: Datab
     process.stdout.close()
     assert {f"a-{number}" for number in told} <= set(database.read_now(names))
     assert database.write_now(put("after")) == "after"
+
+
+async def test_a_stamp_tells_of_everybody_who_commits(database: Database, database_url: str, tmp_path: Path) -> None:
+    """Of this process, of another connection, and in what thread ever; while nobody does, it stays the same."""
+    other = Database.open_now(database_url, data_dir=tmp_path)
+    try:
+        before = await database.stamp()
+        assert await database.stamp() == before
+        await database.read(names)
+        seen = [before]
+        for number, writer in enumerate((database, other, database, other)):
+            await writer.write(put(f"row {number}"))
+            seen.append(await database.stamp())
+            assert await database.stamp() == seen[-1]
+        assert len(set(seen)) == 5
+    finally:
+        other.close_now()

@@ -58,12 +58,10 @@ def usage_routes(services: Services) -> APIRouter:
 def _add_sums(router: APIRouter, services: Services) -> None:
     @router.get("/api/usage", **documents.USAGE)  # type: ignore[arg-type]  # keywords of FastAPI's, from a table
     async def sums(request: Request) -> Response:
-        from narthex.ledger.provider_savings import with_savings  # noqa: PLC0415 - loaded with the database
-
         asked = _asked(services, request, "usage:read")
         limit, first = _limit(request), _offset(request)
-        price_of = services.catalog.price
-        found = await services.office.read(lambda connection: with_savings(connection, asked, price_of))
+        database = await services.office.database()
+        found = await services.usage.sums(database, asked, to_now="to" not in request.query_params)
         data = [_row(asked, row, found.of(row)) for row in found.rows[first : first + limit]]
         more = first + limit < len(found.rows)
         return answered(
@@ -83,14 +81,12 @@ def _add_sums(router: APIRouter, services: Services) -> None:
 def _add_forecast(router: APIRouter, services: Services) -> None:
     @router.get("/api/usage/forecast", **documents.FORECAST)  # type: ignore[arg-type]  # as above
     async def foretell(request: Request) -> Response:
-        from narthex.ledger.forecasting import forecast  # noqa: PLC0415 - loaded with the database
-
         asked = _asked(services, request, "usage:read")
         period = request.query_params.get("period", "month")
         if period not in _FORECASTS:
             raise InvalidRequest(f"period: {period[:50]!r} is none; there are {', '.join(_FORECASTS)}", param="period")
         now = int(time.time() * 1_000)
-        found = await services.office.read(lambda connection: forecast(connection, asked, period=period, now=now))
+        found = await services.usage.forecast(await services.office.database(), asked, period=period, now=now)
         return answered(told_forecast(found, period))
 
 

@@ -31,7 +31,7 @@ class Doorkeeper:
         """
         self.stopping = False
         self.shedder = shedder or Shedder()
-        self._metrics = metrics or Metrics()
+        self.metrics = metrics or Metrics()
 
     def check(self, priority: int) -> None:
         """Let a call of this priority in.
@@ -41,7 +41,7 @@ class Doorkeeper:
         """
         if self.stopping:
             raise Overloaded("this server is stopping; try again in a moment", retry_after_s=1)
-        self.shedder.check(priority, self._metrics.active)
+        self.shedder.check(priority, self.metrics.active)
 
 
 class Admit:

@@ -56,6 +56,10 @@ class Executor(Protocol):
         """Read in this thread."""
         ...
 
+    def stamp(self) -> Future[str]:
+        """Begin to read what is another text as soon as anybody, of any process, has committed anything."""
+        ...
+
     def load(self) -> Load:
         """Return how much is going on."""
         ...

@@ -85,6 +85,17 @@ class Database:
         """
         return await asyncio.wrap_future(self._executor.write(work))
 
+    async def stamp(self) -> str:
+        """Return what is another text as soon as anybody, of any process, has committed anything.
+
+        Two that are equal say that what was read after the first is what would be read before the second. It may differ
+        where nothing has changed.
+
+        Raises:
+            StoreUnavailable: The database cannot be used.
+        """
+        return await asyncio.wrap_future(self._executor.stamp())
+
     def read_now(self, work: Work[T]) -> T:
         """Do what `read` does, in this thread."""
         return self._executor.read_now(work)

@@ -64,6 +64,13 @@ class PostgresqlExecutor:
         """Begin to write; the future is done once it is committed."""
         return self._begin(lambda: self._write(work))
 
+    def stamp(self) -> Future[str]:
+        """Begin to read which transactions are seen to have ended: nothing is seen of others.
+
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+        """
+        return self.read(_snapshot)
+
     def load(self) -> Load:
         """Return how much is going on."""
         in_use = cast("QueuePool", self._engine.pool).checkedout()
@@ -130,6 +137,12 @@ def engine(address: Address, options: DatabaseOptions, queries: QueryLog) -> Eng
     _limit_statements(made, round(options.statement_timeout_s * 1_000), once=options.prepared_statements)
     queries.attach(made)
     return made
+
+
+def _snapshot(connection: Connection) -> str:
+    # A server that was put back to an earlier state has been started again since.
+    found = connection.exec_driver_sql("SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text").one()
+    return f"{found[0]} {found[1]}"
 
 
 def copy_rows(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:

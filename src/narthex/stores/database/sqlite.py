@@ -81,6 +81,9 @@ class SqliteExecutor:
         warn_of_network(address.path)
         self._writer = engine(address, options, queries, writes=True)
         self._reader = engine(address, options, queries, writes=False)
+        self._watcher = engine(address, options, queries, writes=False)
+        self._watching, self._watches = threading.Lock(), 0
+        self._watch: Connection | None = None
         with told(address), self._writer.connect():
             pass
         self._reads = ThreadPoolExecutor(READERS, "narthex-database-reads")
@@ -109,6 +112,30 @@ class SqliteExecutor:
         """Begin to write; the future is done once it is committed."""
         return self._put(_Item(work=work, future=Future()))
 
+    def stamp(self) -> Future[str]:
+        """Begin to read whether any connection, of any process, has committed.
+
+        https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        with self._lock:
+            self._refuse_if_closed()
+            return self._reads.submit(self._stamp_now)
+
+    def _stamp_now(self) -> str:
+        # It tells what others than this connection have done: so nothing else is done with it.
+        with self._watching, told(self._address):
+            if self._watch is None:
+                self._watches += 1
+                self._watch = self._watcher.connect().execution_options(**{_BARE: True})
+            try:
+                version = self._watch.exec_driver_sql("PRAGMA data_version").scalar_one()
+            except BaseException:
+                self._watch.invalidate()
+                self._watch = None
+                raise
+            # Another connection counts anew.
+            return f"{self._watches}.{version}"
+
     def load(self) -> Load:
         """Return how much is going on."""
         reading = cast("QueuePool", self._reader.pool).checkedout()
@@ -132,6 +159,9 @@ class SqliteExecutor:
         self._thread.join()
         self._reads.shutdown(cancel_futures=True)
         self._reader.dispose()
+        if self._watch is not None:
+            self._watch.close()
+        self._watcher.dispose()
         self._writer.dispose()
 
     def _put(self, item: _Item[T]) -> Future[T]:
