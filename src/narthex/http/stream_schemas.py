@@ -155,6 +155,7 @@ STREAMS: Final[Mapping[str, Json]] = {
             "reason": said(nullable(one_of("too_large", "no_room", "disk", "stopped")), "Why; null if it was cut."),
             "model": TEXT,
             "dialect": TEXT,
+            "streamed": said(FLAG, "Whether the answer was; if not, its one event is the body that was sent."),
             "created_at": COUNT,
             "recorded_at": COUNT,
             "first_seq": COUNT,

@@ -45,6 +45,8 @@ class RecordingHead(msgspec.Struct, frozen=True, kw_only=True):
     """Whose storage it takes up."""
     workspace_id: str = DEFAULT_WORKSPACE
     """As above."""
+    streamed: bool = True
+    """Whether it was told event by event; if not, its one event is the body that was sent."""
 
     @property
     def account(self) -> Account:

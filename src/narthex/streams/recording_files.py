@@ -54,6 +54,8 @@ class RecordingReport(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not whole, where it was ended and not cut."""
     model: str
     dialect: str
+    streamed: bool
+    """Whether the answer was; if not, its one event is the body that was sent."""
     created_at: int
     recorded_at: int
     first_seq: int
@@ -195,13 +197,13 @@ def report_of(file: Path, owner: str, *, is_active: bool) -> RecordingReport | N
         return None
     end = read_end(lines[-1]) if lines else None
     last = next((event for event in map(read_event, reversed(lines)) if event is not None), None)
-    is_whole = end is not None and end.whole
     return RecordingReport(
         id=head.id,
-        status="recording" if is_active else "whole" if is_whole else "truncated",
+        status="recording" if is_active else "whole" if end is not None and end.whole else "truncated",
         reason=None if end is None else end.reason,
         model=head.model,
         dialect=head.dialect,
+        streamed=head.streamed,
         created_at=head.created_at,
         recorded_at=head.recorded_at,
         first_seq=head.first_seq,

@@ -24,6 +24,7 @@ from narthex.pipeline.writing import error_frames, writers
 from narthex.streams.keeping import Keeping, end_with
 from narthex.tenancy.keeping import NOT_KEPT
 from narthex.types.dialects import Dialect
+from narthex.wire.registry import CHAT_WIRES
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ _WORDS: Final = frozenset({"cancel", "detach"})
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _CURSOR: Final = re.compile(r"([A-Za-z0-9_-]{1,128}):([0-9]{1,15})")
 _NATIVE: Final = Dialect.NATIVE
+_WHOLE: Final = frozenset(CHAT_WIRES) | {Dialect.OPENAI_EMBEDDINGS}
+"""Dialects whose whole answers are what a model said: a count of tokens is none."""
 
 
 class Own:
@@ -56,6 +59,8 @@ class Own:
                 _own_id(exchange)
                 _on_disconnect(exchange)
                 _recorded(headers)
+            if self._captures(exchange) and exchange.dialect in _WHOLE:
+                return self._capture(exchange, call_next)
             return call_next(exchange)
         if _LAST in headers:
             return self._resume(exchange)
@@ -64,6 +69,14 @@ class Own:
             return self._keep(exchange, call_next)
         self._live[exchange.id] = exchange
         return call_next(exchange)
+
+    async def _capture(self, exchange: Exchange, call_next: Next) -> None:
+        """Record an answer that is not streamed."""
+        is_recorded = await self._has_room(exchange)
+        await call_next(exchange)
+        if is_recorded:
+            # Later: whoever settles the call finds out first what it consumed.
+            asyncio.get_running_loop().call_soon(self._recorder.record_whole, exchange)
 
     # -- a new one -------------------------------------------------------------------------------------------------
 
@@ -99,8 +112,10 @@ class Own:
         if _recorded(exchange.headers):
             await self._recorder.check(exchange.caller)
             return True
-        if not self._captures(exchange):
-            return False
+        return self._captures(exchange) and await self._has_room(exchange)
+
+    async def _has_room(self, exchange: Exchange) -> bool:
+        """Tell whether there is room for an answer that its workspace wants recorded; if not its caller is told."""
         try:
             await self._recorder.check(exchange.caller)
         except LimitExceeded as error:
