@@ -6,29 +6,34 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
 
-from narthex.testing.gateways import RunningGateway, running_gateway
+from narthex.testing.gateways import RunningGateway
+from tests.proof.fleet import Fleet
 from tests.proof.waiting import until
 from tests.stores.servers import RedisServer, running_redis
 
 Json = dict[str, object]
 WORDS = 150
-CALL = {"model": "good/scripted", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+CALL = {"model": "slow/scripted", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+PACES = {"slow": 60, "quick": 400, "fast": 2_000}
+"""Words a second of each provider."""
 ACME, OTHER = "sk-acme-0123456789abcdef", "sk-other-0123456789abcdef"
 
 
-def settings(url: str, *, per_second: float = 60) -> Json:
-    """Return the settings of one of the servers."""
-    script = {"reply": " ".join(f"w{index}" for index in range(WORDS)), "tokens_per_second": per_second}
+def settings(url: str) -> Json:
+    """Return the settings of each of the servers."""
+    reply = " ".join(f"w{index}" for index in range(WORDS))
     return {
-        "providers": {"good": {"kind": "scripted", "script": script}},
+        "providers": {
+            name: {"kind": "scripted", "script": {"reply": reply, "tokens_per_second": pace}}
+            for name, pace in PACES.items()
+        },
         "keys": [{"name": name, "key": key, "tenant": name} for name, key in (("acme", ACME), ("other", OTHER))],
         "streams": {"on_disconnect": "detach"},
         "redis": {"url": url},
@@ -47,10 +52,11 @@ class Node:
         self.gateway.process.kill()
         self.gateway.process.wait()
 
-    def begin(self, name: str, *, events: int = 1, key: str = ACME) -> bytes:
+    def begin(self, name: str, *, events: int = 1, key: str = ACME, pace: str = "slow") -> bytes:
         """Ask for an answer that is kept, and leave when so many events have come."""
         headers = {"x-narthex-stream-id": name, "authorization": f"Bearer {key}"}
-        with self._client.stream("POST", "/v1/chat/completions", json=CALL, headers=headers) as answer:
+        body = {**CALL, "model": f"{pace}/scripted"}
+        with self._client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
             if answer.status_code != 200:
                 raise AssertionError(answer.read())
             return first_of(answer.iter_raw(), events)
@@ -66,6 +72,10 @@ class Node:
         """Ask for something."""
         answer = self._client.get(path, headers=bearer(key))
         return answer.status_code, cast("Json", answer.json())
+
+    def streams(self) -> list[Json]:
+        """Return the streams that are listed."""
+        return cast("list[Json]", self.get("/v1/streams")[1]["data"])
 
     def status(self, name: str) -> str:
         """Return how a stream stands, in a word."""
@@ -108,29 +118,35 @@ def code_of(answer: tuple[int, Json]) -> tuple[int, str]:
     return answer[0], str(cast("Json", answer[1]["error"])["code"])
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fleet(redis: RedisServer) -> Iterator[Fleet]:
+    """Servers in processes of their own."""
+    with Fleet(settings(redis.url)) as servers:
+        yield servers
+
+
 @contextmanager
-def serving(url: str, count: int, *, per_second: float = 60) -> Iterator[list[Node]]:
-    """Run servers in processes of their own."""
+def among(gateways: Sequence[RunningGateway]) -> Iterator[list[Node]]:
+    """Be a caller of servers."""
     with ExitStack() as stack:
-        gateways = [stack.enter_context(running_gateway(settings(url, per_second=per_second))) for _ in range(count)]
         clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30)) for one in gateways]
         yield [Node(gateway, client) for gateway, client in zip(gateways, clients, strict=True)]
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A real Redis."""
-    with running_redis(tmp_path) as server:
-        yield server
-
-
-def test_any_server_serves_any_cursor(redis: RedisServer) -> None:
+def test_any_server_serves_any_cursor(fleet: Fleet) -> None:
     """Cut 200 times at random, and read on at whichever server: byte by byte it is one answer."""
     chance = random.Random(7)
-    with serving(redis.url, 3, per_second=400) as nodes:
+    with among(fleet.take(3)) as nodes:
         for turn in range(10):
             name = f"chat-cut-{turn}"
-            got = nodes[turn % 3].begin(name, events=chance.randint(1, 10))
+            got = nodes[turn % 3].begin(name, events=chance.randint(1, 10), pace="quick")
             for _ in range(20):
                 # Numbers go up by one, so that the last one says how many there are.
                 last = numbers(name, got)[-1]
@@ -141,9 +157,9 @@ def test_any_server_serves_any_cursor(redis: RedisServer) -> None:
             assert numbers(name, got) == list(range(1, len(numbers(name, got)) + 1))
 
 
-def test_the_end_of_the_dead_is_told(redis: RedisServer) -> None:
+def test_the_end_of_the_dead_is_told(fleet: Fleet) -> None:
     """Killed in the middle, a server leaves what it wrote to the others, who say that it died, and say the same."""
-    with serving(redis.url, 3) as (one, other, third):
+    with among(fleet.take(3)) as (one, other, third):
         began = one.begin("chat-dead", events=5)
         one.begin("chat-unread", events=5)
         assert other.read("chat-dead", 0, events=20).startswith(began)
@@ -166,18 +182,18 @@ def test_the_end_of_the_dead_is_told(redis: RedisServer) -> None:
         assert other.get("/v1/streams/chat-dead")[0] in (404, 410)
 
 
-def test_the_rest_is_waited_for(redis: RedisServer) -> None:
+def test_the_rest_is_waited_for(fleet: Fleet) -> None:
     """One who read more than was copied, and comes before anybody knows that the server died, hears of it."""
-    with serving(redis.url, 2) as (one, other):
+    with among(fleet.take(2)) as (one, other):
         one.begin("chat-ahead", events=3)
         until(lambda: other.status("chat-ahead") == "running")
         one.kill()
         assert numbers("chat-ahead", other.read("chat-ahead", 100_000)) == [100_001]
 
 
-def test_controlled_from_anywhere(redis: RedisServer) -> None:
+def test_controlled_from_anywhere(fleet: Fleet) -> None:
     """What is asked of another server is done by the one that writes, and told as it stands then."""
-    with serving(redis.url, 2) as (one, other):
+    with among(fleet.take(2)) as (one, other):
         one.begin("chat-ctrl", events=3)
         assert other.do("chat-ctrl", "pause")[1]["status"] == "paused"
         assert one.status("chat-ctrl") == "paused"
@@ -195,9 +211,9 @@ def test_controlled_from_anywhere(redis: RedisServer) -> None:
         assert code_of(other.get("/v1/streams/chat-ctrl")) == (410, "stream_expired")
 
 
-def test_owners_are_kept_apart(redis: RedisServer) -> None:
+def test_owners_are_kept_apart(fleet: Fleet) -> None:
     """On every server an owner sees its own alone; under one ID each has its own, and never two."""
-    with serving(redis.url, 2) as (one, other):
+    with among(fleet.take(2)) as (one, other):
         one.begin("chat-same", events=3)
         assert code_of(other.get("/v1/streams/chat-same", key=OTHER)) == (404, "stream_not_found")
         assert other.get("/v1/streams", key=OTHER)[1]["data"] == []
@@ -207,17 +223,14 @@ def test_owners_are_kept_apart(redis: RedisServer) -> None:
         with pytest.raises(AssertionError, match="stream_exists"):
             other.begin("chat-same")
         other.begin("chat-mine")
-        until(lambda: len(cast("list[Json]", one.get("/v1/streams")[1]["data"])) == 2)
-        listed = cast("list[Json]", one.get("/v1/streams")[1]["data"])
-        assert {(str(each["id"]), each["node"]) for each in listed} == {
-            ("chat-same", one.redis()["node"]),
-            ("chat-mine", other.redis()["node"]),
-        }
+        both = {("chat-same", one.redis()["node"]), ("chat-mine", other.redis()["node"])}
+        until(lambda: both <= {(each["id"], each["node"]) for each in one.streams()})
+        assert [each["id"] for each in one.streams()].count("chat-same") == 1
 
 
-def test_a_redis_that_is_lost_is_filled_again(redis: RedisServer) -> None:
+def test_a_redis_that_is_lost_is_filled_again(fleet: Fleet, redis: RedisServer) -> None:
     """Killed and started empty under way, it has everything again; meanwhile nobody is told what nobody knows."""
-    with serving(redis.url, 2) as (one, other):
+    with among(fleet.take(2)) as (one, other):
         first = one.begin("chat-lost", events=5)
         until(lambda: other.status("chat-lost") == "running")
         redis.kill()
@@ -237,9 +250,9 @@ def test_a_redis_that_is_lost_is_filled_again(redis: RedisServer) -> None:
         until(lambda: (one.redis()["behind_streams"], one.redis()["behind_events"]) == (0, 0))
 
 
-def test_cut_off_from_redis_nobody_is_dead(redis: RedisServer) -> None:
+def test_cut_off_from_redis_nobody_is_dead(fleet: Fleet, redis: RedisServer) -> None:
     """A Redis that does nothing for longer than signs of life hold ends no stream, and loses none of its events."""
-    with serving(redis.url, 2) as (one, other):
+    with among(fleet.take(2)) as (one, other):
         one.begin("chat-stall", events=3)
         until(lambda: other.status("chat-stall") == "running")
         redis.pause()
@@ -251,10 +264,10 @@ def test_cut_off_from_redis_nobody_is_dead(redis: RedisServer) -> None:
         assert whole == one.read("chat-stall", 0)
 
 
-def test_a_server_that_stops_leaves_its_answers(redis: RedisServer) -> None:
+def test_a_server_that_stops_leaves_its_answers(fleet: Fleet) -> None:
     """Stopped in good order it copies all it has, and others have it at once."""
-    with serving(redis.url, 2, per_second=2_000) as (one, other):
-        one.begin("chat-done", events=3)
+    with among(fleet.take(2)) as (one, other):
+        one.begin("chat-done", events=3, pace="fast")
         until(lambda: one.status("chat-done") == "done")
         whole = one.read("chat-done", 0)
         one.gateway.stop()
@@ -262,16 +275,21 @@ def test_a_server_that_stops_leaves_its_answers(redis: RedisServer) -> None:
         assert other.status("chat-done") == "done"
         # The same door as at first, with the same request.
         headers = {"last-event-id": "chat-done:7", "authorization": f"Bearer {ACME}"}
-        answer = httpx.post(f"{other.gateway.url}/v1/chat/completions", json=CALL, headers=headers, timeout=30)
+        answer = httpx.post(
+            f"{other.gateway.url}/v1/chat/completions",
+            json={**CALL, "model": "fast/scripted"},
+            headers=headers,
+            timeout=30,
+        )
         assert answer.headers["x-narthex-resumed"] == "true"
         assert whole.endswith(answer.content)
         assert numbers("chat-done", answer.content)[0] == 8
 
 
-def test_many_read_one_answer_elsewhere(redis: RedisServer) -> None:
+def test_many_read_one_answer_elsewhere(fleet: Fleet) -> None:
     """It is followed once for all of them, and no longer than they read."""
-    with serving(redis.url, 2) as (one, other):
-        one.begin("chat-many", events=3)
+    with among([*fleet.take(1), fleet.newcomer()]) as (one, other):
+        one.begin("chat-many", events=3, pace="quick")
 
         async def read(count: int) -> list[bytes]:
             async with httpx.AsyncClient(base_url=other.gateway.url, timeout=30, headers=bearer()) as client:
