@@ -77,6 +77,7 @@ class Caching:
             max_bytes=settings.max_bytes,
             max_entry_bytes=settings.max_entry_bytes,
             below=() if self._redis is None else (self._redis,),
+            leasing=None if self._redis is None or self._redis.leases is None else self._redis,
             shared=link is not None,
             spawn=spawn,
         )
@@ -163,8 +164,11 @@ class Caching:
         self.cache.max_entry_bytes = settings.max_entry_bytes
         if self._redis is not None:
             self._redis.budget_s = settings.redis_budget_ms / 1_000
+            if self._redis.leases is not None:
+                self._redis.leases.lease_s = settings.redis_lease_s
         if self._recall is not None:
             self._recall.policy = self.policy
+            self._recall.intake.jitter = settings.jitter_percent / 100
 
     def lines(self) -> Iterator[str]:
         """Yield the state in Prometheus's text format."""
@@ -189,4 +193,9 @@ def _read(file: Path) -> bytes:
 def _redis_tier(settings: CacheSettings, compressor: Compressor | None, link: LinkSettings | None) -> RedisTier | None:
     if link is None or compressor is None or not (settings.enabled and settings.redis):
         return None
-    return RedisTier(Packing(compressor), prefix=link.prefix, budget_s=settings.redis_budget_ms / 1_000)
+    return RedisTier(
+        Packing(compressor),
+        prefix=link.prefix,
+        budget_s=settings.redis_budget_ms / 1_000,
+        lease_s=settings.redis_lease_s if settings.redis_wait_s else None,
+    )

@@ -26,17 +26,22 @@ SOON_S = 10.0
 class Process:
     """The cache of one process."""
 
-    def __init__(self, server: RedisServer, folder: Path, prefix: str, budget_s: float = 5.0) -> None:
+    def __init__(
+        self, server: RedisServer, folder: Path, prefix: str, budget_s: float = 5.0, lease_s: float | None = None
+    ) -> None:
         self.tasks: list[asyncio.Task[None]] = []
         self.now_ms = ENTRY.made_ms
         # A folder of its own: what another one has learned is not here.
         self.compressor = Compressor({"cache": Policy()}, FolderDictionaries(folder))
-        self.tier = RedisTier(Packing(self.compressor), prefix=prefix, budget_s=budget_s, now_ms=self.clock_ms)
+        self.tier = RedisTier(
+            Packing(self.compressor), prefix=prefix, budget_s=budget_s, lease_s=lease_s, now_ms=self.clock_ms
+        )
         self.cache = Cache(
             policy="lru",
             max_bytes=10_000_000,
             max_entry_bytes=1_000_000,
             below=(self.tier,),
+            leasing=None if lease_s is None else self.tier,
             shared=True,
             spawn=self._spawn,
             clock_ms=self.clock_ms,
@@ -70,8 +75,8 @@ async def processes(server: RedisServer, folder: Path, prefix: str) -> AsyncIter
     """Give what starts processes, which end with the block."""
     running: list[asyncio.Future[None]] = []
 
-    def start(budget_s: float = 5.0) -> Process:
-        process = Process(server, folder / str(len(running)), prefix, budget_s)
+    def start(budget_s: float = 5.0, lease_s: float | None = None) -> Process:
+        process = Process(server, folder / str(len(running)), prefix, budget_s, lease_s)
         running.append(asyncio.ensure_future(process.session.run()))
         return process
 

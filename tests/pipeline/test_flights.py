@@ -11,6 +11,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.flights import Flight, Flights
 from narthex.streams.stream import Stream
 from narthex.types.dialects import Dialect
+from tests.pipeline.doubles import read
 from tests.pipeline.recalled import ZERO_STREAM, call
 
 
@@ -89,3 +90,21 @@ async def test_each_has_an_error_of_its_own() -> None:
     assert len({id(error) for error in (*told, failure)}) == 3
     with pytest.raises(ProviderFailed):
         await one.done
+
+
+async def test_a_stream_that_has_ended_already_is_given_to_all() -> None:
+    """To whoever asked first as well, who reads it last."""
+    first, others = call(ZERO_STREAM), [call(ZERO_STREAM) for _ in range(2)]
+    one = flight(first)
+
+    async def answered_before(asked: Exchange) -> None:
+        await asyncio.sleep(0)
+        asked.answer = Stream(Dialect.OPENAI_CHAT)
+        asked.answer.append(b"said")
+        asked.answer.close()
+
+    joining = [asyncio.ensure_future(one.join(other)) for other in others]
+    await asyncio.sleep(0)
+    await one.run(answered_before)
+    assert await asyncio.gather(*joining) == ["given", "given"]
+    assert [await read(asked.answer) for asked in (*others, first) if asked.answer is not None] == [[b"said"]] * 3

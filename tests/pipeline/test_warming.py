@@ -8,7 +8,7 @@ import pytest
 
 from narthex.errors import InvalidRequest
 from narthex.pipeline.cache_desk import CacheDesk
-from narthex.pipeline.stages.recall import LARGE_BYTES
+from narthex.pipeline.cache_intake import LARGE_BYTES
 from narthex.pipeline.warming import Asked, checked_directives
 from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import openai_answer

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from narthex.cache.coherence import Coherence
 from narthex.cache.redis_declarations import RedisDeclarations
 from narthex.cache.tiers.redis import RedisTier
 from narthex.stores.link import LinkSettings, RedisLink
+from narthex.stores.listening import hear, subscribed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
 
 
 class RedisSession:
@@ -52,26 +55,41 @@ class RedisSession:
         return True
 
     async def _session(self, client: Redis) -> None:
-        # First what is void, then what lies there.
-        await self._declarations.join(client)
-        if self._tier is not None:
-            self._tier.joined(client)
-        self.link.connected()
-        block_ms = max(1, int(self.link.settings.timeout_s * 500))
-        works: list[Coroutine[object, object, None]] = [
-            self._declarations.follow(client, block_ms=block_ms),
-            self._declarations.tell(client),
-        ]
-        if self._tier is not None:
-            works.append(self._tier.write(client))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for work in works:
-                    group.create_task(work)
-        except ExceptionGroup as failed:
-            # One of them broke, and the others were ended for it.
-            raise failed.exceptions[0] from failed
+        timeout_s, tier = self.link.settings.timeout_s, self._tier
+        async with AsyncExitStack() as stack:
+            readings = await self._subscribed(client, stack)
+            # First what is void, then what lies there.
+            await self._declarations.join(client)
+            if tier is not None:
+                tier.joined(client)
+            self.link.connected()
+            declarations = self._declarations
+            works = [declarations.follow(client, block_ms=max(1, int(timeout_s * 500))), declarations.tell(client)]
+            if tier is not None:
+                works.append(tier.write(client))
+            if readings is not None and tier is not None and tier.leases is not None:
+                works += [hear(readings, tier.leases.heard, timeout_s=timeout_s), tier.leases.renew(client)]
+            await _all(works)
+
+    async def _subscribed(self, client: Redis, stack: AsyncExitStack) -> PubSub | None:
+        """Subscribe to what is told of leases."""
+        if self._tier is None or self._tier.leases is None:
+            return None
+        readings: PubSub = await stack.enter_async_context(client.pubsub())
+        await readings.subscribe(self._tier.leases.channel)
+        await subscribed(readings, timeout_s=self.link.settings.timeout_s)
+        return readings
 
     def _left(self) -> None:
         if self._tier is not None:
             self._tier.left()
+
+
+async def _all(works: list[Coroutine[object, object, None]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as failed:
+        # One of them broke, and the others were ended for it.
+        raise failed.exceptions[0] from failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -13,13 +13,16 @@ from narthex.cache.coherence import Coherence, entry_tag
 from narthex.cache.entries import Entry, Standing
 from narthex.cache.figures import CacheFigures, MissReason
 from narthex.cache.invalidation import Invalidation
-from narthex.cache.tiers.contract import Tier
+from narthex.cache.leases import Lease, Turn
+from narthex.cache.tiers.contract import LeasingTier, Tier
 from narthex.cache.tiers.memory import Held, MemoryTier
 
 Spawn = Callable[[Coroutine[object, object, None]], object]
 """Has work done beside the call."""
 
 MEMORY: Final = "memory"
+ASK_AGAIN_S: Final = 0.5
+"""How often it is looked whether another process's answer is there, should nobody tell."""
 
 
 class Found(NamedTuple):
@@ -43,6 +46,7 @@ class Cache:
         memory: The first tier.
         below: The others, the nearest first.
         invalidation: What has been declared void.
+        leasing: The tier that says whose turn it is to ask; None where everybody does.
         coherence: What others are told of that, and tell; None where there are no others.
         figures: What the cache did.
         max_entry_bytes: Size beyond which no answer is kept.
@@ -55,12 +59,14 @@ class Cache:
         max_bytes: int,
         max_entry_bytes: int,
         below: Sequence[Tier] = (),
+        leasing: LeasingTier | None = None,
         shared: bool = False,
         spawn: Spawn | None = None,
         clock_ms: Callable[[], int] = lambda: int(time.time() * 1_000),
     ) -> None:
         self.memory = MemoryTier(policy=policy, max_bytes=max_bytes)
         self.below = tuple(below)
+        self.leasing = leasing
         self.invalidation = Invalidation()
         self.coherence = Coherence(self.invalidation) if shared else None
         if self.coherence is not None:
@@ -83,22 +89,78 @@ class Cache:
             return why
         return Found(held, held.entry.standing(self.now_ms()), MEMORY)
 
-    async def search(self, key: bytes, why: MissReason) -> Found | MissReason:
-        """Return the entry that a tier below has, and bring it up; or why there is none, `why` at first."""
-        for tier in self.below:
+    async def search(self, key: bytes, why: MissReason, turn: Turn | None = None) -> Found | MissReason:
+        """Return the entry that a tier below has, and bring it up; or why there is none.
+
+        Args:
+            key: Of the entry.
+            why: What is wrong with the one in memory.
+            turn: Is told whose turn it is to ask, if it is to be asked.
+        """
+        for number, tier in enumerate(self.below):
             begin = perf_counter_ns()
-            entry = await tier.get(key)
+            entry = await self._sought(tier, key, turn)
             took_ns = perf_counter_ns() - begin
             tier.figures.took(took_ns)
             self.figures.latencies[tier.name].note(took_ns)
             against = None if entry is None else self._against_shared(entry)
             if entry is not None and against is None:
                 tier.figures.hits += 1
-                return Found(self._brought_up(entry), entry.standing(self.now_ms()), tier.name)
+                return await self._brought(entry, number, turn)
             tier.figures.misses += 1
             why = against or why
+            if entry is not None and turn is not None and self.leasing is not None and tier is self.leasing:
+                # What lies there is of no use, and so nobody was given a lease.
+                await self.leasing.lead(key, turn)
         # Another call may have brought it meanwhile.
         return self.find(key) if self.memory.peek(key) is not None else why
+
+    async def follow(self, key: bytes, turn: Turn, within_s: float) -> Found | None:
+        """Wait for the answer that another process is fetching, as long as that takes and no longer than so.
+
+        Where there is none it is everybody's turn, or that of whoever has the lease: `turn` says it.
+        """
+        leasing, until_s = self.leasing, monotonic() + within_s
+        while leasing is not None and turn.elsewhere_s is not None and (left_s := until_s - monotonic()) > 0:
+            outcome = await leasing.told(key, min(left_s, ASK_AGAIN_S, turn.elsewhere_s + 0.001))
+            if outcome == "alone":
+                return None
+            turn.elsewhere_s = None
+            entry = await leasing.get_in_turn(key, turn)
+            if entry is not None:
+                against = self._against_shared(entry)
+                return None if against else Found(self._brought_up(entry), entry.standing(self.now_ms()), leasing.name)
+        return None
+
+    async def renewed(self, key: bytes, turn: Turn) -> bool:
+        """Bring up what another process has fetched since the entry in memory was made, and tell whether it has.
+
+        Where it has not, `turn` says whose turn it is to fetch it anew.
+        """
+        leasing, held = self.leasing, self.memory.peek(key)
+        if leasing is None:
+            return False
+        entry = await leasing.get_in_turn(key, turn)
+        if entry is None:
+            return False
+        if (held is None or entry.made_ms > held.entry.made_ms) and self._against_shared(entry) is None:
+            self._brought_up(entry)
+            return True
+        await leasing.lead(key, turn)
+        return False
+
+    async def _sought(self, tier: Tier, key: bytes, turn: Turn | None) -> Entry | None:
+        if turn is not None and self.leasing is not None and tier is self.leasing:
+            return await self.leasing.get_in_turn(key, turn)
+        return await tier.get(key)
+
+    async def _brought(self, entry: Entry, number: int, turn: Turn | None) -> Found:
+        """Bring an entry into all tiers above the one that it lies in."""
+        for tier in self.below[:number]:
+            await tier.put(entry)
+        if turn is not None:
+            turn.give_up("kept")
+        return Found(self._brought_up(entry), entry.standing(self.now_ms()), self.below[number].name)
 
     def _brought_up(self, entry: Entry) -> Held:
         if self.coherence is not None:
@@ -120,28 +182,36 @@ class Cache:
             return "void"
         return "expired" if entry.standing(self.now_ms()) == "gone" else None
 
-    def keep(self, entry: Entry) -> bool:
-        """Keep an entry in all tiers; False if it is too large, or void already."""
-        if len(entry.data) > self.max_entry_bytes:
-            self.figures.refuse("too large", entry.scope)
-            return False
-        if self.invalidation.is_void(entry.tags, entry.number) or (self.refuses is not None and self.refuses(entry)):
-            self.figures.refuse("void", entry.scope)
+    def keep(self, entry: Entry, lease: Lease | None = None) -> bool:
+        """Keep an entry in all tiers, and end the lease with it; False if it is too large, or void already."""
+        why = self._unfit(entry)
+        if why is not None:
+            self.figures.refuse(why, entry.scope)
+            if lease is not None:
+                lease.end("alone")
             return False
         self.memory.put(entry)
         self.figures.keep(entry.scope)
         if self.below and self._spawn is not None:
-            self._spawn(self._keep_below(entry))
+            self._spawn(self._keep_below(entry, lease))
         return True
 
-    async def _keep_below(self, entry: Entry) -> None:
+    def _unfit(self, entry: Entry) -> str | None:
+        if len(entry.data) > self.max_entry_bytes:
+            return "too large"
+        is_void = self.invalidation.is_void(entry.tags, entry.number)
+        return "void" if is_void or (self.refuses is not None and self.refuses(entry)) else None
+
+    async def _keep_below(self, entry: Entry, lease: Lease | None) -> None:
+        number: int | None = entry.number
         if self.coherence is not None:
             number = self.coherence.number_at(entry.number)
-            if number is None:
-                return
+        if number is not None:
             entry = replace(entry, number=number)
-        for tier in self.below:
-            await tier.put(entry)
+            for tier in self.below:
+                await tier.put(entry)
+        if lease is not None:
+            lease.end("alone" if number is None else "kept")
 
     def forget(self, keys: Sequence[bytes]) -> int:
         """Let go of entries; return how many of them were in memory."""

@@ -146,6 +146,21 @@ class CacheSettings(Section):
         allow_inf_nan=False,
         description="How long a look into Redis may take; an answer that has not come by then is not there.",
     )
+    redis_wait_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a call waits for the answer where another process has asked the same, in seconds; then "
+        "it asks as well. With 0 none waits.",
+    )
+    redis_lease_s: float = Field(
+        default=3.0,
+        ge=0.1,
+        le=60,
+        allow_inf_nan=False,
+        description="After how many seconds at the latest others ask in the place of a process that was killed.",
+    )
     errors_s: KeptS = Field(
         default=0.0, description="How long a provider's definite refusal is given again, in seconds; 0 for not at all."
     )

@@ -29,6 +29,7 @@ class Flight:
         exchange: The call that goes out.
         done: When there is an answer to it, or none.
         kept: The answer, once there is one.
+        error: Why there is none.
     """
 
     def __init__(self, exchange: Exchange, *, room_bytes: int, landed: Callable[[Flight], None]) -> None:
@@ -42,6 +43,7 @@ class Flight:
         self.exchange = exchange
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.kept: Kept | None = None
+        self.error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
         self._room_bytes = room_bytes
         self._landed = landed
@@ -139,7 +141,8 @@ class Flight:
         assert answer is not None
         self.kept = Kept.of(self.exchange, answer)
         self.kept.header = HEADER
-        if not answer.closed:
+        if not answer.closed or self._waiting:
+            # One that has ended as well: the first who reads it would leave nothing to the others.
             self._keeper = answer.retain(self._hold, alone=False)
             self._want_to_the_end()
         for future, exchange in tuple(self._waiting.items()):
@@ -159,6 +162,7 @@ class Flight:
         self._send_on(self._for_the_end, "ended" if answer.error is None else "again")
 
     def _fail(self, error: Exception) -> None:
+        self.error = error
         self._land()
         for future in (*self._waiting, *self._for_the_end):
             if future.done():

@@ -11,9 +11,9 @@ import msgspec
 from narthex.cache.directives import UnreadableDirective, read
 from narthex.cache.store import Cache
 from narthex.errors import InvalidRequest, NarthexError
+from narthex.pipeline.cache_intake import LARGE_BYTES
 from narthex.pipeline.cache_terms import OWN_HEADER, CachePolicy
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.stages.recall import LARGE_BYTES
 from narthex.streams.stream import Stream
 from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Dialect

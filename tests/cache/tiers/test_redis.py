@@ -16,11 +16,9 @@ from narthex.cache.tiers.packing import Packing
 from narthex.cache.tiers.redis import RedisTier
 from narthex.compression.compressor import Compressor
 from narthex.compression.contract import Policy
-from narthex.compression.dictionaries import FolderDictionaries, dictionary
-from narthex.compression.zstandard import train
+from narthex.compression.dictionaries import FolderDictionaries
 from tests.cache.kept import ENTRY, entry
 from tests.cache.tiers.test_contract import promises_of_a_tier
-from tests.compression.samples import answers
 from tests.stores.servers import RedisServer, running_redis
 from tests.tenancy.waiting import until
 
@@ -105,25 +103,6 @@ async def test_what_is_damaged_is_gone(redis: RedisServer, tmp_path: Path, caplo
         await client.hset(name, "a", "b")
         assert await tier.get(ENTRY.key) is None
         assert tier.figures.failures == 5
-
-
-async def test_processes_read_what_was_written_with_anothers_dictionary(redis: RedisServer, tmp_path: Path) -> None:
-    """A dictionary lies there as well, once; where it is gone, the entry is as well."""
-    one, other, third = (Made(tmp_path / name, "learn") for name in "abc")
-    name, content = f"cache:{ENTRY.scope}", train(answers(200), 8_192, 3)
-    one.store.put(dictionary(name, content))
-    asked = entry(data=answers(201)[-1])
-    async with connected(redis, one) as client:
-        await one.put(asked)
-        await one.kept(2)
-        told = f"learn:cache:d:{dictionary(name, content).id.hex()}"
-        assert await client.exists(told) == 1
-        async with connected(redis, other):
-            assert await other.get(ENTRY.key) == asked
-        await client.delete(told)
-        async with connected(redis, third):
-            assert await third.get(ENTRY.key) is None
-        assert await client.exists(f"learn:cache:e:{ENTRY.key.hex()}") == 0
 
 
 async def test_a_server_that_is_slow_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from narthex.cache.entries import Entry
+from narthex.cache.leases import Outcome, Turn
 from narthex.cache.tier_figures import TierFigures
 
 
@@ -35,4 +36,24 @@ class Tier(Protocol):
 
     async def clear(self, scope: str | None = None) -> None:
         """Let go of all entries, or of those that are shared under a scope."""
+        ...
+
+
+class LeasingTier(Tier, Protocol):
+    """A tier that gives out leases as well."""
+
+    def is_leasing(self) -> bool:
+        """Tell whether it does at this moment."""
+        ...
+
+    async def get_in_turn(self, key: bytes, turn: Turn) -> Entry | None:
+        """Return the entry under a key; where there is none `turn` says whose turn it is, if that can be known."""
+        ...
+
+    async def lead(self, key: bytes, turn: Turn) -> None:
+        """Have `turn` say whose turn it is to ask, whatever lies there."""
+        ...
+
+    async def told(self, key: bytes, within_s: float) -> Outcome | None:
+        """Wait until another process's lease ends; None where that is not told in time."""
         ...

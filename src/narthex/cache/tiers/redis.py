@@ -5,7 +5,8 @@ and again is left alone for a while. What is put is written beside the call, in 
 written at all.
 
     narthex:cache:e:KEY     an entry: its scope, and a frame of the compression; it goes when it is of no use any more
-    narthex:cache:d:ID      a dictionary of the compression, for processes that have not learned it themselves
+
+Calls of this process that look for the same at once share one look, where they ask for a turn as well.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from narthex.cache.entries import CorruptEntry, Entry
+from narthex.cache.leases import Outcome, Turn
 from narthex.cache.tier_figures import TierFigures
-from narthex.cache.tiers.packing import Packing, dictionary_from, dictionary_written, scope_of
-from narthex.errors import DictionaryMissing, FrameUnreadable
+from narthex.cache.tiers.packing import Packing, scope_of
+from narthex.cache.tiers.redis_dictionaries import RedisDictionaries
+from narthex.cache.tiers.redis_leases import RedisLeases
+from narthex.errors import FrameUnreadable
 from narthex.stores.link import raise_if_cancelled
 
 if TYPE_CHECKING:
@@ -38,9 +42,6 @@ SLOW_TIMES: Final = 3
 FIRST_REST_S: Final = 1.0
 """For how long, at first; it doubles each time up to the longest."""
 LONGEST_REST_S: Final = 30.0
-DICTIONARY_MS: Final = 100 * 86_400_000
-"""How long a dictionary lies there after it was told last: longer than any entry."""
-TOLD_AGAIN_S: Final = 864_000.0
 _GROUP: Final = 64
 _GROUP_BYTES: Final = 1_048_576
 _MAX_ASKED: Final = 64
@@ -51,8 +52,24 @@ _T = TypeVar("_T")
 Spawn = Callable[[Coroutine[object, object, None]], object]
 
 
+class _Look:
+    """A look, and how many calls wait for it."""
+
+    __slots__ = ("task", "turn", "waiters")
+
+    def __init__(self, work: Coroutine[object, object, Entry | None], turn: Turn) -> None:
+        # In a task of its own, which is not ended where it is late: the client would lose the connection with it.
+        self.task = asyncio.ensure_future(work)
+        self.turn = turn
+        self.waiters = 0
+
+
 class RedisTier:
-    """Entries in Redis."""
+    """Entries in Redis.
+
+    Attributes:
+        leases: Says whose turn it is to ask; None where everybody does.
+    """
 
     name = "redis"
 
@@ -62,6 +79,7 @@ class RedisTier:
         *,
         prefix: str,
         budget_s: float,
+        lease_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1_000),
     ) -> None:
@@ -71,22 +89,27 @@ class RedisTier:
             packing: Makes entries smaller.
             prefix: Begins every name on the server.
             budget_s: How long a look may take.
+            lease_s: How long a lease holds without being renewed; None for no leases.
             clock: Says the seconds.
             now_ms: Says the milliseconds of Unix time.
         """
         self.figures = TierFigures()
         self.budget_s = budget_s
         self._packing = packing
-        self._stem, self._dictionaries = f"{prefix}:cache:e:", f"{prefix}:cache:d:"
+        self._stem = f"{prefix}:cache:e:"
+        self._dictionaries = RedisDictionaries(packing, prefix, clock)
         self._clock, self._now_ms = clock, now_ms
         self._client: Redis | None = None
         self._waiting: dict[bytes, Entry] = {}
         self._waiting_bytes = 0
         self._woken = asyncio.Event()
-        self._asked: set[asyncio.Task[Entry | None]] = set()
+        self._asked: set[_Look] = set()
+        self._shared: dict[bytes, _Look] = {}
+        self.leases = None if lease_s is None else RedisLeases(prefix, lease_s)
+        if self.leases is not None:
+            self.leases.when_ending = self._woken.set
         self._slow = 0
         self._rest_s, self._rests_until = FIRST_REST_S, 0.0
-        self._published: dict[bytes, float] = {}
         self._logged_at = -_LOGGED_EVERY_S
 
     # -- its life --------------------------------------------------------------------------------------------------
@@ -100,6 +123,8 @@ class RedisTier:
     def left(self) -> None:
         """Look there no more: the connection is lost."""
         self._client = None
+        if self.leases is not None:
+            self.leases.left()
 
     @property
     def is_quick(self) -> bool:
@@ -111,7 +136,7 @@ class RedisTier:
         while True:
             raise_if_cancelled()
             self._woken.clear()
-            while self._waiting:
+            while self._waiting or (self.leases is not None and self.leases.ending):
                 await self._write(client)
                 raise_if_cancelled()
             try:
@@ -124,27 +149,71 @@ class RedisTier:
 
     async def get(self, key: bytes) -> Entry | None:
         """See `Tier`."""
+        return await self._get(key, None)
+
+    def is_leasing(self) -> bool:
+        """See `LeasingTier`."""
+        return self.leases is not None and self.is_quick
+
+    async def get_in_turn(self, key: bytes, turn: Turn) -> Entry | None:
+        """See `LeasingTier`."""
+        return await self._get(key, turn)
+
+    async def lead(self, key: bytes, turn: Turn) -> None:
+        """See `LeasingTier`."""
+        client = self._client
+        if client is not None and self.is_leasing() and len(self._asked) < _MAX_ASKED:
+            asked = Turn()
+            await self._told(_Look(self._turned(client, key, asked), asked), turn)
+
+    async def told(self, key: bytes, within_s: float) -> Outcome | None:
+        """See `LeasingTier`."""
+        return "alone" if self.leases is None or self._client is None else await self.leases.told(key, within_s)
+
+    async def _get(self, key: bytes, turn: Turn | None) -> Entry | None:
         waiting = self._waiting.get(key)
         if waiting is not None:
             return waiting
-        client = self._client
-        if client is None or not self.is_quick or len(self._asked) >= _MAX_ASKED:
-            return None
-        # In a task of its own, which is not ended where it is late: the client would lose the connection with it.
-        task = asyncio.ensure_future(self._found(client, key))
-        self._asked.add(task)
-        task.add_done_callback(self._answered)
-        done, _ = await asyncio.wait((task,), timeout=self.budget_s)
-        if not done:
-            self._late()
-            return None
-        return None if task.cancelled() or task.exception() is not None else task.result()
+        look = None if turn is None else self._shared.get(key)
+        if look is None:
+            client = self._client
+            if client is None or not self.is_quick or len(self._asked) >= _MAX_ASKED:
+                return None
+            asked = Turn()
+            look = _Look(self._found(client, key, None if turn is None else asked), asked)
+            if turn is not None:
+                self._shared[key] = look
+        try:
+            return await self._told(look, turn)
+        finally:
+            if not look.waiters and self._shared.get(key) is look:
+                del self._shared[key]
 
-    def _answered(self, task: asyncio.Task[Entry | None]) -> None:
-        self._asked.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
+    async def _told(self, look: _Look, turn: Turn | None) -> Entry | None:
+        """Wait for a look in its time; the first of those who do takes its turn."""
+        if look not in self._asked:
+            self._asked.add(look)
+            look.task.add_done_callback(lambda _: self._answered(look))
+        look.waiters += 1
+        try:
+            done, _ = await asyncio.wait((look.task,), timeout=self.budget_s)
+            if not done:
+                self._late()
+                return None
+            if turn is not None:
+                turn.take(look.turn)
+            return None if look.task.cancelled() or look.task.exception() is not None else look.task.result()
+        finally:
+            look.waiters -= 1
+            if not look.waiters:
+                look.turn.give_up()
+
+    def _answered(self, look: _Look) -> None:
+        self._asked.discard(look)
+        if not look.waiters:
+            # They are gone: it is somebody else's turn.
+            look.turn.give_up()
+        error = None if look.task.cancelled() else look.task.exception()
         if error is not None:
             # The session learns of a lost connection by itself, and tells of it.
             self.figures.failures += 1
@@ -162,31 +231,27 @@ class RedisTier:
             )
             self._rest_s, self._slow = min(2 * self._rest_s, LONGEST_REST_S), SLOW_TIMES - 1
 
-    async def _found(self, client: Redis, key: bytes) -> Entry | None:
+    async def _turned(self, client: Redis, key: bytes, turn: Turn) -> None:
+        assert self.leases is not None
+        await self.leases.look(client, self._name(key), key, turn, always=True)
+
+    async def _found(self, client: Redis, key: bytes, turn: Turn | None) -> Entry | None:
         begin = self._clock()
-        value = cast("bytes | None", await client.get(self._name(key)))
+        if turn is None or self.leases is None:
+            value = cast("bytes | None", await client.get(self._name(key)))
+        else:
+            value = await self.leases.look(client, self._name(key), key, turn)
         if self._clock() - begin <= self.budget_s:
             self._slow, self._rest_s = 0, FIRST_REST_S
         if value is None:
             return None
         try:
-            return await self._read(client, value, key)
+            return await self._dictionaries.read(client, value, key)
         except (CorruptEntry, FrameUnreadable) as error:
             self.figures.failures += 1
             logger.warning("cache: an entry in redis is given up: %s", error)
             await client.unlink(self._name(key))
             return None
-
-    async def _read(self, client: Redis, value: bytes, key: bytes) -> Entry:
-        try:
-            return await self._packing.read(value, key)
-        except DictionaryMissing:
-            name = self._packing.dictionary_name(value)
-            told = cast("bytes | None", await client.get(self._dictionaries + name.hex()))
-            if told is None:
-                raise
-            await self._packing.learn(dictionary_from(told, name))
-            return await self._packing.read(value, key)
 
     # -- putting -----------------------------------------------------------------------------------------------------
 
@@ -251,16 +316,20 @@ class RedisTier:
             if left_ms <= 0:
                 continue
             value = await self._packing.written(entry)
-            self._publish(pipe, value)
+            self._dictionaries.publish(pipe, value)
             pipe.set(self._name(entry.key), value, px=left_ms)
             size += len(value)
             if size >= _GROUP_BYTES:
                 break
+        count = len(pipe)
+        if self.leases is not None and self.leases.ending:
+            written = {entry.key for entry in group}
+            self.leases.end(pipe, self._waiting.keys() - written)
         told = await pipe.execute(raise_on_error=False)
         for entry in group:
             if self._waiting.get(entry.key) is entry:
                 self._unwait(entry.key)
-        self._count(told)
+        self._count(told[:count])
 
     def _count(self, told: Sequence[object]) -> None:
         refused = [one for one in told if isinstance(one, Exception)]
@@ -269,14 +338,6 @@ class RedisTier:
         if refused and self._clock() - self._logged_at >= _LOGGED_EVERY_S:
             self._logged_at = self._clock()
             logger.warning("cache: redis takes no entries: %s", refused[0])
-
-    def _publish(self, pipe: Redis, value: bytes) -> None:
-        """Have others read what is written with a dictionary of ours."""
-        made = self._packing.dictionary_of(value)
-        if made is None or self._clock() - self._published.get(made.id, -TOLD_AGAIN_S) < TOLD_AGAIN_S:
-            return
-        self._published[made.id] = self._clock()
-        pipe.set(self._dictionaries + made.id.hex(), dictionary_written(made), px=DICTIONARY_MS)
 
     def _name(self, key: bytes) -> str:
         return self._stem + key.hex()

@@ -10,35 +10,44 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
-from time import monotonic, perf_counter_ns
-from typing import Final
+from time import perf_counter_ns
+from typing import Final, NamedTuple
 
 from narthex.cache.entries import Entry
 from narthex.cache.figures import HitKind, MissReason
+from narthex.cache.leases import Turn
 from narthex.cache.store import MEMORY, Cache, Found
-from narthex.errors import DeadlineExceeded, NarthexError, NotCached, ProviderError, ProviderRejected, alike
+from narthex.errors import DeadlineExceeded, NarthexError, NotCached, ProviderError, ProviderRejected
+from narthex.pipeline.cache_intake import Cost, Intake
 from narthex.pipeline.cache_terms import CachePolicy, Terms, directives_of
-from narthex.pipeline.cached_answers import Hit, Unfit, entry_of, give
+from narthex.pipeline.cached_answers import Hit, Unfit, give
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.flights import Flight, Flights
+from narthex.pipeline.refusals import Refusals
 from narthex.streams.throttle import Pace
 from narthex.types.usage import Usage
 
 logger = logging.getLogger(__name__)
 
-LARGE_BYTES: Final = 65_536
-"""Answers from this length on are made into entries in a thread."""
-MAX_ERRORS: Final = 1_024
-"""Refusals that are remembered."""
 _DISABLED: Final = (("x-narthex-cache", "DISABLED"), ("cache-status", "narthex; fwd=bypass"))
 _OF_A_MISS: Final = frozenset({"x-narthex-cache", "cache-status"})
 
-Cost = Callable[[Exchange, Usage], int]
-"""Returns what a use costs, in picodollars."""
 Handle = Callable[[Exchange, Next], Awaitable[None]]
 """Takes a call of our own through the rest of the chain, to its end, and settles it."""
+
+
+class _Missed(NamedTuple):
+    """A call for which nothing was found that may be given."""
+
+    terms: Terms
+    why: MissReason
+    found: Found | None
+    """May be given in place of an error."""
+    turn: Turn | None
+    """Whose turn it is to ask; None where everybody does."""
 
 
 class Recall:
@@ -48,6 +57,7 @@ class Recall:
         cache: Where answers are.
         policy: Says which calls it is for.
         flights: The calls under way.
+        intake: Keeps answers.
     """
 
     def __init__(
@@ -75,10 +85,11 @@ class Recall:
         self._looks = cache.figures.latencies[MEMORY]
         self.flights = Flights()
         self._spawn = spawn
-        self._cost = cost
         self._handle = handle
         self._random = Random() if random is None else random  # noqa: S311 - nothing is secret about when
-        self._errors: dict[bytes, tuple[ProviderError, float]] = {}
+        jitter = policy.settings.jitter_percent / 100
+        self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=jitter)
+        self._refusals = Refusals()
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Set `exchange.answer` from the cache, or call on and keep what comes."""
@@ -92,19 +103,27 @@ class Recall:
             self._bypass(exchange)
             await call_next(exchange)
             return
-        found, why = await self._look(exchange, terms)
-        if found is not None and why is None and self._given(exchange, found, terms):
+        found, why, turn = await self._look(exchange, terms)
+        if (
+            found is not None
+            and why is None
+            and self._given(exchange, found, "hit" if found.standing == "fresh" else "stale")
+        ):
+            if terms.directives.original_pace and exchange.streaming and exchange.pace is None:
+                exchange.pace = _pace_of(found.entry)
             if found.standing == "stale" or self._is_due(found.entry):
                 self._refresh(exchange, call_next, terms)
             return
-        await self._missed(exchange, call_next, terms, found, why or "damaged")
+        try:
+            await self._missed(exchange, call_next, _Missed(terms, why or "damaged", found, turn))
+        finally:
+            if turn is not None:
+                turn.give_up()
 
-    def _given(self, exchange: Exchange, found: Found, terms: Terms) -> bool:
+    def _given(self, exchange: Exchange, found: Found, kind: HitKind) -> bool:
         """Give an entry; False, and it is gone, if it cannot be read or written in the form that is asked for."""
         try:
-            self._give(exchange, found, "hit" if found.standing == "fresh" else "stale")
-            if terms.directives.original_pace and exchange.streaming and exchange.pace is None:
-                exchange.pace = _pace_of(found.entry)
+            self._give(exchange, found, kind)
         except (Unfit, NarthexError) as error:
             logger.warning("an entry of the cache is given up: %s", error)
             exchange.hit = None
@@ -122,21 +141,27 @@ class Recall:
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
-    async def _look(self, exchange: Exchange, terms: Terms) -> tuple[Found | None, MissReason | None]:
-        """Return what there is, and why it may not be given, if it may not."""
-        said = terms.directives
+    async def _look(self, exchange: Exchange, terms: Terms) -> tuple[Found | None, MissReason | None, Turn | None]:
+        """Return what there is, why it may not be given, and whose turn it is to ask, as far as that is known."""
+        said, turn = terms.directives, None
         if not said.look:
-            return None, "refresh"
+            return None, "refresh", None
         cache = self.cache
         began = perf_counter_ns()
         found = cache.find(terms.key)
         self._looks.note(perf_counter_ns() - began)
         if isinstance(found, str) and cache.below:
-            found = await cache.search(terms.key, found)
+            turn = self._turn(said.store)
+            found = await cache.search(terms.key, found, turn)
         if isinstance(found, str):
-            self._raise_remembered(terms)
-            return None, found
-        return found, self._against(found, terms)
+            self._refusals.raise_remembered(terms.key)
+            return None, found, turn
+        return found, self._against(found, terms), turn
+
+    def _turn(self, stores: bool) -> Turn | None:
+        """Return what is told whose turn it is; None where nobody has to wait for others."""
+        leasing = self.cache.leasing
+        return Turn() if stores and leasing is not None and leasing.is_leasing() else None
 
     def _against(self, found: Found, terms: Terms) -> MissReason | None:
         said, entry = terms.directives, found.entry
@@ -166,9 +191,8 @@ class Recall:
 
     # -- what there is not -----------------------------------------------------------------------------------------
 
-    async def _missed(
-        self, exchange: Exchange, call_next: Next, terms: Terms, found: Found | None, why: MissReason
-    ) -> None:
+    async def _missed(self, exchange: Exchange, call_next: Next, missed: _Missed) -> None:
+        terms, why, found, turn = missed
         said = terms.directives
         if said.only:
             self._count_miss(exchange, terms, why)
@@ -178,14 +202,32 @@ class Recall:
         status = f"narthex; fwd={forwarded}; detail={why.replace(' ', '-')}"
         exchange.told = (*before, ("x-narthex-cache", word), ("cache-status", status))
         try:
-            if not said.store or not await self._answered_by_another(exchange, terms):
+            if said.store and await self._answered_by_another(exchange, terms):
+                return
+            if turn is None or turn.elsewhere_s is None:
                 self._count_miss(exchange, terms, why)
-                await (self._lead(exchange, call_next, terms) if said.store else call_next(exchange))
+            await (self._lead(exchange, call_next, missed) if said.store else call_next(exchange))
         except ProviderError as error:
             if found is None or found.standing == "gone" or not found.entry.error_ms:
                 raise
             exchange.told, exchange.instead_of = before, error
             self._give(exchange, found, "error")
+
+    async def _in_turn(self, exchange: Exchange, *, call_next: Next, missed: _Missed) -> None:
+        """Give what another process is answered that asks the same, or ask as well."""
+        terms, why, _, turn = missed
+        assert turn is not None
+        left_s, within_s = exchange.left_s, self.policy.settings.redis_wait_s
+        # Half of the time is left for a call of one's own.
+        found = await self.cache.follow(terms.key, turn, within_s if left_s is None else min(left_s / 2, within_s))
+        if found is not None and self._against(found, terms) is None:
+            told = exchange.told
+            exchange.told = tuple(one for one in told if one[0] not in _OF_A_MISS)
+            if self._given(exchange, found, "joined"):
+                return
+            exchange.told = told
+        self._count_miss(exchange, terms, why)
+        await call_next(exchange)
 
     def _count_miss(self, exchange: Exchange, terms: Terms, why: MissReason) -> None:
         target = exchange.target
@@ -226,13 +268,18 @@ class Recall:
         self.cache.figures.hit("joined", input_tokens=read, output_tokens=written, picousd=0, scope=terms.scope)
         return True
 
-    async def _lead(self, exchange: Exchange, call_next: Next, terms: Terms) -> None:
+    async def _lead(self, exchange: Exchange, call_next: Next, missed: _Missed) -> None:
         """Send the call; others may join it, and its answer is kept."""
-        number = self.cache.invalidation.number
+        terms, number, turn = missed.terms, self.cache.invalidation.number, Turn()
+        if missed.turn is not None:
+            # It is the call's from now on, which may go on without whoever asked first.
+            turn.take(missed.turn)
+            if turn.elsewhere_s is not None:
+                call_next = partial(self._in_turn, call_next=call_next, missed=missed._replace(turn=turn))
 
         def landed(flight: Flight) -> None:
             self.flights.remove(terms.key, flight)
-            self._keep(flight.exchange, terms, number)
+            self.intake.take(flight, terms, number=number, lease=turn.hand_over())
 
         flight = Flight(exchange, room_bytes=self.cache.max_entry_bytes, landed=landed)
         self.flights.add(terms.key, flight)
@@ -242,44 +289,13 @@ class Recall:
         try:
             await asyncio.shield(flight.done)
         except ProviderRejected as error:
-            self._remember(terms, error)
+            self._refusals.remember(terms.key, error, self.policy.settings.errors_s)
             raise
         except asyncio.CancelledError:
             flight.leave()
             raise
 
-    # -- what is kept ----------------------------------------------------------------------------------------------
-
-    def _keep(self, exchange: Exchange, terms: Terms, number: int) -> None:
-        """Keep the answer to a call that has ended, if it is one to be kept."""
-        answer, target = exchange.answer, exchange.target
-        if answer is None or answer.error is not None or target is None:
-            return
-        if terms.model and target.name != terms.model:
-            self.cache.figures.refuse("another model", terms.scope)
-        elif answer.bytes_total > self.cache.max_entry_bytes:
-            self.cache.figures.refuse("too large", terms.scope)
-        elif answer.bytes_total > LARGE_BYTES:
-            self._spawn(self._keep_later(exchange, terms, number))
-        else:
-            self._put(self._entry(exchange, terms, number), terms)
-
-    async def _keep_later(self, exchange: Exchange, terms: Terms, number: int) -> None:
-        self._put(await asyncio.to_thread(self._entry, exchange, terms, number), terms)
-
-    def _entry(self, exchange: Exchange, terms: Terms, number: int) -> Entry | Unfit:
-        cost = 0 if exchange.usage is None else self._cost(exchange, exchange.usage)
-        share = self.policy.settings.jitter_percent / 100
-        try:
-            return entry_of(exchange, terms, cost_picousd=cost, number=number, jitter=self._random, share=share)
-        except Unfit as error:
-            return error
-
-    def _put(self, made: Entry | Unfit, terms: Terms) -> None:
-        if isinstance(made, Unfit):
-            self.cache.figures.refuse(str(made), terms.scope)
-        else:
-            self.cache.keep(made)
+    # -- what is fetched anew -------------------------------------------------------------------------------------
 
     def _is_due(self, entry: Entry) -> bool:
         """Tell whether an entry is to be fetched anew before it ends.
@@ -302,31 +318,18 @@ class Recall:
         self._spawn(self._fetch(again, call_next, terms))
 
     async def _fetch(self, exchange: Exchange, call_next: Next, terms: Terms) -> None:
+        turn = self._turn(stores=True)
+        if turn is not None and (await self.cache.renewed(terms.key, turn) or turn.elsewhere_s is not None):
+            # Another process has fetched it, or does.
+            return
+        missed = _Missed(terms, "refresh", None, turn)
         try:
-            await self._handle(exchange, lambda call: self._lead(call, call_next, terms))
+            await self._handle(exchange, lambda call: self._lead(call, call_next, missed))
         except NarthexError as error:
             logger.info("an answer in the cache could not be fetched anew: %s", error)
-
-    # -- refusals --------------------------------------------------------------------------------------------------
-
-    def _remember(self, terms: Terms, error: ProviderError) -> None:
-        errors_s = self.policy.settings.errors_s
-        if not errors_s:
-            return
-        if len(self._errors) >= MAX_ERRORS:
-            del self._errors[next(iter(self._errors))]
-        self._errors[terms.key] = (error, monotonic() + errors_s)
-
-    def _raise_remembered(self, terms: Terms) -> None:
-        """Give a refusal again; raises it."""
-        if not self._errors:
-            return
-        remembered = self._errors.get(terms.key)
-        if remembered is None:
-            return
-        if remembered[1] > monotonic():
-            raise alike(remembered[0])
-        del self._errors[terms.key]
+        finally:
+            if turn is not None:
+                turn.give_up()
 
 
 def _told(entry: Entry, kind: HitKind, now_ms: int, tier: str) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,181 @@
+"""Leases in Redis or Valkey: taken together with the look for the answer, in one round trip.
+
+    narthex:cache:l:KEY     a lease: the token of whoever has it; it runs out by itself
+    narthex:cache:w:KEY     the processes that wait for it to end
+    narthex:cache:p:NAME    the channel on which one process is told that
+
+Renewing and ending compare the token first: who comes too late harms nobody who has the lease since. The answer itself
+is written in any case: it is one, whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import secrets
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Final, cast
+
+from narthex.cache.leases import Lease, Outcome, Turn
+from narthex.stores.link import raise_if_cancelled
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
+
+_OUTCOMES: Final[dict[bytes, Outcome]] = {b"kept": "kept", b"left": "left", b"alone": "alone"}
+_WAITING_MS: Final = 600_000
+"""How long it is known who waits, if nobody ends the lease."""
+
+_LOOK: Final = """
+local value = redis.call('GET', KEYS[1])
+if value and ARGV[4] == '' then return {value} end
+local holder = redis.call('GET', KEYS[2])
+if not holder then
+  redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+  return {value, -1}
+end
+redis.call('SADD', KEYS[3], ARGV[3])
+redis.call('PEXPIRE', KEYS[3], WAITING)
+return {value, math.max(0, redis.call('PTTL', KEYS[2]))}
+""".replace("WAITING", str(_WAITING_MS))
+_LOOK_SHA: Final = hashlib.sha1(_LOOK.encode(), usedforsecurity=False).hexdigest()
+
+_RENEW: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end"
+_END: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
+redis.call('DEL', KEYS[1])
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[2])) do redis.call('PUBLISH', ARGV[2] .. name, ARGV[3]) end
+redis.call('DEL', KEYS[2])
+"""
+
+
+class RedisLeases:
+    """The leases that this process has, and those of others that it waits for.
+
+    Attributes:
+        lease_s: How long one holds without being renewed.
+        channel: Where this process is told what came of those that it waits for.
+        ending: Leases that end, and how; not told yet.
+    """
+
+    def __init__(self, prefix: str, lease_s: float) -> None:
+        """Begin without any.
+
+        Args:
+            prefix: Begins every name on the server.
+            lease_s: How long one holds without being renewed.
+        """
+        self.lease_s = lease_s
+        self._name = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._lease, self._waiters = f"{prefix}:cache:l:", f"{prefix}:cache:w:"
+        self._channels = f"{prefix}:cache:p:"
+        self.channel = self._channels + self._name
+        self.ending: list[tuple[Lease, Outcome]] = []
+        self._held: dict[str, Lease] = {}
+        self._waiting: dict[bytes, set[asyncio.Future[Outcome]]] = {}
+        self.when_ending: Callable[[], None] = lambda: None
+        """Called when there is one more that ends."""
+
+    async def look(self, client: Redis, entry: str, key: bytes, turn: Turn, *, always: bool = False) -> bytes | None:
+        """Return what lies under the name of an entry, and say whose turn it is if that is nothing.
+
+        Args:
+            client: Is asked.
+            entry: The name.
+            key: Of the question.
+            turn: Is told.
+            always: Whether it is told in any case.
+        """
+        from redis.exceptions import NoScriptError  # noqa: PLC0415 - not cheap to load
+
+        token, name = f"{self._name}:{next(self._numbers)}", key.hex()
+        names = (entry, self._lease + name, self._waiters + name)
+        asked = (*names, token, str(self._ms), self._name, "1" if always else "")
+        try:
+            told = await cast("asyncio.Future[list[object]]", client.evalsha(_LOOK_SHA, len(names), *asked))
+        except NoScriptError:
+            told = await cast("asyncio.Future[list[object]]", client.eval(_LOOK, len(names), *asked))
+        if len(told) > 1:
+            self._say(turn, key, token, cast("int", told[1]))
+        return cast("bytes | None", told[0]) if told else None
+
+    def _say(self, turn: Turn, key: bytes, token: str, left_ms: int) -> None:
+        if left_ms >= 0:
+            turn.elsewhere_s = left_ms / 1_000
+            return
+        turn.elsewhere_s, turn.lease = None, Lease(key, token, self._end)
+        self._held[token] = turn.lease
+
+    def _end(self, lease: Lease, outcome: Outcome) -> None:
+        # One that was given up meanwhile, as the connection was lost, runs out by itself.
+        if self._held.pop(lease.token, None) is not None:
+            self.ending.append((lease, outcome))
+            self.when_ending()
+
+    def end(self, pipe: Pipeline, unwritten: Container[bytes]) -> None:
+        """End what may end: all but those whose answers are still to be written."""
+        left: list[tuple[Lease, Outcome]] = []
+        for lease, outcome in self.ending:
+            if lease.key in unwritten:
+                left.append((lease, outcome))
+                continue
+            name = lease.key.hex()
+            names = (self._lease + name, self._waiters + name)
+            pipe.eval(_END, len(names), *names, lease.token, self._channels, f"{name} {outcome}")
+        self.ending = left
+
+    async def renew(self, client: Redis) -> None:
+        """Renew what is held, until cancelled."""
+        while True:
+            raise_if_cancelled()
+            await asyncio.sleep(self.lease_s / 3)
+            if self._held:
+                pipe = client.pipeline(transaction=False)
+                for token, lease in self._held.items():
+                    pipe.eval(_RENEW, 1, self._lease + lease.key.hex(), token, str(self._ms))
+                await pipe.execute(raise_on_error=False)
+
+    # -- those of others -------------------------------------------------------------------------------------------
+
+    async def told(self, key: bytes, within_s: float) -> Outcome | None:
+        """Wait until another process's lease ends; None where that is not told in time."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        them = self._waiting.setdefault(key, set())
+        them.add(future)
+        try:
+            done, _ = await asyncio.wait((future,), timeout=within_s)
+            return future.result() if done else None
+        finally:
+            them.discard(future)
+            if not them and self._waiting.get(key) is them:
+                del self._waiting[key]
+
+    def heard(self, message: object) -> None:
+        """Take what was said on the channel of this process."""
+        if not isinstance(message, bytes):
+            return
+        name, _, outcome = message.partition(b" ")
+        try:
+            key = bytes.fromhex(name.decode())
+        except ValueError:
+            return
+        self._send_on(key, _OUTCOMES.get(outcome, "left"))
+
+    def left(self) -> None:
+        """Have nobody wait any more: the connection is lost."""
+        self._held.clear()
+        self.ending.clear()
+        for key in tuple(self._waiting):
+            self._send_on(key, "alone")
+
+    def _send_on(self, key: bytes, outcome: Outcome) -> None:
+        for future in self._waiting.get(key, ()):
+            if not future.done():
+                future.set_result(outcome)
+
+    @property
+    def _ms(self) -> int:
+        return max(1, int(self.lease_s * 1_000))
