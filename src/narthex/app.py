@@ -483,7 +483,10 @@ def _router(settings: Settings, catalog: Catalog, figures: Figures, spending: Sp
     # Drawing lots needs no secrets.
     random = Random()  # noqa: S311
     means = Means(now=time.time, random=random, canonical=catalog.meant)
-    around = Surroundings(live=figures, clock=time.monotonic, random=random, facts_of=catalog.facts, spending=spending)
+    near = settings.context_cache.by_prefix
+    around = Surroundings(
+        live=figures, clock=time.monotonic, random=random, facts_of=catalog.facts, spending=spending, by_prefix=near
+    )
     return Router(means, around, models=virtual_models(settings), fallbacks=settings.fallbacks, rules=rules(settings))
 
 

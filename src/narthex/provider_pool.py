@@ -58,6 +58,7 @@ class ProviderPool:
             merged=settings.merges,
             caching=prefix_caching(settings, configured, self._prefixes),
         )
+        catalog.by_prefix = settings.context_cache.by_prefix
         for provider in (one for one, _ in providers if _tells_its_models(configured.get(one.name))):
             catalog.learn(provider.name, await provider.list_models(), closed=True)
         return catalog

@@ -12,6 +12,7 @@ import pytest
 
 from narthex.errors import InvalidRequest
 from narthex.pipeline.explain import Explainer, RouteExplanation, parse_question
+from narthex.pipeline.facts import facts_of
 from narthex.pipeline.merges import Merges, Recipe
 from narthex.resilience.breakers import BreakerState
 from narthex.routing.conditions import Hours, When
@@ -22,8 +23,9 @@ from narthex.tenancy.bounds import Bounds
 from narthex.tenancy.keys import LOCAL, Caller, Keyring
 from narthex.tenancy.scopes import Scopes
 from narthex.types.accounts import Account
-from tests.pipeline.doubles import CHAT, Double, House, surroundings
+from tests.pipeline.doubles import CHAT, Double, House, exchange, surroundings
 
+TURN = [{"role": "user", "content": "Hi"}]
 NIGHT = When(hours=(Hours(start="22:00", end="06:00"),))
 
 
@@ -338,3 +340,26 @@ def test_what_bounds_anothers_key_is_told_in_its_workspace(monkeypatch: pytest.M
 def replace_account(account: Account) -> Account:
     """Return an account of another workspace."""
     return msgspec.structs.replace(account, workspace_id="ws_other")
+
+
+def test_calls_that_begin_alike_go_to_the_same_member() -> None:
+    """As it is explained; `x-narthex-context-cache: off` has them take turns, and small ones do without."""
+    members = (Member(model="up/m"), Member(model="b/m"))
+    bench = Bench(models=(VirtualModel(name="fast", members=members, strategy="weighted"),))
+    call = {**CHAT, "model": "fast", "messages": [{"role": "system", "content": "Be brief. " * 400}, *TURN]}
+    told = bench.ask(request=call)
+    assert told.candidates[0].reason == "chosen by how the call begins of fast"
+
+    def served(body: Mapping[str, object], **headers: bytes) -> set[str]:
+        given = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+        made = [exchange(dict(body), headers=given) for _ in range(14)]
+        for one in made:
+            one.caller = LOCAL
+            one.read_head()
+        return {bench.house.router.plan(facts_of(one)).candidates[0].name for one in made}
+
+    assert served(call) == {told.model}
+    # The other has its share of all calls by those that take turns.
+    assert served(call, x_narthex_context_cache=b"off") == {"up/m", "b/m"} - {told.model}
+    assert served({**CHAT, "model": "fast"}) == {"up/m", "b/m"}
+    assert len(served({**CHAT, "model": "fast"}, x_narthex_context_cache=b"on")) == 1

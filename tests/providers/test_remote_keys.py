@@ -50,6 +50,13 @@ class Bench:
         call.on_trial = on_trial
         return await self.provider.send(call)
 
+    async def begun(self, prefix: bytes) -> str:
+        """Make one call that begins in a certain way, and return the key that was shown."""
+        call = self._request(stream=False, timeouts=None)
+        call.prefix = prefix
+        await self.provider.send(call)
+        return self.shown()[-1]
+
     async def status(self, timeouts: Timeouts | None = None) -> int:
         """Make one call and return the status of its answer."""
         reply = await self.call(timeouts=timeouts)
@@ -110,6 +117,21 @@ async def test_keys_take_turns(kind: str) -> None:
         for _ in range(9):
             assert await one.status() == 200
         assert one.shown() == [*SECRETS] * 3
+
+
+async def test_calls_that_begin_alike_use_the_same_key() -> None:
+    """One that is limited passes them all to the next, and has them again afterwards."""
+    limited = whole(openai_error("Slow down.", code="rate_limit_exceeded"), status=429, headers={"retry-after": "30"})
+    async with bench() as one:
+        first = await one.begun(b"Be brief.")
+        assert {await one.begun(b"Be brief.") for _ in range(4)} == {first}
+        assert len({await one.begun(b"%d" % number) for number in range(20)}) == 3
+        one.answers[first] = limited
+        (second,) = {await one.begun(b"Be brief.") for _ in range(3)}
+        assert second != first
+        del one.answers[first]
+        await one.clock.advance(31)
+        assert await one.begun(b"Be brief.") == first
 
 
 async def test_calls_at_once_share_the_keys() -> None:

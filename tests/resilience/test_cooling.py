@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from narthex.resilience.cooling import KeyPolicy, KeyPool
+from narthex.routing.lots import MOST_AHEAD
 from narthex.testing.clock import FakeClock
 from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
 
@@ -31,6 +32,26 @@ def test_keys_take_turns() -> None:
     """Each call gets the key that was used longest ago."""
     pool, _ = pool_of(A, B, C)
     assert [pool.take() for _ in range(6)] == [A, B, C, A, B, C]
+
+
+def test_calls_that_begin_alike_get_the_same_key() -> None:
+    """Until it is too far ahead of its share; while it rests the next one, then it again; no probe is held up."""
+    pool, clock = pool_of(A, B, C)
+    first = pool.take(b"Be brief.")
+    assert isinstance(first, str)
+    assert {pool.take(b"Be brief.") for _ in range(10)} == {first}
+    assert len({pool.take(b"%d" % number) for number in range(30)}) == 3
+    pool.cool(first, clock() + 10)
+    (second,) = {pool.take(b"Be brief.") for _ in range(5)}
+    assert second != first
+    assert isinstance(second, str)
+    clock.set(clock() + 10)
+    assert pool.take(b"Be brief.") == first
+    taken = [pool.take(b"Be brief.") for _ in range(600)]
+    assert all(abs(taken.count(key) - 200) <= 3 * MOST_AHEAD for key in (A, B, C))
+    pool.retire(second, "authentication")
+    clock.set(clock() + 60)
+    assert second in [pool.take(b"Be brief.") for _ in range(3)]
 
 
 def test_a_cooling_key_is_never_used() -> None:

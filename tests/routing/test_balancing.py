@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.routing.balancing import Balancer, no_key
+from narthex.routing.candidates import Candidate
 from narthex.routing.figures import Figures
 from narthex.routing.strategies import Surroundings
 from narthex.routing.virtual import Member, Strategy
@@ -172,3 +173,30 @@ def played(answer_s: dict[str, float]) -> tuple[Counter[str], list[float]]:
 def test_no_key_is_no_key() -> None:
     """A call that belongs to no conversation has an empty key."""
     assert no_key() == ""
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_a_beginning_is_heeded_where_there_is_a_choice(strategy: Strategy) -> None:
+    """By the two strategies that only share out, of those that are there; to be told of it uses up no turn."""
+    scene = Scene()
+    balancer = Balancer(virtual(strategy, "p/a", "p/b", "p/c"), scene.around)
+    asked: list[bool] = []
+
+    def begun(auto: bool, /) -> bytes:
+        asked.append(auto)
+        return b"Be brief."
+
+    def first(*, peek: bool = False) -> Candidate:
+        return balancer.order(lambda: "key", prefix=begun, peek=peek)[0]
+
+    served = [first(peek=number % 2 == 0) for number in range(8)]
+    if strategy not in {"weighted", "least_busy"}:
+        assert not asked
+        return
+    assert set(asked) == {True}
+    assert {(one.name, one.why) for one in served} == {(served[0].name, "prefix")}
+    scene.live.down = {served[0].name}
+    assert first().name != served[0].name
+    assert balancer.order(prefix=begun, fallback=True)[0].why != "prefix"
+    scene.live.down = set()
+    assert first().name == served[0].name

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.routing.strategies import Ranking, price_microusd_per_mtok, ranking
+from narthex.routing.lots import MOST_AHEAD, may_take
+from narthex.routing.strategies import ByTurns, LeastBusy, Ranking, price_microusd_per_mtok, ranking
 from narthex.routing.virtual import Member, Strategy, VirtualModel
 from narthex.types.catalog import ModelFacts
 from tests.routing.surroundings import Scene, virtual
@@ -275,3 +276,52 @@ def test_the_key_is_asked_for_by_sticky_only() -> None:
         if strategy != "sticky":
             model = virtual(strategy, "p/a", "p/b")
             assert of(model, Scene())(model.members, unasked)[0]
+
+
+# -- by how calls begin ----------------------------------------------------------------------------------------------
+
+
+@given(given_weights=weights, prefixes=st.lists(st.integers(0, 4), min_size=1, max_size=120))
+def test_turns_by_prefix_keep_to_the_shares(given_weights: list[int], prefixes: list[int]) -> None:
+    """However calls begin, and with others between: no member is further ahead of its share than it may be."""
+    model, total = virtual("weighted", *members_with(given_weights)), sum(given_weights)
+    rank, served = of(model, Scene()), Counter[str]()
+    assert isinstance(rank, ByTurns)
+    for number, prefix in enumerate(prefixes, 1):
+        ranked, why, _ = rank.near(model.members, b"%d" % prefix) if prefix else rank(model.members, lambda: "")
+        assert sorted(one.model for one in ranked) == sorted(one.model for one in model.members)
+        served[ranked[0].model] += 1
+        for member in model.members:
+            assert served[member.model] <= number * Fraction(int(member.weight), total) + MOST_AHEAD
+        assert why in {"prefix", "turn"}
+
+
+@pytest.mark.parametrize("strategy", ["weighted", "least_busy"])
+def test_calls_that_begin_alike_meet_who_has_read_it(strategy: Strategy) -> None:
+    """Of conversations among eight members nearly all go on where they began; by turns hardly any would."""
+    model, scene = virtual(strategy, *(f"p/{number}" for number in range(8))), Scene()
+    rank, seen, warm = of(model, scene), set[tuple[int, str]](), 0
+    assert isinstance(rank, ByTurns | LeastBusy)
+    turns = [talk for talk in range(150) for _ in range(8)]
+    scene.random.shuffle(turns)
+    for talk in turns:
+        place = talk, rank.near(model.members, b"%d" % talk)[0][0].model
+        warm += place in seen
+        seen.add(place)
+    # At most 7 of 8: the first turn of each is new.
+    assert warm > 0.8 * len(turns) * 7 / 8
+
+
+@given(counts=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 20)), min_size=2, max_size=6), prefix=st.binary())
+@pytest.mark.parametrize("strategy", ["weighted", "least_busy"])
+def test_no_beginning_makes_a_member_too_busy(strategy: Strategy, counts: list[tuple[int, int]], prefix: bytes) -> None:
+    """Whoever serves for the sake of it has at most a quarter more than its share of the calls under way."""
+    scene = Scene()
+    model = virtual(strategy, *members_with([weight for weight, _ in counts]))
+    scene.live.busy = {f"p/{number}": busy for number, (_, busy) in enumerate(counts)}
+    rank = of(model, scene)
+    assert isinstance(rank, ByTurns | LeastBusy)
+    ranked, why, _ = rank.near(model.members, prefix)
+    assert why == "prefix"
+    share = ranked[0].weight / sum(weight for weight, _ in counts)
+    assert may_take(scene.live.in_flight(ranked[0].model), sum(busy for _, busy in counts), share)

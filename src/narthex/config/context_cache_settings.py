@@ -25,3 +25,10 @@ class ContextCacheSettings(Section):
         default="5m",
         description="How long it is kept after its last use, where that can be said; an hour costs more to write.",
     )
+    by_prefix: bool = Field(
+        default=True,
+        description=(
+            "Whether calls that begin alike, and are large enough for a provider to keep that, go to the same member "
+            "of a virtual model with the strategy `weighted` or `least_busy`, and use the same one of several keys."
+        ),
+    )

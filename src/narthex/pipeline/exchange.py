@@ -232,6 +232,8 @@ class Exchange:
     """Whether the answer is a kept one that is read on, and not a call of its own."""
     after: int = 0
     """Events of it that the caller has already."""
+    prefix: bytes | None = None
+    """Tells how it begins from how others do, once somebody has asked; empty if nothing is to be made of it."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(
@@ -391,7 +393,7 @@ class Exchange:
     def replace_body(self, body: bytes) -> None:
         """Go on with another body; what was read of the one before says nothing about it."""
         self.body = body
-        self._request = None
+        self._request = self.prefix = None
 
     def chat_request(self) -> ChatRequest:
         """Return the request in the inner vocabulary, parsed at the first call.

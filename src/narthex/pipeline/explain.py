@@ -24,6 +24,7 @@ from narthex.routing.plan import Plan
 from narthex.routing.router import Router
 from narthex.routing.verdicts import Verdict
 from narthex.tenancy.keys import Caller, Keyring
+from narthex.types.accounts import Account
 from narthex.types.dialects import Dialect, Operation
 from narthex.types.merging import MergeMode
 
@@ -282,6 +283,7 @@ class Explainer:
             name=name,
             tenant=belongs if question.tenant is None else question.tenant,
             bounds=known.bounds if known is not None and (near or asking.is_operator) else None,
+            account=Account() if known is None else known.account,
         )
 
     def _state(self, candidate: Candidate, asked: str, caller: Caller) -> CandidateState:
@@ -326,6 +328,7 @@ def _facts(question: RouteQuestion, caller: Caller) -> Facts:
         modalities=found.modalities if modalities is None else lambda: modalities,
         tools=found.tools if tools is None else lambda: tools,
         # As the header comes: its bytes, whatever they mean.
+        prefix=found.prefix,
         key=lambda: said.encode().decode("latin-1") if said else found.key(),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from narthex.errors import NarthexError
+from narthex.pipeline.beginnings import prefix_of
 from narthex.pipeline.estimates import prompt_tokens
 from narthex.pipeline.exchange import Exchange
 from narthex.routing.facts import Facts, Modality, read_tags
@@ -34,6 +35,7 @@ def facts_of(exchange: Exchange) -> Facts:
         modalities=lambda: _modalities(exchange),
         tools=lambda: bool((request := _chat(exchange)) and request.tools),
         key=lambda: _key(exchange),
+        prefix=lambda auto: prefix_of(exchange, auto=auto),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from narthex.errors import InvalidRequest, UnsupportedContent
+from narthex.pipeline.beginnings import prefix_of
 from narthex.pipeline.context_caching import improved
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.catalog import Target
@@ -155,6 +156,8 @@ def _call(exchange: Exchange, target: Target, dialect: Dialect, body: bytes) -> 
     if target.caching is not None and exchange.operation is _CHAT:
         body = improved(exchange, target, target.caching, dialect, body)
     call = Call(exchange.operation, target.model, dialect, body, stream, timeouts, None, headers)
+    if target.by_prefix is not None:
+        call.prefix = prefix_of(exchange, auto=target.by_prefix)
     if exchange.shadow_of is not None:
         call.on_trial = True
     return call

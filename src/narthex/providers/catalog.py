@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from narthex.errors import InvalidRequest, ModelNotFound
-from narthex.providers.contract import PartialTimeouts, Provider, Timeouts
+from narthex.providers.contract import KeyHolding, PartialTimeouts, Provider, Timeouts
 from narthex.providers.prefixes import PrefixCaching
 from narthex.types.catalog import ModelFacts, Price
 
@@ -33,6 +33,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is asked for a stream where one is wanted; if not, it is asked for a whole answer."""
     caching: PrefixCaching | None = None
     """How its provider's cache of prompts is used; None where nothing can be said to it."""
+    by_prefix: bool | None = None
+    """Whether large calls to it use the key that others used which began alike, or only those that ask for that; None
+    where there are not several keys."""
 
 
 class Catalog:
@@ -67,6 +70,8 @@ class Catalog:
             caching: How caches of prompts are used, of providers by name and of models by `provider/model`.
         """
         self._caching = dict(caching or {})
+        self.by_prefix = True
+        """Whether large calls to a provider with several keys use that which others used that began alike."""
         self._prices = dict(prices or {})
         self._streams, self.merged = dict(streams or {}), tuple(merged)
         limits = limits or {}
@@ -89,7 +94,7 @@ class Catalog:
         self.default_model = other.default_model
         self._prices, self._streams, self.merged = other._prices, other._streams, other.merged
         self._limits, self.virtual_limits = other._limits, other.virtual_limits
-        self._caching = other._caching
+        self._caching, self.by_prefix = other._caching, other.by_prefix
         self._targets = {}
 
     @property
@@ -218,6 +223,7 @@ class Catalog:
             facts=facts,
             streams=self._streams.get(name, self._streams.get(provider, True)),
             caching=self._caching.get(name, self._caching.get(provider)),
+            by_prefix=self.by_prefix if _has_several_keys(implementation) else None,
         )
 
     def _not_found(self, name: str) -> str:
@@ -230,3 +236,7 @@ class Catalog:
         near = difflib.get_close_matches(name, known, n=1) if len(name) <= 100 else []
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"there is no model {shown!r}; {hint}`GET /v1/models` lists those there are"
+
+
+def _has_several_keys(provider: Provider) -> bool:
+    return isinstance(provider, KeyHolding) and len(provider.key_reports()) > 1

@@ -87,6 +87,8 @@ class Call(msgspec.Struct, gc=False):
     """To be sent along, in lower case: `traceparent`, `anthropic-beta` and the like."""
     on_trial: bool = False
     """Whether nobody waits for the answer: what it says of a key must not keep that from callers."""
+    prefix: bytes = b""
+    """How it begins, where of several keys it wants the one that others had which began alike."""
 
 
 class WholeReply(msgspec.Struct, gc=False):

@@ -43,8 +43,8 @@ class KeyTurns(Protocol):
     barred: bool
     """Whether no key may be used until a hand returns one."""
 
-    def take(self) -> KeyId | NoKey:
-        """Return the key to use, or say when there will be one."""
+    def take(self, prefix: bytes = b"") -> KeyId | NoKey:
+        """Return the key to use, by how the call begins if that is given, or say when there will be one."""
         ...
 
     def succeeded(self, key: KeyId) -> None:

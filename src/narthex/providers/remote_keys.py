@@ -46,7 +46,7 @@ class KeyedProvider(RemoteProvider):
         def attempt(headers: Mapping[str, str], limits: Timeouts) -> Awaitable[Reply]:
             return send(msgspec.structs.replace(call, headers={**call.headers, **headers}, timeouts=limits))
 
-        return await self._in_turn(attempt, call.timeouts)
+        return await self._in_turn(attempt, call.timeouts, call.prefix)
 
     async def _on_trial(self, send: Callable[[Call], Awaitable[Reply]], call: Call) -> Reply:
         """Make one attempt with one key, of which nothing is taken down."""
@@ -69,13 +69,13 @@ class KeyedProvider(RemoteProvider):
 
         return await self._in_turn(attempt, limits)
 
-    async def _in_turn(self, attempt: _Attempt[_Answer], limits: Timeouts) -> _Answer:
+    async def _in_turn(self, attempt: _Attempt[_Answer], limits: Timeouts, prefix: bytes = b"") -> _Answer:
         """Attempt with one key after the other; the last refusal is the answer where every key met one."""
         now = asyncio.get_running_loop().time
         deadline = now() + limits.total_s
         answer: _Answer | None = None
         for _ in self._presented:
-            key = self._turns.take()
+            key = self._turns.take(prefix)
             if isinstance(key, NoKey):
                 if answer is None:
                     raise self.books.no_key(key)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from narthex.errors import Failure
+from narthex.routing.lots import MOST_AHEAD, by_lots
 from narthex.types.keys import KeyId, KeyReport, KeyState, NoKey
 
 
@@ -49,7 +50,7 @@ _MAX_DOUBLINGS: Final = 60
 class _Key:
     """What is known of one key."""
 
-    __slots__ = ("back_at_s", "by_hand", "id", "reason", "refusals", "state", "used")
+    __slots__ = ("ahead", "back_at_s", "by_hand", "id", "reason", "refusals", "state", "used")
 
     def __init__(self, key: KeyId, used: int) -> None:
         self.id = key
@@ -61,6 +62,8 @@ class _Key:
         self.reason: str | None = None
         self.refusals = 0
         self.by_hand = False
+        self.ahead = 0.0
+        """So many more of the calls that want one of the keys it had than its share of these."""
 
 
 class KeyPool:
@@ -95,13 +98,19 @@ class KeyPool:
         """Called with a key when something is held against it, or no longer is, and with whether somebody wanted it so;
         not when time brings it back."""
 
-    def take(self) -> KeyId | NoKey:
-        """Return the key that was least recently used of those that may be, or say when there will be one."""
+    def take(self, prefix: bytes = b"") -> KeyId | NoKey:
+        """Return the key that was least recently used of those that may be, or say when there will be one.
+
+        Args:
+            prefix: How the call begins, if it wants the key that others had which began alike. It gets that, or the
+                next that is not `MOST_AHEAD` calls ahead of its share of such calls.
+        """
         if self._next_back_s < math.inf:
             self._bring_back(self._clock())
         if not self._rotation:
             return self._none()
-        held = self._rotation.popleft()
+        held = self._drawn(prefix) if prefix else self._rotation[0]
+        self._rotation.remove(held)
         self._uses += 1
         held.used = self._uses
         if held.state is KeyState.PROBING:
@@ -110,6 +119,20 @@ class KeyPool:
         else:
             self._rotation.append(held)
         return held.id
+
+    def _drawn(self, prefix: bytes) -> _Key:
+        keys = self._rotation
+        if keys[0].state is KeyState.PROBING:
+            # It is its turn to be tried, whatever the call begins with.
+            return keys[0]
+        share = 1 / len(keys)
+        order = by_lots(prefix, keys, name=lambda held: held.id, weight=lambda _: 1.0)
+        usable = (one for one in order if one.state is not KeyState.PROBING)
+        found = next((one for one in usable if one.ahead + 1 - share <= MOST_AHEAD), keys[0])
+        for one in keys:
+            one.ahead -= share
+        found.ahead += 1
+        return found
 
     def succeeded(self, key: KeyId) -> None:
         """Take note that the provider accepted the key."""

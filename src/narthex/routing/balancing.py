@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Final
 
 from narthex.routing.candidates import Candidate, Why
-from narthex.routing.strategies import Key, Ranked, Surroundings, paced, ranking
+from narthex.routing.facts import no_prefix
+from narthex.routing.strategies import ByTurns, Key, LeastBusy, Ranked, Surroundings, paced, ranking
 from narthex.routing.virtual import Member, Strategy, VirtualModel
 
 WARMED_BY_CHANCE: Final[frozenset[Strategy]] = frozenset({"order", "latency", "cost"})
 """Strategies without shares: there, a member that came back serves with a chance that grows."""
+
+
+Prefix = Callable[[bool], bytes]
+"""Returns how a call begins, if anything is to be made of it; see `narthex.routing.facts.Facts`."""
 
 
 def no_key() -> str:
@@ -32,6 +37,8 @@ class Balancer:
         self._available = around.live.available
         self.pace = paced(model, around)
         self._leading = ranking(model, around, leading=True)
+        # Where the strategy leaves a choice; all others have a reason of their own for who serves first.
+        self._near = self._leading if isinstance(self._leading, ByTurns | LeastBusy) else None
         self._spare = ranking(model, around, leading=False)
         self._tiers = _tiers(model.members)
         # Made once: only the first in line is another in each call.
@@ -39,11 +46,14 @@ class Balancer:
         self._down = self._all("unavailable")
         self._by_chance = model.strategy in WARMED_BY_CHANCE and model.slow_start_s > 0
 
-    def order(self, key: Key = no_key, *, fallback: bool = False, peek: bool = False) -> list[Candidate]:
+    def order(
+        self, key: Key = no_key, *, prefix: Prefix = no_prefix, fallback: bool = False, peek: bool = False
+    ) -> list[Candidate]:
         """Return the members, the one that serves first; empty if all are draining, or the budget is spent.
 
         Args:
             key: Returns by what the conversation is known, for members that conversations stick to.
+            prefix: Returns how the call begins, for members that may have read that.
             fallback: Whether they stand behind others, so that their turn does not count as used.
             peek: Whether this is only to be told: the next call gets the same order.
         """
@@ -54,7 +64,8 @@ class Balancer:
             members = all_members if self.pace is None else self.pace.permitted(all_members)
             up = [member for member in members if available(member.model)]
             if up:
-                ranked, why, figure = self._ranked(up, key, leading=not found and not fallback, peek=peek)
+                leading = not found and not fallback
+                ranked, why, figure = self._ranked(up, key, prefix if leading else None, peek=peek)
                 name, via = ranked[0].model, self.model.name
                 first = Candidate(name=name, why=why, figure=figure, via=via, tier=number, fallback=fallback)
                 found += [first, *[following[member.model] for member in ranked[1:]]]
@@ -62,8 +73,12 @@ class Balancer:
                 resorts += [self._down[fallback][member.model] for member in members if member not in up]
         return found + resorts
 
-    def _ranked(self, members: Sequence[Member], key: Key, *, leading: bool, peek: bool) -> Ranked:
-        ranking = self._leading if leading else self._spare
+    def _ranked(self, members: Sequence[Member], key: Key, prefix: Prefix | None, *, peek: bool) -> Ranked:
+        if prefix is not None and self._near is not None and len(members) > 1:
+            begun = prefix(self._around.by_prefix)
+            if begun:
+                return (copy(self._near) if peek else self._near).near(members, begun)
+        ranking = self._spare if prefix is None else self._leading
         ranked, why, figure = (copy(ranking) if peek else ranking)(members, key)
         if self._by_chance and len(ranked) > 1 and self._is_too_cold(ranked[0]):
             return [*ranked[1:], ranked[0]], "warming", 0.0

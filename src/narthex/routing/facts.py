@@ -34,6 +34,11 @@ def _nothing() -> str:
     return ""
 
 
+def no_prefix(_auto: bool, /) -> bytes:
+    """Return that nothing is to be made of how a call begins."""
+    return b""
+
+
 class Facts:
     """What rules and balancing may want to know of a call."""
 
@@ -49,6 +54,7 @@ class Facts:
         "caller",
         "model",
         "operation",
+        "prefix",
         "streaming",
         "tags",
         "tenant",
@@ -67,6 +73,7 @@ class Facts:
         modalities: Callable[[], frozenset[Modality]] = _text_only,
         tools: Callable[[], bool] = _no,
         key: Callable[[], str] = _nothing,
+        prefix: Callable[[bool], bytes] = no_prefix,
     ) -> None:
         """Take in what is known, and how the rest is found out.
 
@@ -81,6 +88,8 @@ class Facts:
             modalities: Tells what the call carries beside text.
             tools: Tells whether it offers tools.
             key: Tells by what its conversation is known: an ID, or its first messages; empty if by nothing.
+            prefix: Tells how it begins, of calls that ask for it, or with True also of others that are large enough for
+                a provider to keep that; empty if nothing is to be made of it.
         """
         self.model = model
         self.operation = operation
@@ -88,6 +97,7 @@ class Facts:
         self.streaming = streaming
         self.caller = caller
         self.tenant = tenant
+        self.prefix = prefix
         self._find_input_tokens = input_tokens
         self._find_modalities = modalities
         self._find_tools = tools

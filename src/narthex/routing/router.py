@@ -14,7 +14,7 @@ from narthex.routing.conditions import Means
 from narthex.routing.facts import Facts
 from narthex.routing.plan import Plan
 from narthex.routing.rules import Decision, Rule, Rules
-from narthex.routing.strategies import Key, Surroundings
+from narthex.routing.strategies import Surroundings
 from narthex.routing.verdicts import Verdict
 from narthex.routing.virtual import FallbackTable, VirtualModel
 from narthex.types.dialects import Operation
@@ -138,12 +138,12 @@ class Router:
     def behind(self, name: str, facts: Facts) -> tuple[Candidate, ...]:
         """Return who would serve a call for this name, whatever rules say of it; nobody's turn is used up."""
         line = self._line(name, facts.operation)
-        return line.fixed or self._candidates(line, facts.key, peek=True)
+        return line.fixed or self._candidates(line, facts, peek=True)
 
     def _unruled(self, facts: Facts, *, peek: bool = False) -> Plan:
         asked = facts.model
         line = self._line(asked, facts.operation)
-        candidates = line.fixed or self._candidates(line, facts.key, peek=peek)
+        candidates = line.fixed or self._candidates(line, facts, peek=peek)
         if not asked and line.fixed:
             candidates = (msgspec.structs.replace(candidates[0], why="default"), *candidates[1:])
         plan = Plan(asked=asked, candidates=candidates, target=line.target, strategy=line.strategy)
@@ -155,7 +155,7 @@ class Router:
 
     def _ruled(self, facts: Facts, decision: Decision, *, peek: bool = False) -> Plan:
         line = self._line(facts.model if decision.model is None else decision.model, facts.operation)
-        candidates = line.fixed or self._candidates(line, facts.key, peek=peek)
+        candidates = line.fixed or self._candidates(line, facts, peek=peek)
         if decision.model is not None and line.fixed:
             candidates = (msgspec.structs.replace(candidates[0], why="ruled"), *candidates[1:])
         return Plan(
@@ -187,15 +187,15 @@ class Router:
             fixed = (Candidate(name=target, why="asked"), *rest)
         return _Line(target=target, heads=tuple(self._balancers.get(one, one) for one in names), fixed=fixed)
 
-    def _candidates(self, line: _Line, key: Key, *, peek: bool = False) -> tuple[Candidate, ...]:
+    def _candidates(self, line: _Line, facts: Facts, *, peek: bool = False) -> tuple[Candidate, ...]:
         """Return everybody in line, each once and where it stands first; who is not available stands last."""
         first = line.heads[0]
         if len(line.heads) == 1 and isinstance(first, Balancer):
-            return tuple(first.order(key, peek=peek))
+            return tuple(first.order(facts.key, prefix=facts.prefix, peek=peek))
         found: dict[str, Candidate] = {}
         for place, head in enumerate(line.heads):
             if isinstance(head, Balancer):
-                for candidate in head.order(key, fallback=place > 0, peek=peek):
+                for candidate in head.order(facts.key, prefix=facts.prefix, fallback=place > 0, peek=peek):
                     found.setdefault(candidate.name, candidate)
             elif head not in found:
                 found[head] = Candidate(name=head, why="fallback" if place else "asked", fallback=place > 0)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from hashlib import blake2b
-from math import inf, log
+from math import inf
 from random import Random
 from typing import Final, Protocol, assert_never
 
 from narthex.routing.candidates import Why
 from narthex.routing.figures import Live
+from narthex.routing.lots import MOST_AHEAD, by_lots, lot, may_take
 from narthex.routing.pacing import Paced, Spending
 from narthex.routing.virtual import Member, VirtualModel
 from narthex.types.catalog import ModelFacts
@@ -47,6 +47,8 @@ class Surroundings:
     facts_of: FactsOf = nothing_known
     spending: Spending | None = None
     """What was spent of budgets; without it none is kept to."""
+    by_prefix: bool = True
+    """Whether large calls go where others went that began alike, without asking for it."""
 
     def warmth(self, name: str, slow_start_s: float) -> float:
         """Return which part of its share a member may have: all, or less while it has only just come back."""
@@ -58,6 +60,10 @@ class Surroundings:
 
 class _Weighing(Protocol):
     def __call__(self, member: Member, /) -> float: ...
+
+
+def _nobody(_name: str) -> int:
+    return 0
 
 
 def _weighing(model: VirtualModel, around: Surroundings) -> _Weighing:
@@ -81,18 +87,40 @@ class ByTurns:
     https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1
     """
 
-    def __init__(self, weigh: _Weighing) -> None:
+    def __init__(self, weigh: _Weighing, in_flight: Callable[[str], int] = _nobody) -> None:
         self._weigh = weigh
+        self._in_flight = in_flight
         self._credits: dict[str, float] = {}
 
     def __copy__(self) -> ByTurns:
         """Return another that goes on from the same credits, and leaves these as they are."""
-        other = ByTurns(self._weigh)
+        other = ByTurns(self._weigh, self._in_flight)
         other._credits = dict(self._credits)
         return other
 
     def __call__(self, members: Sequence[Member], _key: Key) -> Ranked:
         """Let the member with most credit serve."""
+        total, chosen = self._credit(members)
+        if not total:
+            return in_order(members, _key)
+        return self._serves(chosen, members, total), "turn", chosen.weight
+
+    def near(self, members: Sequence[Member], prefix: bytes) -> Ranked:
+        """Let the member serve that the beginning of the call draws, or the next that is not too far ahead or too busy.
+
+        So shares are what they are without, but for `MOST_AHEAD` calls.
+        """
+        total, chosen = self._credit(members)
+        if not total:
+            return in_order(members, _no_key)
+        least = (1 - MOST_AHEAD) * total
+        for member, share in _drawn(members, prefix, self._weigh, self._in_flight):
+            if share and self._credits[member.model] >= least:
+                return self._serves(member, members, total), "prefix", 0.0
+        return self._serves(chosen, members, total), "turn", chosen.weight
+
+    def _credit(self, members: Sequence[Member]) -> tuple[float, Member]:
+        """Give each its weight; return the sum, and who has most."""
         held = self._credits
         total, most, chosen = 0.0, -inf, members[0]
         for member in members:
@@ -102,13 +130,15 @@ class ByTurns:
                 credit = held[member.model] = held.get(member.model, 0.0) + weight
                 if credit > most:
                     most, chosen = credit, member
-        if not total:
-            return in_order(members, _key)
+        return total, chosen
+
+    def _serves(self, chosen: Member, members: Sequence[Member], total: float) -> list[Member]:
+        held = self._credits
         held[chosen.model] -= total
         # Those that only stand by have no credit at all, and come last.
         rest = [member for member in members if member is not chosen]
         rest.sort(key=lambda member: -held.get(member.model, -inf) if member.weight else inf)
-        return [chosen, *rest], "turn", chosen.weight
+        return [chosen, *rest]
 
 
 class ByLot:
@@ -123,7 +153,7 @@ class ByLot:
 
     def __call__(self, members: Sequence[Member], _key: Key) -> Ranked:
         """Draw."""
-        lots = {member.model: _lot(1.0 - self._random.random(), self._weigh(member)) for member in members}
+        lots = {member.model: lot(1.0 - self._random.random(), self._weigh(member)) for member in members}
         ranked = sorted(members, key=lambda member: lots[member.model])
         return ranked, "drawn", ranked[0].weight
 
@@ -141,6 +171,15 @@ class LeastBusy:
         loads = {member.model: (self._load(member), self._random.random()) for member in members}
         ranked = sorted(members, key=lambda member: loads[member.model])
         return ranked, "least_busy", self._in_flight(ranked[0].model)
+
+    def near(self, members: Sequence[Member], prefix: bytes) -> Ranked:
+        """Let the member serve that the beginning of the call draws, or the next that is not too busy."""
+        ranked, why, figure = self(members, _no_key)
+        for member, share in _drawn(members, prefix, self._weigh, self._in_flight):
+            if share:
+                ranked.remove(member)
+                return [member, *ranked], "prefix", 0.0
+        return ranked, why, figure
 
     def _load(self, member: Member) -> float:
         weight = self._weigh(member)
@@ -222,20 +261,28 @@ class Sticky:
         known_by = key().encode("utf-8", "surrogatepass")
         if not known_by:
             return self._keyless(members, key)
-        start = blake2b(known_by, digest_size=8)
-        lots: dict[str, float] = {}
-        for member in members:
-            hashed = start.copy()
-            # No name holds a zero byte, so no two pairs of key and name hash alike.
-            hashed.update(b"\0" + member.model.encode("utf-8", "surrogatepass"))
-            unit = (int.from_bytes(hashed.digest(), "big") + 1) / 2**64
-            lots[member.model] = _lot(unit, self._weigh(member))
-        return sorted(members, key=lambda member: lots[member.model]), "sticky", 0.0
+        return by_lots(known_by, members, name=_name, weight=self._weigh), "sticky", 0.0
 
 
-def _lot(unit: float, weight: float) -> float:
-    """Return a lot of which the lowest wins, in proportion to weight; `unit` is drawn evenly from above 0 to 1."""
-    return -log(unit) / weight if weight else inf
+def _name(member: Member) -> str:
+    return member.model
+
+
+def _no_key() -> str:
+    return ""
+
+
+def _drawn(
+    members: Sequence[Member], prefix: bytes, weigh: _Weighing, in_flight: Callable[[str], int]
+) -> Iterator[tuple[Member, float]]:
+    """Yield who is not too busy, with its share, in the order that the beginning of a call draws."""
+    weights = {member.model: weigh(member) for member in members}
+    whole, busy = sum(weights.values()), {member.model: in_flight(member.model) for member in members}
+    everywhere = sum(busy.values())
+    for member in by_lots(prefix, members, name=_name, weight=lambda one: weights[one.model]):
+        share = weights[member.model] / whole if whole else 0.0
+        if may_take(busy[member.model], everywhere, share):
+            yield member, share
 
 
 def price_microusd_per_mtok(facts: ModelFacts | None) -> float | None:
@@ -269,7 +316,7 @@ def ranking(model: VirtualModel, around: Surroundings, *, leading: bool) -> Rank
         leading: Whether the order is for those that serve first, or for a line behind them, where nobody takes a turn.
     """
     weigh = _weighing(model, around)
-    shared: Ranking = ByTurns(weigh) if leading else ByLot(weigh, around.random)
+    shared: Ranking = ByTurns(weigh, around.live.in_flight) if leading else ByLot(weigh, around.random)
     match model.strategy:
         case "order" | "cascade":
             return in_order
