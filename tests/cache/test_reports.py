@@ -73,7 +73,7 @@ def test_an_overview_counts_what_may_be_given() -> None:
 
 
 async def test_what_one_tier_does_not_have_is_sought_in_the_next() -> None:
-    """Each is told with what it had of what was sought there, and how long a look takes."""
+    """But for what is only too old there. Each is told with what it had, what that saved, and how long a look takes."""
     cache = made(Below(ENTRY))
     found = await cache.search(ENTRY.key, "absent")
     assert isinstance(found, Found)
@@ -82,12 +82,13 @@ async def test_what_one_tier_does_not_have_is_sought_in_the_next() -> None:
         figures.hit("hit", input_tokens=1, output_tokens=1, picousd=5, scope=ENTRY.scope, tier=tier)
     for _ in range(MISSES + 1):
         figures.miss("absent", request_id="req_9", model="m", scope=ENTRY.scope, key=b"\x01")
+    figures.miss("too old", request_id="req_8", model="m", scope=ENTRY.scope, key=b"\x01", tier="memory")
     one = report(cache, "workspace:ws", overview(cache.memory, cache.is_alive, None), enabled=True, mode="all")
     memory, shelf = one.tiers
-    assert (memory.hits, memory.misses, memory.entries) == (2, MISSES + 2, 1)
+    assert (memory.hits, memory.misses, memory.entries) == (2, MISSES + 3, 1)
     assert (shelf.hits, shelf.misses, shelf.entries) == (1, MISSES + 1, None)
-    assert (memory.hit_rate, shelf.hit_rate) == (2 / (MISSES + 4), 1 / (MISSES + 2))
-    assert [(each.hits, each.misses) for each in memory.trend] == [(2, MISSES + 2)]
+    assert (memory.hit_rate, shelf.hit_rate) == (2 / (MISSES + 5), 1 / (MISSES + 2))
+    assert [(each.hits, each.misses) for each in memory.trend] == [(2, MISSES + 3)]
     assert [(each.hits, each.misses) for each in shelf.trend] == [(1, MISSES + 1)]
     assert (memory.saved.usd, shelf.saved.usd, shelf.saved.output_tokens) == ("0.00000000001", "0.000000000005", 1)
     assert memory.latency_p50_us is None

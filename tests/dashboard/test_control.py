@@ -1,4 +1,4 @@
-"""Workspaces, keys, limits and usage in the dashboard, driven by Chromium against a running server."""
+"""Workspaces, keys, limits, usage and the cache in the dashboard, driven by Chromium against a running server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.gateways import running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-PAGES = ("workspaces", "members", "roles", "keys", "limits", "usage", "ledger", "audit")
+PAGES = ("workspaces", "members", "roles", "keys", "limits", "usage", "ledger", "cache", "audit")
 ASKED = {"model": "stage/calm", "messages": [{"role": "user", "content": "Hello"}]}
 WRITTEN_WITHIN_MS = 45_000
 """The ledger is written in groups, and the page asks again every half minute."""
@@ -205,6 +205,92 @@ def test_a_role_of_ones_own_is_made_changed_and_deleted(url: str, open_page: Ope
     act(page, "counter", "Delete")
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(row(page, "counter")).to_have_count(0)
+
+
+def recalled(url: str, words: str, cache: str = "on") -> httpx.Response:
+    """Ask what may be answered from the cache."""
+    asked = {"model": "stage/calm", "messages": [{"role": "user", "content": words}]}
+    return httpx.post(f"{url}/v1/chat/completions", json=asked, headers={"x-narthex-cache": cache}, timeout=30)
+
+
+def how(answer: httpx.Response) -> str:
+    """Return how the cache says that a call was answered."""
+    return answer.headers["x-narthex-cache"]
+
+
+def test_the_cache_tells_how_it_does_and_is_changed(url: str, open_page: OpenPage) -> None:
+    """Hits come in while one looks; an answer is read and deleted; others are warmed, invalidated and cleared."""
+    first = recalled(url, "red?", 'on; tags="colours"')
+    assert [how(recalled(url, "red?")) for _ in range(2)] == ["HIT"] * 2
+    page = open_page(f"{url}/cache")
+    memory, why = row(page, "Memory"), row(page, first.headers["x-request-id"])
+    expect(memory).to_contain_text("66.7 %")
+    expect(memory).to_contain_text("1 answer")
+    expect(page.get_by_role("img", name="Calls in each minute")).to_be_visible()
+    expect(why).to_contain_text("Nothing lay under its key")
+    assert how(recalled(url, "red?")) == "HIT"
+    expect(memory).to_contain_text("75.0 %")
+    page.get_by_role("searchbox", name="Request ID").fill("req_of_another")
+    page.get_by_role("searchbox", name="Request ID").press("Enter")
+    expect(page.get_by_text("This request is not among the latest misses")).to_be_visible()
+    page.go_back()
+    expect(why).to_be_visible()
+    read_kept(page, first)
+    assert how(recalled(url, "red?")) == "MISS"
+    warm_cache(page)
+    void_cache(url, page)
+
+
+def read_kept(page: Page, first: httpx.Response) -> None:
+    """Open a kept answer, read what it says, and delete it."""
+    used = row(page, "colours")
+    expect(used).to_contain_text("Fresh")
+    used.get_by_role("button", name="Open").press("Enter")
+    sheet = page.get_by_role("dialog", name="Kept answer")
+    expect(sheet).to_contain_text("3 times")
+    sheet.get_by_role("button", name="Show what it says").click()
+    said = first.json()["choices"][0]["message"]["content"].split()[0]
+    expect(sheet.get_by_role("region", name="What it says").get_by_text(said).first).to_be_visible()
+    assert not serious_violations(page)
+    sheet.get_by_role("button", name="Delete").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("1 answer let go of.")).to_be_visible()
+
+
+def warm_cache(page: Page) -> None:
+    """Have questions answered beforehand; what failed is told by its line."""
+    page.get_by_role("button", name="Warm").click()
+    dialog = page.get_by_role("dialog", name="Answer questions beforehand")
+    dialog.get_by_label("Questions").fill('green?\n{"model": "stage/none", "messages": []}')
+    dialog.get_by_label("Tags").fill("warm.1")
+    assert not serious_violations(page)
+    dialog.get_by_role("button", name="Send 2 calls").click()
+    expect(dialog).to_contain_text("1 of 2 answers are kept.")
+    expect(dialog.get_by_role("listitem")).to_contain_text("Line 2")
+    dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("button", name="Latest").click()
+    page.get_by_role("searchbox", name="Tag").fill("warm.1")
+    page.get_by_role("searchbox", name="Tag").press("Enter")
+    expect(row(page, "warm.1")).to_have_count(1)
+
+
+def void_cache(url: str, page: Page) -> None:
+    """Invalidate by a tag, and clear, each after a question."""
+    page.get_by_role("button", name="Invalidate").click()
+    dialog = page.get_by_role("dialog", name="Invalidate answers")
+    expect(dialog.get_by_role("button", name="Invalidate")).to_be_disabled()
+    dialog.get_by_label("Tags").fill("warm.*")
+    dialog.get_by_role("button", name="Invalidate").click()
+    expect(page.get_by_text("1 answer let go of.")).to_be_visible()
+    expect(page.get_by_text("Nothing like that lies in memory")).to_be_visible()
+
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Cancel").click()
+    assert how(recalled(url, "red?")) == "HIT"
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("1 answer let go of.")).to_be_visible()
+    assert how(recalled(url, "red?")) == "MISS"
 
 
 @pytest.mark.parametrize("name", PAGES)

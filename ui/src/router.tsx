@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
+import { cacheAddressIn } from "@/cache/search";
 import { LogoMark } from "@/components/logo";
 import { ledgerAddressIn } from "@/ledger/search";
 import { PlaygroundPage } from "@/playground/playground-page";
@@ -79,6 +80,13 @@ const ledger = createRoute({
   component: lazyRouteComponent(() => import("@/ledger/ledger-page")),
 });
 
+const cache = createRoute({
+  getParentRoute: () => root,
+  path: "/cache",
+  validateSearch: cacheAddressIn,
+  component: lazyRouteComponent(() => import("@/cache/cache-page")),
+});
+
 const limits = createRoute({
   getParentRoute: () => root,
   path: "/limits",
@@ -110,6 +118,7 @@ export const router = createRouter({
     limits,
     usage,
     ledger,
+    cache,
     audit,
     account,
   ]),

@@ -45,7 +45,9 @@ class Minute(msgspec.Struct):
     sought: int = 0
     """Misses of calls for which an answer was looked for."""
     found: dict[str, int] = {}
-    """Answers that were found, by the tier that they lay in."""
+    """Answers that were found and given, by the tier that they lay in."""
+    withheld: dict[str, int] = {}
+    """Answers that were found and not given, as they are too old for that."""
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -99,7 +101,8 @@ class Counts:
     Attributes:
         hits: By kind.
         misses: By reason.
-        found: Answers that were found, by the tier that they lay in.
+        found: Answers that were found and given, by the tier that they lay in.
+        withheld: Answers that were found and not given, as they are too old for that; misses as well.
         stored: Answers that were kept.
         refused: Answers that were not, by reason.
         saved: What was not spent, in all.
@@ -113,6 +116,7 @@ class Counts:
         self.hits: dict[HitKind, int] = {}
         self.misses: dict[MissReason, int] = {}
         self.found: dict[str, int] = {}
+        self.withheld: dict[str, int] = {}
         self.refused: dict[str, int] = {}
         self.stored = 0
         self.saved = Savings()
@@ -130,15 +134,18 @@ class Counts:
             return
         self.saved_by[tier].add(saved)
         if kind not in _NO_LOOK:
-            self.found[tier] = self.found.get(tier, 0) + 1
-            minute.found[tier] = minute.found.get(tier, 0) + 1
+            for counts in (self.found, minute.found):
+                counts[tier] = counts.get(tier, 0) + 1
 
-    def count_miss(self, miss: Miss) -> None:
-        """Count a call that was not answered."""
+    def count_miss(self, miss: Miss, tier: str) -> None:
+        """Count a call that was not answered; `tier` has what is too old for it."""
         self.misses[miss.reason] = self.misses.get(miss.reason, 0) + 1
         minute = self._minute()
         minute.misses += 1
         minute.sought += miss.reason != "refresh"
+        if tier:
+            for counts in (self.withheld, minute.withheld):
+                counts[tier] = counts.get(tier, 0) + 1
         self.last_misses.append(miss)
 
     def count_refused(self, reason: str) -> None:
@@ -204,11 +211,11 @@ class CacheFigures(Counts):
         self.count_hit(kind, tier, saved)
         self._owner(scope).count_hit(kind, tier, saved)
 
-    def miss(self, reason: MissReason, *, request_id: str, model: str, scope: str, key: bytes) -> None:
-        """Count a call that was not answered from the cache."""
+    def miss(self, reason: MissReason, *, request_id: str, model: str, scope: str, key: bytes, tier: str = "") -> None:
+        """Count a call that was not answered from the cache; `tier` has what is too old for it."""
         miss = Miss(request_id, reason, model, scope, self._clock(), key.hex())
-        self.count_miss(miss)
-        self._owner(scope).count_miss(miss)
+        self.count_miss(miss, tier)
+        self._owner(scope).count_miss(miss, tier)
 
     def keep(self, scope: str) -> None:
         """Count an answer that was kept."""

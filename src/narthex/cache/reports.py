@@ -70,7 +70,7 @@ class TierReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str
     hits: int
     misses: int
-    """Looks that did not find it there; it is looked for in the next tier then."""
+    """Looks that did not find it there, or only what is too old; what is not there is looked for in the next tier."""
     hit_rate: float | None
     """Of looks into it; null before any."""
     latency_p50_us: float | None
@@ -191,13 +191,14 @@ def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> l
     for name in (MEMORY, *(tier.name for tier in cache.below)):
         hits, took, is_memory = counts.found.get(name, 0), cache.figures.latencies[name], name == MEMORY
         rate = hits / looks if looks else None
+        misses = max(0, looks - hits)
         # What one tier does not have is sought in the next.
-        looks -= hits
+        looks = misses - counts.withheld.get(name, 0)
         tiers.append(
             TierReport(
                 name=name,
                 hits=hits,
-                misses=max(0, looks),
+                misses=misses,
                 hit_rate=rate,
                 latency_p50_us=took.quantile_us(0.5),
                 latency_p99_us=took.quantile_us(0.99),
@@ -222,8 +223,9 @@ class _Looks:
     def into(self, tier: str) -> MinuteReport:
         """Return those into a tier; the next one is asked for what it does not have."""
         hits = self._minute.found.get(tier, 0)
-        self._left -= hits
-        return MinuteReport(at=self._minute.at, hits=hits, misses=max(0, self._left))
+        misses = max(0, self._left - hits)
+        self._left = misses - self._minute.withheld.get(tier, 0)
+        return MinuteReport(at=self._minute.at, hits=hits, misses=misses)
 
 
 def _saved(saved: Savings) -> SavedReport:

@@ -23,6 +23,7 @@ CLIENT_ROUTES = frozenset(
         "/",
         "/account",
         "/audit",
+        "/cache",
         "/invitation",
         "/keys",
         "/ledger",

@@ -16,6 +16,8 @@ export interface Sums {
   cost_usd: string;
   cost_microusd: number;
   saved_usd: string;
+  /** By the caches of prompts that providers have, less what writing to them cost more. */
+  provider_cache_saved_usd: string;
   estimated_attempts: number;
   estimated_cost_usd: string;
   unpriced_tokens: number;
@@ -115,6 +117,7 @@ export const NOTHING: Sums = {
   cost_usd: "0",
   cost_microusd: 0,
   saved_usd: "0",
+  provider_cache_saved_usd: "0",
   estimated_attempts: 0,
   estimated_cost_usd: "0",
   unpriced_tokens: 0,

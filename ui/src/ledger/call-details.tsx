@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Badge } from "@/components/badge";
 import { CopyButton } from "@/components/code-block";
@@ -50,6 +51,19 @@ function Facts({ call: { main, requestId }, label }: { call: LedgerCall; label: 
         </span>
       </Fact>
       <Fact name="Received">{formatMoment(main.created_at_ms / 1_000)}</Fact>
+      <Fact name="Cache">
+        {main.kind === "cache" ? (
+          "Answered from it"
+        ) : (
+          <Link
+            to="/cache"
+            search={{ request: requestId }}
+            className="text-accent-text underline-offset-2 hover:underline"
+          >
+            Why not from it?
+          </Link>
+        )}
+      </Fact>
       <Fact name="Workspace">{label("workspace", main.workspace_id)}</Fact>
       <Fact name="Asked for">
         <span className="font-mono text-[0.78125rem] [overflow-wrap:anywhere]">{main.model_asked || "no model"}</span>

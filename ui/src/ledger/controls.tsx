@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { Search } from "lucide-react";
-import { type FormEvent, useState } from "react";
 import { type Choice, Select } from "@/components/fields";
+import { SearchField } from "@/components/search-field";
 import type { EntriesAsked } from "@/control/ledger";
 import { type Dimension, usageQuery } from "@/control/usage";
 import { FilterChips } from "@/usage/filter-chips";
@@ -46,8 +45,9 @@ export function Controls({ address, asked, label, onShow }: ControlsProps) {
             onChoose={(value) => choose(dimension, value)}
           />
         ))}
-        <RequestField
+        <SearchField
           key={address.request}
+          label="Request ID"
           value={address.request ?? ""}
           onSearch={(request) => {
             const { request: _, ...rest } = address;
@@ -97,33 +97,5 @@ function ListedFilter({ dimension, asked, value, label, onChoose }: ListedFilter
       choices={[{ value: ALL, name: LISTED[dimension] }, ...choices]}
       onChange={onChoose}
     />
-  );
-}
-
-function RequestField({ value, onSearch }: { value: string; onSearch: (request: string) => void }) {
-  const [text, setText] = useState(value);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    onSearch(text.trim());
-  };
-  return (
-    <search>
-      <form onSubmit={submit} className="field flex h-8.5 items-center gap-2 pl-2.5">
-        <Search className="size-3.5 shrink-0 text-ink-3" aria-hidden="true" />
-        <input
-          type="search"
-          aria-label="Request ID"
-          placeholder="Request ID"
-          value={text}
-          onChange={(event) => {
-            setText(event.target.value);
-            if (event.target.value === "") onSearch("");
-          }}
-          spellCheck={false}
-          autoComplete="off"
-          className="w-full min-w-0 bg-transparent pr-2 text-body max-sm:text-[1rem]"
-        />
-      </form>
-    </search>
   );
 }

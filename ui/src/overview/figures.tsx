@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { Figure, Figures as Frame } from "@/components/figures";
 import { Sparkline } from "@/components/sparkline";
 import type { SystemStatus } from "@/lib/api";
 import { formatBytes, formatCompact, formatCount, formatUptime } from "@/lib/format";
@@ -41,51 +42,33 @@ export function Figures({ status, at }: { status: SystemStatus; at: number }) {
   const { requests, tokens } = status;
   const [memory, memoryUnit] = formatBytes(status.memory_bytes);
   return (
-    <dl className="grid grid-cols-2 overflow-hidden rounded-l border border-line bg-line shadow-1 [gap:1px] lg:grid-cols-4">
-      <Figure
-        name="Uptime"
-        value={<WithUnits text={formatUptime(status.uptime_s)} />}
-        note={requests.active ? `${formatCount(requests.active)} running now` : "Nothing running now"}
-      />
+    <Frame>
+      <Figure name="Uptime" value={<WithUnits text={formatUptime(status.uptime_s)} />}>
+        {requests.active ? `${formatCount(requests.active)} running now` : "Nothing running now"}
+      </Figure>
       <Figure
         name="Requests"
         value={formatCompact(requests.total)}
-        note={requests.failed ? `${formatCount(requests.failed)} failed` : "None failed"}
         bad={requests.failed > 0}
         line={<Sparkline values={rates(kept, (sample) => sample.requests)} label="Requests per second, lately" />}
-      />
+      >
+        {requests.failed ? `${formatCount(requests.failed)} failed` : "None failed"}
+      </Figure>
       <Figure
         name="Tokens"
         value={formatCompact(tokens.input + tokens.output)}
-        note={`${formatCompact(tokens.input)} in, ${formatCompact(tokens.output)} out`}
         line={<Sparkline values={rates(kept, (sample) => sample.tokens)} label="Tokens per second, lately" />}
-      />
+      >
+        {`${formatCompact(tokens.input)} in, ${formatCompact(tokens.output)} out`}
+      </Figure>
       <Figure
         name="Memory"
         value={<WithUnits text={`${memory} ${memoryUnit}`} />}
-        note={status.embedded.loaded ? "Embedded model loaded" : "Embedded model not loaded"}
         line={<Sparkline values={kept.map((sample) => sample.memory)} label="Memory, lately" />}
-      />
-    </dl>
-  );
-}
-
-interface FigureProps {
-  name: string;
-  value: React.ReactNode;
-  note: string;
-  bad?: boolean;
-  line?: React.ReactNode;
-}
-
-function Figure({ name, value, note, bad = false, line }: FigureProps) {
-  return (
-    <div className="relative flex flex-col bg-sheet px-4 pt-3.5 pb-3.5 sm:px-5">
-      <dt className="eyebrow">{name}</dt>
-      <dd className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">{value}</dd>
-      <dd className={`mt-0.5 text-small tabular ${bad ? "text-bad-text" : "text-ink-3"}`}>{note}</dd>
-      {line && <dd className="pointer-events-none absolute top-4 right-4 max-sm:hidden">{line}</dd>}
-    </div>
+      >
+        {status.embedded.loaded ? "Embedded model loaded" : "Embedded model not loaded"}
+      </Figure>
+    </Frame>
   );
 }
 

@@ -2,6 +2,7 @@ import {
   Activity,
   ChartColumn,
   CircleUser,
+  DatabaseZap,
   Gauge,
   KeyRound,
   Layers,
@@ -22,6 +23,7 @@ export interface PageLink {
     | "/limits"
     | "/usage"
     | "/ledger"
+    | "/cache"
     | "/audit"
     | "/account";
   name: string;
@@ -38,6 +40,7 @@ export const PAGES: readonly PageLink[] = [
 export const CONTROL_PAGES: readonly PageLink[] = [
   { to: "/usage", name: "Usage", Icon: ChartColumn },
   { to: "/ledger", name: "Ledger", Icon: Rows3 },
+  { to: "/cache", name: "Cache", Icon: DatabaseZap },
   { to: "/keys", name: "Keys", Icon: KeyRound },
   { to: "/limits", name: "Limits", Icon: Gauge },
   { to: "/members", name: "Members", Icon: Users },

@@ -1,6 +1,9 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
-import type { Step } from "@/control/usage";
+import type { Step as Period } from "@/control/usage";
 import { type Stack, type Stacks, ticksOf } from "./stacks";
+
+/** How long a column is; minutes are told in the reader's time, the others in UTC, as the ledger has them. */
+type Step = Period | "minute";
 
 const HEIGHT = 260;
 const LEFT = 56;
@@ -166,11 +169,13 @@ function Column({ stack, x, slot, top, colours, isChosen }: ColumnProps) {
 }
 
 const hour = new Intl.DateTimeFormat("en", { hour: "2-digit", hourCycle: "h23", minute: "2-digit", timeZone: "UTC" });
+const minute = new Intl.DateTimeFormat("en", { hour: "2-digit", hourCycle: "h23", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", timeZone: "UTC" });
 const month = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
 
 export function nameOfPeriod(step: Step, start: number, long = false): string {
   const at = start * 1_000;
+  if (step === "minute") return minute.format(at);
   if (step === "hour") return long ? `${day.format(at)}, ${hour.format(at)} UTC` : hour.format(at);
   if (step === "month") return month.format(at);
   return step === "week" && long ? `Week of ${day.format(at)}` : day.format(at);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { NOTHING } from "@/control/usage";
-import { caveatsOf, expectedNote } from "./usage-figures";
+import { caveatsOf, expectedNote, savedNote } from "./usage-figures";
 
 test("what is exact has no caveats", () => {
   expect(caveatsOf({ ...NOTHING, requests: 5, cost_microusd: 7 })).toEqual([]);
@@ -19,4 +19,9 @@ test("a forecast tells its interval, or why it has none", () => {
     "$10.00 to $20.00 in four of five cases",
   );
   expect(expectedNote({ low_usd: null, high_usd: null, spent_usd: "5" })).toContain("$5.00 so far");
+});
+
+test("what was saved is told as one, wherever the cache is", () => {
+  expect(savedNote({ saved_usd: "1.5", provider_cache_saved_usd: "0.5" })).toBe("$2.00 saved by caching");
+  expect(savedNote(NOTHING)).toBe("Nothing saved by caching");
 });

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 import { withCode } from "@/components/failure-card";
+import { Figure, Figures } from "@/components/figures";
 import { type Asked, forecastQuery, type Sums } from "@/control/usage";
 import { formatCompact, formatCount } from "@/lib/format";
 import { formatExact, formatUsd } from "@/lib/money";
@@ -11,9 +11,9 @@ export function UsageFigures({ sums, asked }: { sums: Sums; asked: Asked }) {
   const forecast = useQuery(forecastQuery({ filters, organisationId })).data;
   return (
     <div>
-      <dl className="grid grid-cols-2 overflow-hidden rounded-l border border-line bg-line shadow-1 [gap:1px] lg:grid-cols-4">
+      <Figures>
         <Figure name="Cost" value={formatUsd(sums.cost_microusd / 1_000_000)} exact={`$${sums.cost_usd}`}>
-          {Number(sums.saved_usd) > 0 ? `${formatExact(sums.saved_usd)} saved by caching` : "Nothing saved by caching"}
+          {savedNote(sums)}
         </Figure>
         <Figure name="Tokens" value={formatCompact(sums.input_tokens + sums.output_tokens)}>
           {formatCompact(sums.input_tokens)} in, {formatCompact(sums.output_tokens)} out
@@ -24,10 +24,16 @@ export function UsageFigures({ sums, asked }: { sums: Sums; asked: Asked }) {
         <Figure name="This month, expected" value={forecast ? formatExact(forecast.expected_usd) : "–"}>
           {forecast ? expectedNote(forecast) : "Not known yet"}
         </Figure>
-      </dl>
+      </Figures>
       <Caveats sums={sums} />
     </div>
   );
+}
+
+/** What caching saved: here, and at the providers, whose prices for what they read again are lower. */
+export function savedNote(sums: Pick<Sums, "saved_usd" | "provider_cache_saved_usd">): string {
+  const saved = Number(sums.saved_usd) + Number(sums.provider_cache_saved_usd);
+  return saved > 0 ? `${formatUsd(saved)} saved by caching` : "Nothing saved by caching";
 }
 
 /** Between what it will lie, or what is missing to say so. */
@@ -35,28 +41,6 @@ export function expectedNote(forecast: { low_usd: string | null; high_usd: strin
   const { low_usd: low, high_usd: high, spent_usd: spent } = forecast;
   if (low !== null && high !== null) return `${formatExact(low)} to ${formatExact(high)} in four of five cases`;
   return `${formatExact(spent)} so far; a week is needed for more than its rate`;
-}
-
-function Figure({
-  name,
-  value,
-  exact,
-  children,
-}: {
-  name: string;
-  value: string;
-  exact?: string;
-  children: ReactNode;
-}) {
-  return (
-    <div className="flex flex-col bg-sheet px-4 pt-3.5 pb-3.5 sm:px-5">
-      <dt className="eyebrow">{name}</dt>
-      <dd title={exact} className="mt-1.5 text-figure font-[560] tracking-[-0.03em] tabular max-sm:text-[1.375rem]">
-        {value}
-      </dd>
-      <dd className="mt-0.5 text-small text-ink-3 tabular">{children}</dd>
-    </div>
-  );
 }
 
 /** What is not exact in these sums, and what is not in them. */

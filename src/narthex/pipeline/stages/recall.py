@@ -195,7 +195,7 @@ class Recall:
         terms, why, found, turn = missed
         said = terms.directives
         if said.only:
-            self._count_miss(exchange, terms, why)
+            self._count_miss(exchange, missed)
             raise NotCached(param="x-narthex-cache")
         before, word = exchange.told, "REFRESH" if why == "refresh" else "MISS"
         forwarded = {"refresh": "request", "absent": "uri-miss"}.get(why, "stale")
@@ -205,7 +205,7 @@ class Recall:
             if said.store and await self._answered_by_another(exchange, terms):
                 return
             if turn is None or turn.elsewhere_s is None:
-                self._count_miss(exchange, terms, why)
+                self._count_miss(exchange, missed)
             await (self._lead(exchange, call_next, missed) if said.store else call_next(exchange))
         except ProviderError as error:
             if found is None or found.standing == "gone" or not found.entry.error_ms:
@@ -215,7 +215,7 @@ class Recall:
 
     async def _in_turn(self, exchange: Exchange, *, call_next: Next, missed: _Missed) -> None:
         """Give what another process is answered that asks the same, or ask as well."""
-        terms, why, _, turn = missed
+        terms, _, _, turn = missed
         assert turn is not None
         left_s, within_s = exchange.left_s, self.policy.settings.redis_wait_s
         # Half of the time is left for a call of one's own.
@@ -226,13 +226,21 @@ class Recall:
             if self._given(exchange, found, "joined"):
                 return
             exchange.told = told
-        self._count_miss(exchange, terms, why)
+        self._count_miss(exchange, missed)
         await call_next(exchange)
 
-    def _count_miss(self, exchange: Exchange, terms: Terms, why: MissReason) -> None:
+    def _count_miss(self, exchange: Exchange, missed: _Missed) -> None:
+        terms, why, found, _ = missed
         target = exchange.target
         assert target is not None
-        self.cache.figures.miss(why, request_id=exchange.id, model=target.name, scope=terms.scope, key=terms.key)
+        self.cache.figures.miss(
+            why,
+            request_id=exchange.id,
+            model=target.name,
+            scope=terms.scope,
+            key=terms.key,
+            tier="" if found is None else found.tier,
+        )
 
     async def _answered_by_another(self, exchange: Exchange, terms: Terms) -> bool:
         """Tell whether the call was answered by the same one that is under way; if not, it goes out itself."""
