@@ -28,9 +28,11 @@ def test_json_is_on_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each column is as wide as its widest cell."""
+    """Each column is as wide as its widest cell; figures end in one line."""
     print_table(("NAME", "N"), [("a", "1"), ("longer", "22")])
     assert capsys.readouterr().out == "NAME    N\na       1\nlonger  22\n"
+    print_table(("NAME", "N"), [("a", "1"), ("longer", "22")], figures={1})
+    assert capsys.readouterr().out == "NAME     N\na        1\nlonger  22\n"
 
 
 def test_things_are_counted_as_people_say() -> None:

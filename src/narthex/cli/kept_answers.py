@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from narthex.cache.reports import CacheReport, EntryReport
+from narthex.cli import cache_stats
 from narthex.cli.exits import Exit
 from narthex.cli.parameters import asked_options, json_option
 from narthex.cli.tapes import server
@@ -20,7 +21,8 @@ from narthex.pipeline.warming import MAX_PARALLEL, USUAL_PARALLEL, Warmed
 
 _AT_ONCE: Final = 50
 """Requests of one call: that many are answered before the next are sent."""
-_COLUMNS: Final = ("KEY", "MODEL", "STATE", "USES", "BYTES", "AGE", "TAGS")
+_COLUMNS: Final = ("KEY", "MODEL", "STATE", "USES", "SIZE", "AGE", "TAGS")
+_FIGURES: Final = frozenset({3, 4, 5})
 _everything = click.option("--everything", is_flag=True, help="Of all workspaces; only for whoever runs the server.")
 _encode = msgspec.json.Encoder().encode
 
@@ -43,39 +45,25 @@ class _Warming(msgspec.Struct):
 @json_option
 @asked_options
 def stats(*, as_json: bool, url: str | None, file: Path | None) -> None:
-    """Tell how the cache does: hits by kind, misses by reason, what was saved, what lies where and is used most."""
+    """Tell how the cache does: hits by kind, misses by reason, what was saved, each tier, and what is used most.
+
+    Each bar stands for the hit rate of three minutes of the last hour.
+    """
     with server(url, file) as client:
         body = client.call("GET", "/api/cache/stats")
     if as_json:
         print_json(msgspec.json.decode(body))
         return
     told = msgspec.json.decode(body, type=CacheReport)
-    rate = "no calls yet" if told.hit_rate is None else f"{told.hit_rate:.1%} hits"
-    click.echo(f"{'on' if told.enabled else 'off'}, mode {told.mode}; {rate}")
-    saved = told.saved
-    click.echo(f"saved: {saved.usd} USD, {saved.input_tokens} tokens in, {saved.output_tokens} out")
-    for what, counts in (("hits", told.hits), ("misses", told.misses), ("not kept", told.refused)):
-        click.echo(f"{what}: {_counted(counts)}")
+    for line in cache_stats.lines(told):
+        click.echo(line)
+    if (wrong := cache_stats.warning(told)) is not None:
+        note(wrong)
     click.echo()
-    print_table(
-        ("TIER", "HITS", "MISSES", "P50 µs", "P99 µs", "BYTES", "ENTRIES", "EVICTED"),
-        [
-            [one.name, *map(_cell, (one.hits, one.misses, one.latency_p50_us, one.latency_p99_us))]
-            + [_cell(value) for value in (one.bytes, one.entries, one.evicted)]
-            for one in told.tiers
-        ],
-    )
+    print_table(cache_stats.HEAD, cache_stats.rows(told.tiers), figures=cache_stats.FIGURES)
     if told.top:
         click.echo()
         _print_entries(told.top)
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "none"
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.10g}"
 
 
 @click.command(short_help="List what lies in memory.")
@@ -104,12 +92,12 @@ def entries(
 def _print_entries(found: Sequence[EntryReport]) -> None:
     rows = [
         (
-            *(one.key[:16], printable(one.model), one.state, str(one.uses), str(one.bytes), f"{one.age_s} s"),
-            printable(" ".join(one.tags)),
+            *(one.key[:16], printable(one.model), one.state, f"{one.uses:,}", cache_stats.size(one.bytes)),
+            *(f"{one.age_s:,} s", printable(" ".join(one.tags))),
         )
         for one in found
     ]
-    print_table(_COLUMNS, rows)
+    print_table(_COLUMNS, rows, figures=_FIGURES)
 
 
 @click.command(short_help="Let go of everything.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import click
 
@@ -29,12 +29,18 @@ def printable(text: str) -> str:
     return "".join(one if one in _HARMLESS or ord(one) >= 0xA0 or " " <= one <= "~" else "" for one in text)
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns."""
+def print_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, figures: Container[int] = frozenset[int]()
+) -> None:
+    """Print aligned columns; those of figures, told by their places, end in one line."""
     lines = [tuple(head), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for number, line in enumerate(lines):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        cells = (
+            cell.rjust(width) if place in figures else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        text = "  ".join(cells).rstrip()
         click.secho(text, bold=number == 0)
 
 
