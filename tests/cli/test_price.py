@@ -30,9 +30,11 @@ def test_a_version_is_added_and_listed(invoke: Invoke) -> None:
         "0.05",
         "--organisation",
         "default",
+        *("--image", "0.04", "--audio-second", "0.0001", "--batch-discount", "50"),
     )
     added = json.loads(invoke("price", "add", "acme/one", *words, "--json").stdout)
     assert (added["cache_read_usd_per_mtok"], added["reasoning_usd_per_mtok"]) == ("0.05", None)
+    assert (added["image_usd"], added["audio_second_usd"], added["batch_discount_percent"]) == ("0.04", "0.0001", "50")
     told = json.loads(invoke("price", "list", "--model", "acme/one", "--json").stdout)
     assert [one["input_usd_per_mtok"] for one in told] == ["1", "0.1"]
     assert len(invoke("price", "list", "--organisation", "default").stdout.splitlines()) == 3
@@ -42,6 +44,8 @@ def test_a_version_is_added_and_listed(invoke: Invoke) -> None:
     ("words", "says"),
     [
         (("acme/one", "--input", "much", "--output", "1"), "no amount"),
+        (("acme/one", "--input", "1", "--output", "1", "--batch-discount", "half"), "no percentage"),
+        (("acme/one", "--input", "1", "--output", "1", "--batch-discount", "101"), "0 to 100"),
         (("acme/*", "--input", "1", "--output", "1"), "provider/model"),
         (("acme/one", "--input", "1", "--output", "1", "--currency", "EUR"), "prices are in USD"),
         (("acme/one", "--input", "1", "--output", "1", "--from", "2020-01-01"), "5 minutes"),

@@ -86,6 +86,24 @@ def test_days_and_models_are_rows_of_their_own(connection: Connection) -> None:
     assert sum(Decimal(str(row["BilledCost"])) for row in rows) == 6
 
 
+@pytest.mark.parametrize(
+    ("used", "quantity"),
+    [
+        ({"images": 3}, (3, "Images")),
+        ({"audio_ms": 1_500}, (1_500, "Milliseconds")),
+        ({"images": 3, "output_tokens": 9}, (9, "Tokens")),
+    ],
+)
+def test_quantities_are_in_the_unit_that_is_charged(
+    connection: Connection, used: Mapping[str, int], quantity: tuple[int, str]
+) -> None:
+    """Tokens where there are any; all of them stand in columns of our own beside it."""
+    add_entries(connection, [entry(0, at=BEGIN, **{"input_tokens": 0, "output_tokens": 0, **used})])
+    (row,) = _told(connection)
+    assert (row["PricingQuantity"], row["PricingUnit"]) == (row["ConsumedQuantity"], row["ConsumedUnit"]) == quantity
+    assert (row["x_Images"], row["x_AudioMilliseconds"]) == (used.get("images", 0), used.get("audio_ms", 0))
+
+
 def test_corrections_are_told_as_such(connection: Connection) -> None:
     """Not as usage, and without a quantity."""
     add_entries(connection, [entry(0, at=BEGIN, kind="correction", operation="correction", cost_picousd=-5)])

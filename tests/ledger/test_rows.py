@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 import msgspec
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Connection, create_engine, func, select
 
-from narthex.ledger.entries import Entry
-from narthex.ledger.rows import SUMS, LedgerRows, add_entries, all_entries, entry_of, fitting
+from narthex.ledger.entries import Entry, Kind
+from narthex.ledger.rows import SUMS, LedgerRows, add_entries, all_entries, entry_of, fitting, is_unpriced
 from narthex.ledger.unfit import UnfitEntries
 from narthex.stores.database import Database
 from narthex.stores.database.schema import ledger_entries, metadata, usage_hours
@@ -113,6 +114,11 @@ _entries = some.builds(
     estimated=some.booleans(),
     cost_picousd=some.integers(0, 10**15),
     requests=some.integers(0, 1),
+    kind=some.sampled_from(get_args(Kind)),
+    operation=some.sampled_from(["chat", "embed", "image", "speech"]),
+    images=some.integers(0, 9),
+    audio_ms=some.integers(0, 10**6),
+    price_id=some.sampled_from(["", "prc_1"]),
 )
 
 
@@ -131,7 +137,9 @@ def test_the_sums_are_those_of_the_entries(groups: list[list[Entry]]) -> None:
         sums = connection.execute(select(*(func.coalesce(func.sum(usage_hours.c[name]), 0) for name in SUMS))).one()
         told = dict(zip(SUMS, sums, strict=True))
         assert told["cost_picousd"] == sum(one.cost_picousd for one in first.values())
-        assert told["input_tokens"] == sum(one.input_tokens for one in first.values())
+        for name in ("input_tokens", "images", "audio_ms"):
+            assert told[name] == sum(getattr(one, name) for one in first.values())
+        assert told["unpriced_attempts"] == sum(map(is_unpriced, first.values()))
         assert told["attempts"] == len(first)
         assert told["failures"] == sum(one.status != "settled" for one in first.values())
         assert told["estimated"] == sum(one.estimated for one in first.values())

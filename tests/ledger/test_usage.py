@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from narthex.errors import InvalidRequest
 from narthex.ledger import usage as module
 from narthex.ledger.days import fold, to_fold
-from narthex.ledger.entries import Entry
+from narthex.ledger.entries import Entry, Kind
 from narthex.ledger.periods import HOUR_MS, PERIODS, start_of
-from narthex.ledger.rows import add_entries, unpriced_tokens
+from narthex.ledger.rows import add_entries, is_unpriced, unpriced_tokens
 from narthex.ledger.usage import Question, Sums, question, total, usage
 from narthex.ledger.words import COLUMNS
 from narthex.stores.database import Database
@@ -46,24 +47,26 @@ def _drawn(chance: random.Random, number: int) -> Entry:
     return entry(
         number,
         at=BEGIN + chance.randrange(35 * 24 * HOUR_MS),
-        kind=chance.choice(["call", "shadow"]),
+        kind=chance.choice(get_args(Kind)),
         status=chance.choice(["settled", "cut", "failed", "interrupted"]),
         workspace_id=chance.choice(["ws_a", "ws_b"]),
         user_id=chance.choice(["", "usr_a"]),
         key_id=chance.choice(["key_a", "key_b"]),
         end_user=chance.choice(["", "ann", "Ann"]),
         tags=chance.choice(["", "team=a", "Team=a", "steam=a,team=b", "team=a,urgent"]),
-        operation=chance.choice(["chat", "embedding"]),
+        operation=chance.choice(["chat", "embed", "image", "speech"]),
         surface=chance.choice(["openai.chat", "anthropic.messages"]),
         provider=provider,
         model=f"{provider}/{chance.choice(['one', 'two'])}",
         requests=chance.choice([0, 1]),
-        input_tokens=chance.randrange(1_000),
-        output_tokens=chance.randrange(1_000),
+        input_tokens=chance.choice([0, chance.randrange(1_000)]),
+        output_tokens=chance.choice([0, chance.randrange(1_000)]),
         estimated=chance.random() < 0.3,
         price_id=chance.choice(["", "prc_1"]),
         cost_picousd=chance.choice([0, 1, -7_000_000_001, 123_456_789_012_345]),
         saved_picousd=chance.randrange(10),
+        images=chance.choice([0, 1, 4]),
+        audio_ms=chance.choice([0, 1, 61_234]),
     )
 
 
@@ -78,6 +81,15 @@ def _values(one: Entry, asked: Question) -> list[tuple[str, ...]]:
             own = [text]
         found = [(*before, value) for before in found for value in own]
     return found
+
+
+def _doubtful(one: Entry) -> dict[str, int]:
+    return {
+        "estimated": int(one.estimated),
+        "estimated_picousd": one.cost_picousd if one.estimated else 0,
+        "unpriced_tokens": unpriced_tokens(one),
+        "unpriced_attempts": int(is_unpriced(one)),
+    }
 
 
 def _by_hand(entries: Sequence[Entry], asked: Question) -> dict[tuple[int | None, tuple[str, ...]], Sums]:
@@ -96,9 +108,9 @@ def _by_hand(entries: Sequence[Entry], asked: Question) -> dict[tuple[int | None
                     failures=one.status != "settled",
                     input_tokens=one.input_tokens,
                     output_tokens=one.output_tokens,
-                    estimated=int(one.estimated),
-                    estimated_picousd=one.cost_picousd if one.estimated else 0,
-                    unpriced_tokens=unpriced_tokens(one),
+                    **_doubtful(one),
+                    images=one.images,
+                    audio_ms=one.audio_ms,
                     cost_picousd=one.cost_picousd,
                     saved_picousd=one.saved_picousd,
                     duration_ms=one.duration_ms,

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -51,6 +52,34 @@ def test_a_ledger_that_is_right_is_told_to_be(database: Database, tmp_path: Path
     verdict = _verified(database, tmp_path / "none")
     assert (verdict.findings, verdict.entries, verdict.hours, verdict.cost_picousd) == ([], 12, 4, 12 * COST)
     assert verdict.not_checked == 0
+
+
+def test_entries_of_every_kind_are_held_against_their_price(database: Database, tmp_path: Path) -> None:
+    """Pictures, sound, and lines of batches with their discount: to the picodollar, and nothing beside it."""
+    price = msgspec.structs.replace(
+        PRICE,
+        input_microusd_per_mtok=1_001,
+        request_microusd=7,
+        image_microusd=40_000,
+        audio_second_microusd=100,
+        batch_discount_percent=50,
+    )
+    whole = 1_001 + 7_000_000 + 2 * 40_000_000_000 + 150_000_000
+    plain = entry(0, at=BEGIN, key_id="local", price_id=base_id(price), input_tokens=1, output_tokens=0)
+    plain = msgspec.structs.replace(plain, images=2, audio_ms=1_500, operation="image", cost_picousd=whole)
+    line = msgspec.structs.replace(plain, id="req_1:0", request_id="req_1", kind="batch", cost_picousd=whole // 2 + 1)
+    wrong = msgspec.structs.replace(line, id="req_2:0", request_id="req_2", cost_picousd=whole // 2)
+    embedding = msgspec.structs.replace(
+        plain, id="req_3:0", request_id="req_3", operation="embed", images=0, audio_ms=0, cost_picousd=7_001_001
+    )
+    hit = msgspec.structs.replace(
+        plain, id="req_4:0", request_id="req_4", kind="cache", price_id="", cost_picousd=0, saved_picousd=whole
+    )
+    _good(database, 0)
+    database.write_now(lambda connection: add_entries(connection, [plain, line, wrong, embedding, hit]))
+    verdict = verify(database.read_now, tmp_path, [price])
+    assert [(one.check, one.where) for one in verdict.findings] == [("price", "req_2:0")]
+    assert verdict.cost_picousd == whole + whole // 2 * 2 + 1 + 7_001_001
 
 
 def test_sums_outlive_entries_that_are_removed_by_their_age(database: Database, tmp_path: Path) -> None:

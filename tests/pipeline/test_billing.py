@@ -31,6 +31,7 @@ from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import openai_answer, openai_frames
 from narthex.types.accounts import Account
 from narthex.types.catalog import Price
+from narthex.types.usage import Usage
 from tests.pipeline.billed import DOWN, PRICES, call, house
 from tests.pipeline.doubles import CHAT, Double, House, exchange, read, streamed, whole
 from tests.pipeline.hedged import Hedged, Held
@@ -49,6 +50,27 @@ async def test_a_whole_answer_is_one_entry() -> None:
     assert (entry.input_tokens, entry.output_tokens) == (one.usage.input_tokens, one.usage.output_tokens)
     assert entry.cost_picousd == PRICES["a/m"].picousd(one.usage) > 0
     assert dict(one.told)["x-narthex-cost"].startswith("0.0000")
+
+
+def test_pictures_sound_and_lines_of_batches_are_billed() -> None:
+    """Whatever room says that something was consumed, or that a call is a line of a batch, has it in the ledger."""
+    price = Price(
+        input_microusd_per_mtok=0,
+        output_microusd_per_mtok=0,
+        image_microusd=40_000,
+        audio_second_microusd=100,
+        batch_discount_percent=50,
+    )
+    engine = House(Double(name="a"), price={"a/m": price}.get)
+    for is_batch_line in (False, True):
+        one = call()
+        one.is_batch_line = is_batch_line
+        one.target = engine.catalog.resolve("a/m")
+        engine.billing.open(one)
+        assert one.bill is not None
+        engine.billing.close(one, one.bill, Usage(images=2, audio_ms=1_500), None)
+    told = [(one.kind, one.images, one.audio_ms, one.requests, one.cost_picousd) for one in engine.entries]
+    assert told == [("call", 2, 1_500, 1, 80_150_000_000), ("batch", 2, 1_500, 1, 40_075_000_000)]
 
 
 async def test_without_a_price_nothing_is_said_to_cost_nothing() -> None:

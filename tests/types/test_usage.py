@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.types.usage import MAX_TOKENS, Usage
+from narthex.types.usage import MAX_AUDIO_MS, MAX_IMAGES, MAX_TOKENS, Usage
 
 
 @given(st.integers(min_value=0), st.integers(min_value=0))
@@ -15,26 +16,31 @@ def test_parts_are_not_counted_twice(input_tokens: int, output_tokens: int) -> N
     assert usage.total_tokens == input_tokens + output_tokens
 
 
+_PARTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "images",
+    "audio_ms",
+)
 _counts = st.integers(-5, 20) | st.sampled_from([10**9, 10**9 + 1, 10**30, -(10**30)])
 
 
-@given(st.lists(_counts, min_size=5, max_size=5), st.booleans())
+@given(st.lists(_counts, min_size=7, max_size=7), st.booleans())
 def test_what_is_plausible_stays_and_nothing_else_is_left(counts: list[int], estimated: bool) -> None:
     """No count is below zero, and the parts fit into their totals."""
-    read, written, from_cache, to_cache, reasoning = counts
-    usage = Usage(
-        input_tokens=read,
-        output_tokens=written,
-        cache_read_tokens=from_cache,
-        cache_write_tokens=to_cache,
-        reasoning_tokens=reasoning,
-        estimated=estimated,
-    )
+    read, written, from_cache, to_cache, reasoning, images, _ = counts
+    usage = msgspec.convert(dict(zip(_PARTS, counts, strict=True)) | {"estimated": estimated}, Usage)
     made = usage.plausible()
     assert made.estimated == estimated
-    assert made.plausible() is made
+    assert made.plausible() == made
+    assert 0 <= made.images <= MAX_IMAGES
+    assert 0 <= made.audio_ms <= MAX_AUDIO_MS
     assert min(made.cache_read_tokens, made.cache_write_tokens, made.reasoning_tokens) >= 0
     assert made.cache_read_tokens + made.cache_write_tokens <= made.input_tokens <= MAX_TOKENS
     assert made.reasoning_tokens <= made.output_tokens <= MAX_TOKENS
-    fits = min(counts) >= 0 and max(counts) <= MAX_TOKENS and from_cache + to_cache <= read and reasoning <= written
-    assert (made is usage) == fits
+    fits = min(counts) >= 0 and max(counts) <= MAX_TOKENS and images <= MAX_IMAGES
+    fits = fits and from_cache + to_cache <= read and reasoning <= written
+    assert (made == usage) == fits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def list_(*, model: str | None, organisation: str | None, as_json: bool, file: P
 @click.option("--cache-write", metavar="USD", help="Of those written to it.")
 @click.option("--reasoning", metavar="USD", help="Of those of reasoning.")
 @click.option("--request", default="0", metavar="USD", help="Of every call that is answered.")
+@click.option("--image", default="0", metavar="USD", help="Of every picture that is made.")
+@click.option("--audio-second", default="0", metavar="USD", help="Of every second of sound, heard or spoken.")
+@click.option("--batch-discount", default="0", metavar="PERCENT", help="How much less a line of a batch costs.")
 @click.option("--currency", default="USD", show_default=True)
 @click.option("--from", "since", metavar="TIME", help="From when on; by default from now on.")
 @click.option("--organisation", help="For whom: ID or slug; by default for all.")
@@ -71,19 +75,11 @@ def list_(*, model: str | None, organisation: str | None, as_json: bool, file: P
 @config_option
 def add(*, model: str, as_json: bool, file: Path | None, **said: str | None) -> None:
     """Let a model cost something else from a moment on."""
-    rates = Rates(
-        input_usd_per_mtok=_decimal(said["input_"] or ""),
-        output_usd_per_mtok=_decimal(said["output"] or ""),
-        cache_read_usd_per_mtok=_maybe(said["cache_read"]),
-        cache_write_usd_per_mtok=_maybe(said["cache_write"]),
-        reasoning_usd_per_mtok=_maybe(said["reasoning"]),
-        request_usd=_decimal(said["request"] or "0"),
-    )
     since, organisation = said["since"], said["organisation"]
     with opened_services(file) as opened:
         new = NewPrice(
             model=model,
-            rates=rates,
+            rates=_rates(said),
             valid_from=None if since is None else moment_of(since, param="from"),
             organisation_id=None if organisation is None else opened.organisation_id(organisation),
             currency=said["currency"] or "USD",
@@ -96,12 +92,28 @@ def add(*, model: str, as_json: bool, file: Path | None, **said: str | None) -> 
     click.echo(f"{version.id}: {version.model} from {iso(version.valid_from)} on")
 
 
+def _rates(said: Mapping[str, str | None]) -> Rates:
+    return Rates(
+        input_usd_per_mtok=_decimal(said["input_"] or ""),
+        output_usd_per_mtok=_decimal(said["output"] or ""),
+        cache_read_usd_per_mtok=_maybe(said["cache_read"]),
+        cache_write_usd_per_mtok=_maybe(said["cache_write"]),
+        reasoning_usd_per_mtok=_maybe(said["reasoning"]),
+        request_usd=_decimal(said["request"] or "0"),
+        image_usd=_decimal(said["image"] or "0"),
+        audio_second_usd=_decimal(said["audio_second"] or "0"),
+        batch_discount_percent=_percent(said["batch_discount"] or "0"),
+    )
+
+
 def _told(version: PriceVersion) -> dict[str, object]:
     price = version.price
     rates = {
-        name.replace("_microusd_", "_usd_").replace("request_microusd", "request_usd"): _usd(getattr(price, name))
+        name.replace("_microusd", "_usd"): _usd(getattr(price, name))
         for name in price.__struct_fields__
+        if "_microusd" in name
     }
+    rates["batch_discount_percent"] = str(price.batch_discount_percent)
     plain = {"id": version.id, "model": version.model, "organisation_id": version.organisation_id}
     return {**plain, "valid_from": iso(version.valid_from), **rates}
 
@@ -119,3 +131,10 @@ def _decimal(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation as error:
         raise InvalidRequest(f"{text[:50]!r} is no amount in US dollars") from error
+
+
+def _percent(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text[:50]!r} is no percentage: give a whole number from 0 to 100") from error

@@ -12,6 +12,8 @@ from narthex.routing.virtual import Contradiction, Unknown
 from narthex.types.catalog import Price
 
 _MICRO: Final = 1_000_000
+_MONEY: Final = ("_usd", "_usd_per_mtok")
+"""How the names of amounts of money end."""
 EMBEDDED = "local"
 """The provider of the models inside, which cost nothing."""
 NOTHING = Price(input_microusd_per_mtok=0, output_microusd_per_mtok=0)
@@ -27,6 +29,9 @@ def prices(settings: Settings) -> Mapping[str, Price]:
             cache_write_microusd_per_mtok=_micro_or_none(given.cache_write_usd_per_mtok),
             reasoning_microusd_per_mtok=_micro_or_none(given.reasoning_usd_per_mtok),
             request_microusd=_micro(given.request_usd),
+            image_microusd=_micro(given.image_usd),
+            audio_second_microusd=_micro(given.audio_second_usd),
+            batch_discount_percent=given.batch_discount_percent,
         )
         for name, given in settings.prices.items()
     }
@@ -72,6 +77,6 @@ def _too_fine(settings: Settings) -> Iterator[Contradiction]:
     for name, given in settings.prices.items():
         figures: dict[str, float | None] = given.model_dump()
         for field, usd in figures.items():
-            if usd is not None and _exact_micro(usd) % 1:
+            if usd is not None and field.endswith(_MONEY) and _exact_micro(usd) % 1:
                 why = f"{usd!r} is finer than a millionth of a US dollar, and no price is rounded in silence"
                 yield ("prices", name, field), f"{why}: give at most six decimal places"

@@ -69,6 +69,13 @@ class PriceSettings(Section):
         default=None, ge=0, le=1e6, description="A million tokens of reasoning; by default as any others written."
     )
     request_usd: float = Field(default=0.0, ge=0, le=1e6, description="Each call that is answered, in US dollars.")
+    image_usd: float = Field(default=0.0, ge=0, le=1e6, description="Each picture that is made, in US dollars.")
+    audio_second_usd: float = Field(
+        default=0.0, ge=0, le=1e6, description="Each second of sound, heard or spoken, in US dollars."
+    )
+    batch_discount_percent: int = Field(
+        default=0, ge=0, le=100, description="How much less all of it costs as a line of a batch."
+    )
 
 
 class VirtualSettings(Section):

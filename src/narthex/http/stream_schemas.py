@@ -97,6 +97,8 @@ STREAMS: Final[Mapping[str, Json]] = {
             "cache_write_tokens": COUNT,
             "reasoning_tokens": COUNT,
             "estimated": FLAG,
+            "images": COUNT,
+            "audio_ms": COUNT,
         }
     ),
     "StreamTimeline": complete(

@@ -30,6 +30,9 @@ _RATE: Final[Json] = {
         {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
     ]
 }
+_PERCENT: Final[Json] = said(
+    {"type": "integer", "minimum": 0, "maximum": 100}, "How much less all of it costs as a line of a batch."
+)
 _SUMS: Final[Mapping[str, Json]] = {
     "requests": _INTEGER,
     "attempts": said(_INTEGER, "Calls of providers: a request may need several."),
@@ -39,6 +42,8 @@ _SUMS: Final[Mapping[str, Json]] = {
     "cache_read_tokens": _INTEGER,
     "cache_write_tokens": _INTEGER,
     "reasoning_tokens": _INTEGER,
+    "images": said(_INTEGER, "Pictures made."),
+    "audio_ms": said(_INTEGER, "Sound heard or spoken, in milliseconds."),
     "duration_ms": _INTEGER,
     "cost_usd": said(_USD, "Exactly."),
     "cost_microusd": said(_INTEGER, "The same, rounded."),
@@ -49,6 +54,7 @@ _SUMS: Final[Mapping[str, Json]] = {
     "estimated_attempts": said(_INTEGER, "Attempts whose tokens were counted here."),
     "estimated_cost_usd": said(_USD, "Of the cost: what rests on those."),
     "unpriced_tokens": said(_INTEGER, "Tokens whose price nobody knew: what they cost is not in the cost."),
+    "unpriced_attempts": said(_INTEGER, "Attempts that consumed something whose price nobody knew."),
 }
 _RATES: Final = ("cache_read_usd_per_mtok", "cache_write_usd_per_mtok", "reasoning_usd_per_mtok")
 
@@ -119,6 +125,8 @@ USAGE: Final[Mapping[str, Json]] = {
                     "cache_read_tokens",
                     "cache_write_tokens",
                     "reasoning_tokens",
+                    "images",
+                    "audio_ms",
                     "duration_ms",
                 ),
                 _INTEGER,
@@ -184,6 +192,9 @@ USAGE: Final[Mapping[str, Json]] = {
             "output_usd_per_mtok": _USD,
             **{name: said(nullable(_USD), "null where they cost what any others do.") for name in _RATES},
             "request_usd": said(_USD, "Of every call that is answered."),
+            "image_usd": said(_USD, "Of every picture that is made."),
+            "audio_second_usd": said(_USD, "Of every second of sound, heard or spoken."),
+            "batch_discount_percent": _PERCENT,
         }
     ),
     "PriceWish": record(
@@ -195,7 +206,8 @@ USAGE: Final[Mapping[str, Json]] = {
             "input_usd_per_mtok": _RATE,
             "output_usd_per_mtok": _RATE,
             **{name: nullable(_RATE) for name in _RATES},
-            "request_usd": _RATE,
+            **dict.fromkeys(("request_usd", "image_usd", "audio_second_usd"), _RATE),
+            "batch_discount_percent": _PERCENT,
             "currency": {"const": "USD"},
             "valid_from": said(
                 nullable(_INTEGER), "Unix time in seconds, five minutes ago at the earliest; by default now."

@@ -20,9 +20,13 @@ Status = Literal["settled", "cut", "failed", "released", "interrupted"]
 Kind = Literal["call", "shadow", "judge", "cache", "batch", "correction"]
 """What an attempt was for: a caller's own call, a copy for a model on trial, the choice of a judge, and so on.
 
-A `correction` is no attempt: it brings the sums to what a provider has billed, and may be negative.
+What was asked for, as a chat, an embedding, an image or speech, is an entry's `operation`: each is a call, and may be a
+line of a batch or come from the cache. A `correction` is no attempt: it brings the sums to what a provider has billed,
+and may be negative.
 """
-COUNTED: Final = frozenset({"call", "judge"})
+BATCH: Final = "batch"
+"""The kind of a line of a batch, to which its price's discount applies."""
+COUNTED: Final = frozenset({"call", "judge", BATCH})
 """Kinds of which each is counted as a request."""
 
 
@@ -74,6 +78,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     saved_picousd: int = 0
     """What was not spent, as it came from a cache."""
     duration_ms: int = 0
+    images: int = 0
+    """Pictures made."""
+    audio_ms: int = 0
+    """Sound heard or spoken, in milliseconds."""
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False):

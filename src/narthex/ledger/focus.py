@@ -35,7 +35,10 @@ _COUNTS: Final = frozenset(
         "x_CacheReadTokens",
         "x_CacheWriteTokens",
         "x_ReasoningTokens",
+        "x_Images",
+        "x_AudioMilliseconds",
         "x_UnpricedTokens",
+        "x_UnpricedAttempts",
     }
 )
 _MONEY: Final = frozenset(
@@ -112,13 +115,13 @@ def _who(row: Row, names: Mapping[str, str]) -> Mapping[str, object]:
 def _what(row: Row, *, corrects: bool) -> Mapping[str, object]:
     operation, model, tags = row.values[4:]
     provider = model.partition("/")[0]
-    tokens, unit = (None, None) if corrects else (row.sums.input_tokens + row.sums.output_tokens, "Tokens")
+    quantity, unit = (None, None) if corrects else _quantity(row.sums)
     return {
         "ChargeDescription": _description(operation, model, row.sums),
-        "ConsumedQuantity": tokens,
+        "ConsumedQuantity": quantity,
         "ConsumedUnit": unit,
         "InvoiceIssuerName": provider,
-        "PricingQuantity": tokens,
+        "PricingQuantity": quantity,
         "PricingUnit": unit,
         "ProviderName": provider,
         "PublisherName": provider,
@@ -132,6 +135,14 @@ def _what(row: Row, *, corrects: bool) -> Mapping[str, object]:
     }
 
 
+def _quantity(sums: Sums) -> tuple[int, str]:
+    """Return what was consumed, in one unit: tokens where there are any, as providers charge these first."""
+    tokens = sums.input_tokens + sums.output_tokens
+    if tokens or not (sums.images or sums.audio_ms):
+        return tokens, "Tokens"
+    return (sums.images, "Images") if sums.images else (sums.audio_ms, "Milliseconds")
+
+
 def _own(row: Row) -> Mapping[str, object]:
     user, key, operation = row.values[2:5]
     sums = row.sums
@@ -142,11 +153,14 @@ def _own(row: Row) -> Mapping[str, object]:
         "x_CacheReadTokens": sums.cache_read_tokens,
         "x_CacheWriteTokens": sums.cache_write_tokens,
         "x_ReasoningTokens": sums.reasoning_tokens,
+        "x_Images": sums.images,
+        "x_AudioMilliseconds": sums.audio_ms,
         "x_KeyId": key or None,
         "x_Operation": operation,
         "x_Requests": sums.requests,
         "x_SavedCost": Decimal(usd(sums.saved_picousd)),
         "x_UnpricedTokens": sums.unpriced_tokens,
+        "x_UnpricedAttempts": sums.unpriced_attempts,
         "x_UserId": user or None,
     }
 
@@ -154,7 +168,10 @@ def _own(row: Row) -> Mapping[str, object]:
 def _description(operation: str, model: str, sums: Sums) -> str:
     if operation == CORRECTION:
         return f"correction of {model} to what its provider has billed"
-    return f"{operation} with {model}: {sums.input_tokens} input and {sums.output_tokens} output tokens"
+    told = [f"{sums.input_tokens} input and {sums.output_tokens} output tokens"]
+    told += [f"{sums.images} images"] if sums.images else []
+    told += [f"{sums.audio_ms} milliseconds of sound"] if sums.audio_ms else []
+    return f"{operation} with {model}: {', '.join(told)}"
 
 
 def _tags(text: str) -> str | None:

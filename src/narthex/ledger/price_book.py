@@ -58,6 +58,9 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cache_write_usd_per_mtok: Decimal | None = None
     reasoning_usd_per_mtok: Decimal | None = None
     request_usd: Decimal = Decimal(0)
+    image_usd: Decimal = Decimal(0)
+    audio_second_usd: Decimal = Decimal(0)
+    batch_discount_percent: int = 0
 
 
 class NewPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,9 @@ def price_of(rates: Rates) -> Price:
         "input_microusd_per_mtok": _micro("input_usd_per_mtok", rates.input_usd_per_mtok),
         "output_microusd_per_mtok": _micro("output_usd_per_mtok", rates.output_usd_per_mtok),
         "request_microusd": _micro("request_usd", rates.request_usd),
+        "image_microusd": _micro("image_usd", rates.image_usd),
+        "audio_second_microusd": _micro("audio_second_usd", rates.audio_second_usd),
+        "batch_discount_percent": _percent(rates.batch_discount_percent),
     }
     for kind in ("cache_read", "cache_write", "reasoning"):
         given = getattr(rates, f"{kind}_usd_per_mtok")
@@ -201,3 +207,10 @@ def _micro(name: str, usd: Decimal) -> int:
     if micro != micro.to_integral_value():
         raise InvalidRequest(f"{name}: {str(usd)[:50]} is finer than a millionth of a US dollar", param=name)
     return int(micro)
+
+
+def _percent(said: int) -> int:
+    if not 0 <= said <= 100:
+        name = "batch_discount_percent"
+        raise InvalidRequest(f"{name}: {said} is no part of a price; give 0 to 100", param=name)
+    return said

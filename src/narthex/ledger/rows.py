@@ -29,7 +29,7 @@ _FIELDS: Final = msgspec.structs.fields(Entry)
 _NAMES: Final = tuple(field.name for field in _FIELDS)
 KEYS: Final = tuple(column.name for column in usage_hours.primary_key.columns)
 SUMS: Final = tuple(column.name for column in usage_hours.columns if column.name not in KEYS)
-_COUNTED: Final = ("attempts", "failures", "estimated", "estimated_picousd", "unpriced_tokens")
+_COUNTED: Final = ("attempts", "failures", "estimated", "estimated_picousd", "unpriced_tokens", "unpriced_attempts")
 _SUMMED: Final = tuple(name for name in SUMS if name not in _COUNTED)
 _SUMS: Final = (*_SUMMED, *_COUNTED)
 _MONEY: Final = ("cost_picousd", "saved_picousd", "estimated_picousd")
@@ -188,12 +188,19 @@ def _sums_of(entries: Sequence[Entry]) -> Iterator[int]:
     estimated = [entry.cost_picousd for entry in entries if entry.estimated]
     yield len(estimated)
     yield sum(estimated)
-    yield sum(map(unpriced_tokens, [entry for entry in entries if not entry.price_id]))
+    unpriced = [entry for entry in entries if not entry.price_id]
+    yield sum(map(unpriced_tokens, unpriced))
+    yield sum(map(is_unpriced, unpriced))
 
 
 def unpriced_tokens(entry: Entry) -> int:
     """Return the tokens of an entry whose price nobody knew: what they cost is not in any sum."""
     return 0 if entry.price_id else entry.input_tokens + entry.output_tokens
+
+
+def is_unpriced(entry: Entry) -> bool:
+    """Tell whether an entry consumed something whose price nobody knew."""
+    return not entry.price_id and bool(entry.input_tokens or entry.output_tokens or entry.images or entry.audio_ms)
 
 
 def add_sums(connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:

@@ -48,12 +48,16 @@ class Sums(msgspec.Struct, kw_only=True):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    images: int = 0
+    audio_ms: int = 0
     estimated: int = 0
     """Attempts whose tokens were counted here."""
     estimated_picousd: int = 0
     """Of the cost: what rests on those."""
     unpriced_tokens: int = 0
     """Tokens whose price nobody knew: what they cost is not in `cost_picousd`."""
+    unpriced_attempts: int = 0
+    """Attempts that consumed something whose price nobody knew."""
     cost_picousd: int = 0
     saved_picousd: int = 0
     duration_ms: int = 0
@@ -244,6 +248,9 @@ def _of_entries(name: str) -> ColumnElement[int]:
             return case((columns.estimated, columns.cost_picousd), else_=0)
         case "unpriced_tokens":
             return case((columns.price_id == "", columns.input_tokens + columns.output_tokens), else_=0)
+        case "unpriced_attempts":
+            consumed = columns.input_tokens + columns.output_tokens + columns.images + columns.audio_ms
+            return case((and_(columns.price_id == "", consumed != 0), 1), else_=0)
         case _:
             return columns[name]
 

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Table, delete, select
 
 from narthex.ledger.days import unfold, wrong_days
 from narthex.ledger.dimensions import ENTRIES, HOURS
-from narthex.ledger.entries import Entry
+from narthex.ledger.entries import BATCH, Entry
 from narthex.ledger.journal import ends, left_in
 from narthex.ledger.listing import Read, every
 from narthex.ledger.money import usd
@@ -247,11 +247,16 @@ def _cost(entry: Entry, price: Price) -> str:
         cache_read_tokens=entry.cache_read_tokens,
         cache_write_tokens=entry.cache_write_tokens,
         reasoning_tokens=entry.reasoning_tokens,
+        images=entry.images,
+        audio_ms=entry.audio_ms,
     )
+    is_batch = entry.kind == BATCH
     # Nobody takes anything for counting tokens.
-    cost = 0 if entry.operation == Operation.COUNT_TOKENS else price.picousd(used)
-    # Of what brought no answer nothing but its tokens is charged.
-    allowed = {cost} if entry.status == "settled" else {cost, cost - price.request_microusd * 1_000_000}
+    cost = 0 if entry.operation == Operation.COUNT_TOKENS else price.picousd(used, batch=is_batch)
+    allowed = {cost}
+    if entry.status != "settled":
+        # Of what brought no answer nothing but its tokens is charged.
+        allowed.add(msgspec.structs.replace(price, request_microusd=0).picousd(used, batch=is_batch))
     if entry.cost_picousd in allowed:
         return ""
     return f"it cost {entry.cost_picousd} picodollars, and its tokens at {entry.price_id} cost {cost}"

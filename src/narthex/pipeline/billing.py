@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, TypedDict
 
 from narthex.errors import Cancelled, LimitsUnreachable, NarthexError
-from narthex.ledger.entries import COUNTED, MAX_TAGS_CHARACTERS, Entry, Kind, Opened, tags_text
+from narthex.ledger.entries import BATCH, COUNTED, MAX_TAGS_CHARACTERS, Entry, Kind, Opened, tags_text
 from narthex.ledger.limits.further import Held
 from narthex.ledger.limits.headers import ANTHROPIC, OPENAI
 from narthex.ledger.limits.matching import Matching, Use
@@ -310,9 +310,8 @@ class Billing:
             *(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens),
             *(used.reasoning_tokens, used.estimated),
             "" if priced is None else priced.id,
-            0 if priced is None or used is _NOTHING else priced.price.picousd(used),
-            0,
-            duration_ms,
+            0 if priced is None or used is _NOTHING else priced.price.picousd(used, batch=bill.kind is BATCH),
+            *(0, duration_ms, used.images, used.audio_ms),
         )
 
     def _entries(
@@ -360,9 +359,8 @@ class Billing:
             *(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens),
             *(used.reasoning_tokens, used.estimated),
             "" if priced is None else priced.id,
-            0 if priced is None or used is _NOTHING else priced.price.picousd(used),
-            0,
-            duration_ms,
+            0 if priced is None or used is _NOTHING else priced.price.picousd(used, batch=bill.kind is BATCH),
+            *(0, duration_ms, used.images, used.audio_ms),
         )
 
 
@@ -392,6 +390,8 @@ class _Way(NamedTuple):
 def _kind(exchange: Exchange) -> Kind:
     if exchange.shadow_of is not None:
         return "shadow"
+    if exchange.is_batch_line:
+        return BATCH
     return "judge" if exchange.judges else "call"
 
 

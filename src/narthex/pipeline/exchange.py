@@ -222,6 +222,8 @@ class Exchange:
     """The ID of the call for several models that this one is a part of."""
     judges: bool = False
     """Whether it is the part that chooses among the answers of the others."""
+    is_batch_line: bool = False
+    """Whether it is a line of a batch, which is charged as such."""
     sent: bool = False
     """Whether something went out to a provider."""
     replays: Kept | None = None

@@ -46,5 +46,7 @@ def summed(usages: Iterable[Usage]) -> Usage:
             cache_write_tokens=total.cache_write_tokens + usage.cache_write_tokens,
             reasoning_tokens=total.reasoning_tokens + usage.reasoning_tokens,
             estimated=total.estimated or usage.estimated,
+            images=total.images + usage.images,
+            audio_ms=total.audio_ms + usage.audio_ms,
         )
     return total

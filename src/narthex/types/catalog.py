@@ -37,9 +37,20 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Of tokens of reasoning; None where they cost what any others do."""
     request_microusd: int = 0
     """Of every call that is answered, beside its tokens."""
+    image_microusd: int = 0
+    """Of every picture that is made."""
+    audio_second_microusd: int = 0
+    """Of every second of sound that is heard or spoken, and of its parts by their length."""
+    batch_discount_percent: int = 0
+    """How much less all of it costs as a line of a batch."""
 
-    def picousd(self, usage: Usage) -> int:
-        """Return what was consumed costs, in millionths of a millionth of a US dollar: exactly, and never rounded."""
+    def picousd(self, usage: Usage, *, batch: bool = False) -> int:
+        """Return what was consumed costs, in millionths of a millionth of a US dollar: exactly, and never rounded.
+
+        Args:
+            usage: What was consumed.
+            batch: Whether as a line of a batch. What is not whole of that discount is in favour of the provider.
+        """
         cost = usage.input_tokens * self.input_microusd_per_mtok + usage.output_tokens * self.output_microusd_per_mtok
         if usage.cache_read_tokens and self.cache_read_microusd_per_mtok is not None:
             cost += usage.cache_read_tokens * (self.cache_read_microusd_per_mtok - self.input_microusd_per_mtok)
@@ -47,7 +58,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
             cost += usage.cache_write_tokens * (self.cache_write_microusd_per_mtok - self.input_microusd_per_mtok)
         if usage.reasoning_tokens and self.reasoning_microusd_per_mtok is not None:
             cost += usage.reasoning_tokens * (self.reasoning_microusd_per_mtok - self.output_microusd_per_mtok)
-        return cost + self.request_microusd * 1_000_000
+        cost += self.request_microusd * 1_000_000
+        if usage.images or usage.audio_ms:
+            cost += usage.images * self.image_microusd * 1_000_000 + usage.audio_ms * self.audio_second_microusd * 1_000
+        return -(cost * (self.batch_discount_percent - 100) // 100) if batch else cost
 
     def of_tokens(self, input_tokens: int, output_tokens: int) -> int:
         """Return what so many tokens cost, none of them from a cache or for reasoning, as `picousd` does."""

@@ -1,4 +1,4 @@
-"""Tokens counted."""
+"""What answers consume: tokens, pictures, and sound by its length."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import msgspec
 
 MAX_TOKENS: Final = 1_000_000_000
 """Of one answer: more was never consumed, whatever its provider says."""
+MAX_IMAGES: Final = 1_000_000
+"""As above."""
+MAX_AUDIO_MS: Final = 1_000_000_000
+"""As above: eleven days."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer consumed, in tokens; parts are included in their totals."""
+    """What one answer consumed; parts are included in their totals."""
 
     input_tokens: int = 0
     """All tokens read, those from and to the provider's prompt cache included."""
@@ -25,10 +29,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Of `output_tokens`: spent on reasoning."""
     estimated: bool = False
     """Whether these were counted here because the provider did not report them."""
+    images: int = 0
+    """Pictures made."""
+    audio_ms: int = 0
+    """Sound heard or spoken, in milliseconds."""
 
     def plausible(self) -> Usage:
         """Return it such that no count is below zero, and no part above its total; itself if it is so."""
         read, written = self.input_tokens, self.output_tokens
+        if self.images or self.audio_ms:
+            return self._all_plausible()
         if not (self.cache_read_tokens or self.cache_write_tokens or self.reasoning_tokens):
             if 0 <= read <= MAX_TOKENS and 0 <= written <= MAX_TOKENS:
                 return self
@@ -38,7 +48,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             and 0 <= self.reasoning_tokens <= written <= MAX_TOKENS
         ):
             return self
-        read, written = _within(read, MAX_TOKENS), _within(written, MAX_TOKENS)
+        return self._all_plausible()
+
+    def _all_plausible(self) -> Usage:
+        read, written = _within(self.input_tokens, MAX_TOKENS), _within(self.output_tokens, MAX_TOKENS)
         from_cache = _within(self.cache_read_tokens, read)
         return Usage(
             input_tokens=read,
@@ -47,6 +60,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cache_write_tokens=_within(self.cache_write_tokens, read - from_cache),
             reasoning_tokens=_within(self.reasoning_tokens, written),
             estimated=self.estimated,
+            images=_within(self.images, MAX_IMAGES),
+            audio_ms=_within(self.audio_ms, MAX_AUDIO_MS),
         )
 
     @property

@@ -30,6 +30,7 @@ def test_a_price_holds_for_the_next_call(root: Root) -> None:
     assert "x-narthex-cost" not in root.client.post("/v1/chat/completions", json=CALL).headers
     made = root.made("/api/prices", **price("demo/m"))
     assert (made["output_usd_per_mtok"], made["cache_read_usd_per_mtok"], made["currency"]) == ("2.5", None, "USD")
+    assert (made["image_usd"], made["audio_second_usd"], made["batch_discount_percent"]) == ("0", "0", 0)
     answer = root.client.post("/v1/chat/completions", json=CALL)
     used = answer.json()["usage"]
     cost = used["prompt_tokens"] + 2.5 * used["completion_tokens"]
@@ -74,6 +75,8 @@ def test_an_organisation_has_prices_of_its_own(root: Root) -> None:
         ({"valid_from": 1_600_000_000}, "valid_from"),
         ({"input_usd_per_mtok": -1}, "input_usd_per_mtok"),
         ({"input_usd_per_mtok": "much"}, "input_usd_per_mtok"),
+        ({"image_usd": -1}, "image_usd"),
+        ({"batch_discount_percent": 101}, "batch_discount_percent"),
         ({"organisation_id": ""}, "organisation_id"),
         ({"price": 3}, None),
     ],

@@ -84,7 +84,7 @@ def test_what_differs_is_told_with_what_explains_it(database: Database) -> None:
     tokens = stated(*((name, {"input_tokens": 10, "cost_picousd": 6}) for name in ("one", "three", "two")))
     told = {one.model: one.explained for one in compared(database, tokens)}
     assert told["acme/one"] == ("the tokens are the same: the price differs",)
-    assert "30 tokens have no price here" in told["acme/three"]
+    assert "1 attempts, with 30 tokens, have no price here" in told["acme/three"]
 
 
 def test_corrections_bring_the_ledger_to_the_statement_once(database: Database, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ export interface LedgerEntry {
   cache_read_tokens: number;
   cache_write_tokens: number;
   reasoning_tokens: number;
+  images: number;
+  audio_ms: number;
   estimated: boolean;
   /** Null where no price is known. */
   cost_usd: string | null;

@@ -13,6 +13,8 @@ export interface Sums {
   output_tokens: number;
   cache_read_tokens: number;
   reasoning_tokens: number;
+  images: number;
+  audio_ms: number;
   cost_usd: string;
   cost_microusd: number;
   saved_usd: string;
@@ -21,6 +23,7 @@ export interface Sums {
   estimated_attempts: number;
   estimated_cost_usd: string;
   unpriced_tokens: number;
+  unpriced_attempts: number;
 }
 
 export interface UsageRow extends Sums {
@@ -114,6 +117,8 @@ export const NOTHING: Sums = {
   output_tokens: 0,
   cache_read_tokens: 0,
   reasoning_tokens: 0,
+  images: 0,
+  audio_ms: 0,
   cost_usd: "0",
   cost_microusd: 0,
   saved_usd: "0",
@@ -121,4 +126,5 @@ export const NOTHING: Sums = {
   estimated_attempts: 0,
   estimated_cost_usd: "0",
   unpriced_tokens: 0,
+  unpriced_attempts: 0,
 };

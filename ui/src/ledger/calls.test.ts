@@ -27,6 +27,8 @@ function entry(part: Partial<LedgerEntry>): LedgerEntry {
     cache_read_tokens: 0,
     cache_write_tokens: 0,
     reasoning_tokens: 0,
+    images: 0,
+    audio_ms: 0,
     estimated: false,
     cost_usd: "0",
     saved_usd: "0",

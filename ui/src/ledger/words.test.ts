@@ -9,6 +9,8 @@ const tokens = (part: Partial<LedgerEntry>) =>
     cache_read_tokens: 0,
     cache_write_tokens: 0,
     reasoning_tokens: 0,
+    images: 0,
+    audio_ms: 0,
     estimated: false,
     ...part,
   } as LedgerEntry);
@@ -18,6 +20,8 @@ test("tokens are told where there are any, and estimates as such", () => {
   expect(tokens({ output_tokens: 96, reasoning_tokens: 40, estimated: true })).toBe(
     "about 96 output, 40 of it reasoning",
   );
+  expect(tokens({ images: 1 })).toBe("1 image");
+  expect(tokens({ output_tokens: 5, images: 3, audio_ms: 12_500 })).toBe("5 output, 3 images, 12.5 s of sound");
   expect(tokens({})).toBe("No tokens");
 });
 

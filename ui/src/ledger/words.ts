@@ -50,10 +50,21 @@ const TOKENS: [keyof LedgerEntry, string][] = [
   ["reasoning_tokens", "of it reasoning"],
 ];
 
-/** "412 input, 96 output", with what is not zero. */
+/** "412 input, 96 output", with what is not zero; images and sound behind the tokens. */
 export function tokensText(entry: LedgerEntry): string {
-  const told = TOKENS.filter(([name]) => Number(entry[name]) !== 0);
+  const told = TOKENS.filter(([name]) => Number(entry[name]) !== 0).map(
+    ([name, word]) => `${formatCount(Number(entry[name]))} ${word}`,
+  );
+  told.push(...mediaTexts(entry));
   if (told.length === 0) return "No tokens";
-  const text = told.map(([name, word]) => `${formatCount(Number(entry[name]))} ${word}`).join(", ");
+  const text = told.join(", ");
   return `${entry.estimated ? "about " : ""}${text}`;
+}
+
+/** "3 images", "12.5 s of sound": what is consumed beside tokens. */
+export function mediaTexts({ images, audio_ms: audio }: Pick<LedgerEntry, "images" | "audio_ms">): string[] {
+  const told: string[] = [];
+  if (images !== 0) told.push(images === 1 ? "1 image" : `${formatCount(images)} images`);
+  if (audio !== 0) told.push(`${(audio / 1_000).toLocaleString("en", { maximumFractionDigits: 3 })} s of sound`);
+  return told;
 }

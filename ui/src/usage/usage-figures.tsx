@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { withCode } from "@/components/failure-card";
 import { Figure, Figures } from "@/components/figures";
 import { type Asked, forecastQuery, type Sums } from "@/control/usage";
+import { mediaTexts } from "@/ledger/words";
 import { formatCompact, formatCount } from "@/lib/format";
 import { formatExact, formatUsd } from "@/lib/money";
 
@@ -16,7 +17,10 @@ export function UsageFigures({ sums, asked }: { sums: Sums; asked: Asked }) {
           {savedNote(sums)}
         </Figure>
         <Figure name="Tokens" value={formatCompact(sums.input_tokens + sums.output_tokens)}>
-          {formatCompact(sums.input_tokens)} in, {formatCompact(sums.output_tokens)} out
+          {[
+            `${formatCompact(sums.input_tokens)} in, ${formatCompact(sums.output_tokens)} out`,
+            ...mediaTexts(sums),
+          ].join(", ")}
         </Figure>
         <Figure name="Requests" value={formatCompact(sums.requests)}>
           {sums.failures > 0 ? `${formatCount(sums.failures)} attempts without a whole answer` : "All answered whole"}
@@ -55,6 +59,10 @@ export function caveatsOf(sums: Sums): string[] {
   if (sums.unpriced_tokens > 0) {
     caveats.push(
       `${formatCount(sums.unpriced_tokens)} tokens have no known price and are not in the cost; set one under \`prices\`.`,
+    );
+  } else if (sums.unpriced_attempts > 0) {
+    caveats.push(
+      `What ${formatCount(sums.unpriced_attempts)} attempts consumed has no known price and is not in the cost; set one under \`prices\`.`,
     );
   }
   return caveats;

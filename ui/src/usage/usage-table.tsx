@@ -5,6 +5,7 @@ import { Button } from "@/components/button";
 import { ActionCell, Cell, NameCell, Row, Table } from "@/components/table";
 import { DIMENSIONS } from "@/control/dimensions";
 import type { Dimension, Sums, UsageRow } from "@/control/usage";
+import { mediaTexts } from "@/ledger/words";
 import { formatCompact, formatCount } from "@/lib/format";
 import { formatUsd } from "@/lib/money";
 import { Swatch } from "./chart";
@@ -99,7 +100,7 @@ function UsageLine({ row, name, share, colour, entries, onPick }: UsageLineProps
       </NameCell>
       <Cell name="Cost" figures>
         <span title={`$${row.cost_usd}`}>{formatUsd(row.cost_microusd / 1_000_000)}</span>
-        {row.unpriced_tokens > 0 && <span className="block text-small text-warn-text">not all priced</span>}
+        {row.unpriced_attempts > 0 && <span className="block text-small text-warn-text">not all priced</span>}
         {row.estimated_attempts > 0 && <span className="block text-small text-ink-3">in part estimated</span>}
       </Cell>
       <Cell name="Share" figures>
@@ -110,6 +111,11 @@ function UsageLine({ row, name, share, colour, entries, onPick }: UsageLineProps
       </Cell>
       <Cell name="Output tokens" figures>
         <span title={formatCount(row.output_tokens)}>{formatCompact(row.output_tokens)}</span>
+        {mediaTexts(row).map((text) => (
+          <span key={text} className="block text-small text-ink-3">
+            {text}
+          </span>
+        ))}
       </Cell>
       <Cell name="Requests" figures>
         {formatCompact(row.requests)}

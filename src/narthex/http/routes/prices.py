@@ -30,6 +30,9 @@ class _New(msgspec.Struct, forbid_unknown_fields=True):
     cache_write_usd_per_mtok: Decimal | None = None
     reasoning_usd_per_mtok: Decimal | None = None
     request_usd: Decimal = Decimal(0)
+    image_usd: Decimal = Decimal(0)
+    audio_second_usd: Decimal = Decimal(0)
+    batch_discount_percent: int = 0
     currency: str = "USD"
     valid_from: int | None = None
     organisation_id: Annotated[str, msgspec.Meta(min_length=1)] | None = None
@@ -98,6 +101,9 @@ def told(version: PriceVersion) -> dict[str, object]:
         "cache_write_usd_per_mtok": _usd(price.cache_write_microusd_per_mtok),
         "reasoning_usd_per_mtok": _usd(price.reasoning_microusd_per_mtok),
         "request_usd": _usd(price.request_microusd),
+        "image_usd": _usd(price.image_microusd),
+        "audio_second_usd": _usd(price.audio_second_microusd),
+        "batch_discount_percent": price.batch_discount_percent,
     }
 
 

@@ -196,6 +196,8 @@ def _sums(sums: Sums, by_providers: int) -> Mapping[str, object]:
         "cache_read_tokens": sums.cache_read_tokens,
         "cache_write_tokens": sums.cache_write_tokens,
         "reasoning_tokens": sums.reasoning_tokens,
+        "images": sums.images,
+        "audio_ms": sums.audio_ms,
         "duration_ms": sums.duration_ms,
         "cost_usd": usd(sums.cost_picousd),
         "cost_microusd": microusd(sums.cost_picousd),
@@ -204,6 +206,7 @@ def _sums(sums: Sums, by_providers: int) -> Mapping[str, object]:
         "estimated_attempts": sums.estimated,
         "estimated_cost_usd": usd(sums.estimated_picousd),
         "unpriced_tokens": sums.unpriced_tokens,
+        "unpriced_attempts": sums.unpriced_attempts,
     }
 
 

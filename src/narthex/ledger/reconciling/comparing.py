@@ -209,8 +209,8 @@ def _explained(
         yield "the statement has nothing of it: it was not billed yet, or is called otherwise there (`--map`)"
     if whole.estimated:
         yield f"{whole.estimated} attempts are estimated, {usd(whole.estimated_picousd)} USD of them"
-    if whole.unpriced_tokens:
-        yield f"{whole.unpriced_tokens} tokens have no price here"
+    if whole.unpriced_attempts:
+        yield f"{whole.unpriced_attempts} attempts, with {whole.unpriced_tokens} tokens, have no price here"
     for status, says in (("cut", "were cut"), ("interrupted", "were interrupted by the end of a server")):
         if status in told:
             yield f"{told[status].attempts} attempts {says}"

@@ -279,14 +279,15 @@ _USAGE: Final = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
+_MEDIA: Final = ("images", "audio_ms")
 
-_DOUBTFUL: Final = ("estimated_picousd", "unpriced_tokens")
-"""Of the sums: the cost that rests on tokens counted here, and the tokens whose price nobody knew."""
+_DOUBTFUL: Final = ("estimated_picousd", "unpriced_tokens", "unpriced_attempts")
+"""Of the sums: the cost that rests on tokens counted here, and the tokens and attempts whose price nobody knew."""
 
 
 def _sums() -> list[Column[int]]:
-    names = (*_USAGE, "attempts", "failures", "estimated", "cost_picousd", "saved_picousd", "duration_ms", *_DOUBTFUL)
-    return [Column(name, BigInteger, nullable=False, default=0) for name in names]
+    names = (*_USAGE, "attempts", "failures", "estimated", "cost_picousd", "saved_picousd", "duration_ms")
+    return [Column(name, BigInteger, nullable=False, default=0) for name in (*names, *_MEDIA, *_DOUBTFUL)]
 
 
 ledger_entries = Table(
@@ -317,6 +318,7 @@ ledger_entries = Table(
     Column("cost_picousd", BigInteger, nullable=False),
     Column("saved_picousd", BigInteger, nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False, default=0) for name in _MEDIA),
     Index(None, "at"),
     Index(None, "request_id"),
     Index(None, "workspace_id", "at"),

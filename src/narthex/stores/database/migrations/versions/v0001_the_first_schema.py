@@ -110,6 +110,8 @@ def upgrade() -> None:
         sa.Column("cost_picousd", sa.BigInteger(), nullable=False),
         sa.Column("saved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_entries")),
     )
     with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
@@ -185,8 +187,11 @@ def upgrade() -> None:
         sa.Column("cost_picousd", sa.BigInteger(), nullable=False),
         sa.Column("saved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "day", "organisation_id", "workspace_id", "operation", "model", name=op.f("pk_usage_days")
         ),
@@ -217,8 +222,11 @@ def upgrade() -> None:
         sa.Column("cost_picousd", sa.BigInteger(), nullable=False),
         sa.Column("saved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "hour",
             "organisation_id",
@@ -259,8 +267,11 @@ def upgrade() -> None:
         sa.Column("cost_picousd", sa.BigInteger(), nullable=False),
         sa.Column("saved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
             "day",
             "organisation_id",
