@@ -17,8 +17,10 @@ STAMPS := .setup
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --prefer-binary
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header $(if $(UPGRADE),--upgrade)
-# Two at a time: tests wait for servers and browsers more than they work. A file's tests stay together, in their order.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Three at a time on two cores: tests wait for servers and browsers more than they work. A file's tests stay together.
+PARALLEL := --numprocesses 3 --dist loadfile
+# The same order and the same numbers each time: a change is judged by what it changes. `make soak` shuffles.
+ORDERED := --randomly-seed 1 --randomly-dont-reorganize
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` chooses another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
@@ -51,7 +53,7 @@ check: $(STAMPS)/package $(STAMPS)/dev ## form, lint, types, layers, budgets: no
 
 test: setup ## run every test (ARGS="tests/wire -x" runs some)
 	@$(BIN)/python -m scripts.node ui test
-	@result=0; $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL)) || result=$$?; $(BIN)/python -m scripts.missing; exit $$result
+	@result=0; $(BIN)/python -m pytest $(ORDERED) $(or $(ARGS),$(PARALLEL)) || result=$$?; $(BIN)/python -m scripts.missing; exit $$result
 
 soak: setup ## run the long tests that `make test` leaves out, and look for new examples
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from narthex import Client
 from narthex.config.settings import Settings
 from tests.docs.blocks import ADDRESS
 from tests.gateways import running
+from tests.proof.waiting import until
 
 MODELS = Settings().data_dir.expanduser() / "models"
 """Where `make test` has put the weights."""
@@ -24,11 +25,13 @@ class Place:
     """Where a block is run."""
 
     address: str
+    data: Path
+    """What the server keeps."""
     folder: Path
 
     def placed(self, text: str) -> str:
-        """Return `text` with the address of the server of this test in place of the one in the pages."""
-        return text.replace(ADDRESS, self.address)
+        """Return `text` with the server of this test in place of the one in the pages: its address, and its data."""
+        return text.replace(ADDRESS, self.address).replace("~/.local/share/narthex", str(self.data))
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a reader who has started the server and activated its environment."""
@@ -43,21 +46,25 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with the embedded models, as `narthex serve` would be without configuration.
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A server with the embedded models, as `narthex serve` would be without configuration, that was asked something.
 
     But for a smaller window: now and then the small model goes on until that is full.
     """
     folder = tmp_path_factory.mktemp("data")
-    with running(folder, embedded={"enabled": True, "models_dir": MODELS, "context_tokens": 512}) as gateway:
-        yield gateway.url
+    with (
+        running(folder, embedded={"enabled": True, "models_dir": MODELS, "context_tokens": 512}) as gateway,
+        Client(gateway.url) as client,
+    ):
+        embedded = client.status().embedded
+        if embedded is None or not embedded.installed:
+            pytest.skip("the embedded models are not installed: run `narthex models install smollm2 minilm`")
+        client.embed("Hello.", model="local/minilm")
+        until((folder / "logs" / "requests.jsonl").exists)
+        yield Place(gateway.url, folder, folder)
 
 
 @pytest.fixture
-def place(address: str, tmp_path: Path) -> Place:
+def place(server: Place, tmp_path: Path) -> Place:
     """A place to run a block in; without the embedded models there is nothing to ask."""
-    with Client(address) as client:
-        embedded = client.status().embedded
-    if embedded is None or not embedded.installed:
-        pytest.skip("the embedded models are not installed: run `narthex models install smollm2 minilm`")
-    return Place(address, tmp_path)
+    return replace(server, folder=tmp_path)

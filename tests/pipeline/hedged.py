@@ -63,6 +63,8 @@ class Lateness:
 
     def __init__(self, clock: FakeClock) -> None:
         self.waits: list[float] = []
+        self.early_s = 0.0
+        """By how much a timer is early."""
         self._clock = clock
 
     def __call__(self, seconds: float, call: Callable[[], None]) -> asyncio.Future[None]:
@@ -73,7 +75,7 @@ class Lateness:
     async def _pass(self, seconds: float, call: Callable[[], None]) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
-        self._clock.set(self._clock() + seconds)
+        self._clock.set(self._clock() + seconds - self.early_s)
         call()
 
 

@@ -236,8 +236,9 @@ class Race:
         """Keep the time of the first attempt, and of a second one that answered."""
         marshal, first, winner = self.marshal, self._first, self._winner
         took_s = marshal.clock() - first.begun
-        if winner is first or took_s >= self._late_s:
-            # One that was let go would have taken longer still: left out, what is late would soon pass for usual.
+        if winner is first or self._hedge is not None or took_s >= self._late_s:
+            # One that was let go would have taken longer still: left out, what is late would soon pass for usual. That
+            # there is a second one says that it was late, also where the timer was a hair early.
             marshal.observe(self._exchange, first.target, took_s)
         if first.left and self.recovery.figures is not None:
             self.recovery.figures.observe(first.target.name, took_s)

@@ -47,7 +47,8 @@ def test_what_differs_is_told_and_corrected_once(root: Root) -> None:
     assert root.client.post(PATH, json=SAID).json()["differences"] == []
     told = root.client.get("/api/ledger/entries?kind=correction&from=2026-11-01").json()["data"]
     assert [row["cost_usd"] for row in told] == ["0.25"]
-    (noted,) = root.client.get("/api/audit?action=ledger").json()["data"]
+    notes = root.client.get("/api/audit?action=ledger").json()["data"]
+    (noted,) = [note for note in notes if note["workspace_id"] == DEFAULT_WORKSPACE]
     assert noted["details"]["corrections"] == 1
 
 
@@ -66,7 +67,7 @@ def test_what_cannot_be_read_is_refused(root: Root) -> None:
     workspace_id = root.workspace()
     with root.caller(workspace_id, ["ledger:read", "ledger:write"]) as inside:
         assert inside.post(PATH, json=SAID).status_code == 403
-        own = inside.post(PATH, json={**SAID, "workspace_id": workspace_id, "apply": True})
+        own = inside.post(PATH, json={**SAID, "provider": "own", "workspace_id": workspace_id, "apply": True})
         assert (own.status_code, own.json()["corrections"]) == (200, 1)
         assert inside.post(PATH, json={**SAID, "workspace_id": root.workspace()}).status_code in {403, 404}
     with root.caller(workspace_id, ["ledger:read"]) as reader:
