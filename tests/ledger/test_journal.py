@@ -110,6 +110,19 @@ def test_nothing_of_earlier_records_is_left(tmp_path_factory: pytest.TempPathFac
     assert found == fitting
 
 
+def test_a_large_file_is_cleared_to_its_last_byte(tmp_path: Path) -> None:
+    """Also what stands behind the first pieces that it is cleared by, and in the middle of the last one."""
+    path = tmp_path / "1.journal"
+    segment = Segment(path, 300_000)
+    while segment.write(b"x" * 999) is not None:
+        pass
+    assert segment.at > 4 * 64 * 1024
+    again = path.with_name("2.journal")
+    segment.reuse(again)
+    assert not any(again.read_bytes())
+    segment.close(remove=True)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     chance=some.randoms(use_true_random=False), used_again=some.integers(0, 3), lengths=some.lists(some.integers(1, 60))

@@ -58,6 +58,19 @@ def test_what_a_provider_tells_later_counts_from_then_on() -> None:
     assert _of(prices, "org_b", 500) == 9
 
 
+def test_where_there_are_no_versions_a_price_that_changes_counts_from_the_next_call_on() -> None:
+    """Neither the one before is remembered then, nor that there was none, nor that there was one."""
+    told: dict[str, Price] = {}
+    prices = Prices(told.get)
+    assert prices.of("org_a", "acme/one", 500) is None
+    for figure in (3, 4):
+        told["acme/one"] = Price(input_microusd_per_mtok=figure, output_microusd_per_mtok=figure)
+        assert _of(prices, "org_a", 500) == figure
+        assert prices.of("org_a", "acme/one", 500) is prices.of("org_b", "acme/one", 501)
+    del told["acme/one"]
+    assert prices.of("org_a", "acme/one", 500) is None
+
+
 @settings(max_examples=200)
 @given(
     versions=some.lists(

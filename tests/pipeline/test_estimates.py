@@ -86,6 +86,17 @@ def test_what_is_not_text_counts_for_what_it_is(part: dict[str, object], most: i
     assert prompt_tokens(inside) == pytest.approx(prompt_tokens(received), abs=50)
 
 
+def test_each_dialect_marks_pictures_in_its_own_words() -> None:
+    """Anthropic's has no semicolon before them; one that stands in a text makes no picture of it."""
+    source = {"type": "base64", "media_type": "image/png", "data": DATA}
+    told = {"role": "user", "content": [{"type": "image", "source": source}]}
+    body = json.dumps({"model": "m", "max_tokens": 9, "messages": [told]}).encode()
+    assert b";" not in body
+    assert 50 < prompt_tokens(Exchange(Dialect.ANTHROPIC_MESSAGES, body, {})) < 1_500
+    written = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a; b" * 500}]}).encode()
+    assert prompt_tokens(call(written)) == len(written) // 4
+
+
 def test_pictures_among_results_of_tools_count_as_pictures() -> None:
     """Wherever they stand in the call."""
     result = ToolResult(tool_call_id="1", parts=(Image(data=DATA, media_type="image/png"),))

@@ -13,7 +13,7 @@ from narthex.errors import InvalidRequest, ModelNotFound
 from narthex.providers.catalog import MAX_REMEMBERED, Catalog
 from narthex.providers.contract import PartialTimeouts, Timeouts
 from narthex.providers.prefixes import PrefixCaching, Prefixes
-from narthex.types.catalog import Price
+from narthex.types.catalog import ModelFacts, Price
 from tests.providers.listed import ListedProvider, facts, with_limits
 
 
@@ -201,6 +201,29 @@ def test_a_configured_price_is_known_of_any_model() -> None:
     small = catalog.facts("near/small")
     assert small is not None
     assert small.price is None
+
+
+def test_a_price_that_a_provider_tells_holds_until_it_tells_another() -> None:
+    """What was told before is not charged any more; nor does a model have a price that lost it."""
+
+    def told(figure: int | None) -> list[ModelFacts]:
+        known = {"input_microusd_per_mtok": figure, "output_microusd_per_mtok": figure}
+        return [msgspec.structs.replace(*facts("near", "small"), **known)]
+
+    catalog = Catalog(with_limits(ListedProvider("near")))
+    assert catalog.price("near/small") is None
+    for figure in (3, 4, None, 5):
+        catalog.learn("near", told(figure), closed=False)
+        price = catalog.price("near/small")
+        assert (None if price is None else price.output_microusd_per_mtok) == figure
+        assert catalog.price("near/small") is price
+    configured = Price(input_microusd_per_mtok=1, output_microusd_per_mtok=2)
+    catalog.adopt(Catalog(with_limits(ListedProvider("near")), prices={"near/small": configured}))
+    assert catalog.price("near/small") is configured
+    catalog.adopt(Catalog(with_limits(ListedProvider("far"))))
+    assert catalog.price("near/small") is None
+    for number in range(MAX_REMEMBERED + 1):
+        assert catalog.price(f"far/{number}") is None
 
 
 def test_a_models_way_of_caching_comes_before_its_providers() -> None:

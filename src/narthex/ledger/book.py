@@ -78,8 +78,6 @@ class Book:
         kept_since: Says from when on entries are kept, in milliseconds of Unix time.
     """
 
-    erased: ErasedNames | None = None
-
     def __init__(self, root: Path, rows: Rows, *, flush_s: float = FLUSH_S, segment_bytes: int | None = None) -> None:
         """Open the book.
 
@@ -92,6 +90,7 @@ class Book:
         Raises:
             JournalFull: The journal cannot be written.
         """
+        self.erased: ErasedNames | None = None
         self.kept_since: Callable[[], int] = lambda: 0
         self._root = root
         self._rows = Sieve(rows, root)
@@ -305,11 +304,15 @@ class Book:
             else:
                 entries += at_hand
         self._written += self._rows.add(entries)
+        began, came, ended = self._open, self._came, self._ended
         for name, segment, _, _ in group:
-            self._ended.popleft()
-            for held in (segment, self._open.pop(name, None), self._came.pop(name, None)):
-                if held is not None:
-                    held.done += 1
+            ended.popleft()
+            if segment is not None:
+                segment.done += 1
+            if (held := began.pop(name, None)) is not None:
+                held.done += 1
+            if came and (held := came.pop(name, None)) is not None:
+                held.done += 1
         self._journal.sweep()
 
     def _complain(self, error: Exception) -> None:

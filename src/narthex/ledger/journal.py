@@ -29,6 +29,8 @@ from zlib import crc32
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 _HEAD: Final = struct.Struct("<II")
+_ZEROS: Final = bytes(64 * 1024)
+"""In pieces of this size files are cleared: as much memory as a file is would be asked of the system each time."""
 _LOCK: Final = "lock"
 _SUFFIX: Final = ".journal"
 
@@ -87,7 +89,9 @@ class Segment:
             OSError: It cannot be renamed.
         """
         self._path = self._path.rename(path)
-        self._map[: self.at] = bytes(self.at)
+        for start in range(0, self.at, len(_ZEROS)):
+            end = min(start + len(_ZEROS), self.at)
+            self._map[start:end] = _ZEROS[: end - start]
         self.at = self.taken = self.done = 0
 
     def close(self, *, remove: bool) -> None:

@@ -70,7 +70,8 @@ class Prices:
     def of(self, organisation_id: str, model: str, at_ms: float) -> Priced | None:
         """Return what a model costs an organisation at a moment of Unix time in milliseconds; None if nobody knows."""
         if not self._versions:
-            return self._base_of(model)
+            price, based = self._base(model), self._based.get(model)
+            return based if based is not None and based.price is price else self._base_of(model)
         known = self._known.get((organisation_id, model))
         if known is not None and known[0] <= at_ms < known[1]:
             return known[2]

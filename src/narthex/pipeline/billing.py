@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, TypedDict
 
+import msgspec
+
 from narthex.errors import Cancelled, LimitsUnreachable, NarthexError
 from narthex.ledger.entries import BATCH, COUNTED, MAX_TAGS_CHARACTERS, Entry, Kind, Opened, tags_text
 from narthex.ledger.limits.further import Held
@@ -59,37 +61,27 @@ class Ledger(Protocol):
         ...
 
 
-class Bill:
-    """Who pays for a call, and for what."""
+class Bill(msgspec.Struct, gc=False):
+    """Who pays for a call, and for what; made by position, in the order of the fields."""
 
-    __slots__ = (
-        *("account", "at_ms", "closed", "end_user", "further", "held", "kind", "matching", "model"),
-        *("priced", "tags", "target", "what", "who"),
-    )
-
-    def __init__(self, exchange: Exchange, account: Account, tags: Tags) -> None:
-        """Take what a call says; what it costs is looked up by the moment that is noted here."""
-        target, head = exchange.target, exchange.head
-        assert target is not None
-        self.account = account
-        # Asked anew each time: clocks are set, and machines sleep.
-        self.at_ms = int((exchange.received_at + time.time() - time.monotonic()) * 1_000)
-        self.kind = _kind(exchange)
-        self.target = target
-        self.model = target.name[:MAX_NAME]
-        self.end_user = end_user = "" if head is None else head.end_user
-        self.tags = tags
-        self.priced: Priced | None = None
-        self.held: Reservation | SharedReservation | None = None
-        self.further: tuple[Held, ...] = ()
-        """What is held for further targets."""
-        self.closed = False
-        self.matching: Matching | None = None
-        """The limits that were asked whether it may go out."""
-        text = tags_text(tags) if tags else ""
-        self.who = account.organisation_id, account.workspace_id, account.user_id, account.key_id, end_user, text
-        provider, asked = target.name.partition("/")[0], exchange.model_asked[:MAX_NAME]
-        self.what = (str(exchange.operation), str(exchange.dialect), provider, self.model, asked)
+    account: Account
+    at_ms: int
+    """When the call was received, in milliseconds of Unix time: what it costs is looked up by that."""
+    kind: Kind
+    target: Target
+    end_user: str
+    tags: Tags
+    who: tuple[str, str, str, str, str, str]
+    """As in its entries: the organisation, the workspace, the user, the key, the end user, and the tags."""
+    what: tuple[str, str, str, str, str]
+    """As in its entries: the operation, the surface, the provider, the model, and the model that was asked for."""
+    priced: Priced | None
+    held: Reservation | SharedReservation | None = None
+    further: tuple[Held, ...] = ()
+    """What is held for further targets."""
+    closed: bool = False
+    matching: Matching | None = None
+    """The limits that were asked whether it may go out."""
 
     def holds(self) -> Iterator[Held]:
         """Yield what is held, in the order in which it came."""
@@ -209,11 +201,25 @@ class Billing:
 
     def bill_of(self, exchange: Exchange) -> Bill:
         """Return who pays for a call, and by which price."""
-        account = (exchange.caller or LOCAL).account
-        said = exchange.headers.get(b"x-narthex-tags")
-        bill = Bill(exchange, account, account.tags if said is None else _tags(account.tags, said))
-        bill.priced = self.prices.of(account.organisation_id, bill.target.name, bill.at_ms)
-        return bill
+        account, target, head = (exchange.caller or LOCAL).account, exchange.target, exchange.head
+        assert target is not None
+        said, name, asked = exchange.headers.get(b"x-narthex-tags"), target.name, exchange.model_asked[:MAX_NAME]
+        tags = account.tags if said is None else _tags(account.tags, said)
+        end_user, tagged = "" if head is None else head.end_user, tags_text(tags) if tags else ""
+        organisation_id = account.organisation_id
+        # Asked anew each time: clocks are set, and machines sleep.
+        at_ms = int((exchange.received_at + time.time() - time.monotonic()) * 1_000)
+        return Bill(
+            account,
+            at_ms,
+            _kind(exchange),
+            target,
+            end_user,
+            tags,
+            (organisation_id, account.workspace_id, account.user_id, account.key_id, end_user, tagged),
+            (str(exchange.operation), str(exchange.dialect), name.partition("/")[0], name[:MAX_NAME], asked),
+            self.prices.of(organisation_id, name, at_ms),
+        )
 
     def needs(self, exchange: Exchange, bill: Bill, target: Target) -> Amounts:
         """Return what one answer of a target is likely to use."""
@@ -252,67 +258,68 @@ class Billing:
 
     def _note(self, exchange: Exchange, bill: Bill) -> None:
         priced = bill.priced
-        operation, surface, _, model, asked = bill.what
+        name, price_id, price, cost = exchange.id, "", None, 0
         tokens = 0 if exchange.operation is _COUNT else min(len(exchange.body), _GUESSED_PROMPT) // BYTES_PER_TOKEN
-        # By position, as everywhere on the way of every call.
+        if priced is not None:
+            price_id, price = priced.id, priced.price
+            cost = tokens * price.input_microusd_per_mtok
+        organisation, workspace, user, key, end_user, tags = bill.who
+        operation, surface, _, model, asked = bill.what
+        # By position and without a star, as everywhere on the way of every call: with one it costs twice as much.
         call = Opened(
-            exchange.id,
-            bill.at_ms,
-            exchange.merged_into or exchange.id,
-            *bill.who,
-            *(operation, surface, model, asked),
-            bill.kind,
-            "" if priced is None else priced.id,
-            tokens,
-            0 if priced is None else tokens * priced.price.input_microusd_per_mtok,
-        )
-        self._ledger.opened(call, None if priced is None else priced.price)
+            name, bill.at_ms, exchange.merged_into or name,
+            organisation, workspace, user, key, end_user, tags,
+            operation, surface, model, asked,
+            bill.kind, price_id, tokens, cost,
+        )  # fmt: skip
+        self._ledger.opened(call, price)
 
     # -- when it has ended -----------------------------------------------------------------------------------------
 
     def close(self, exchange: Exchange, bill: Bill, usage: Usage | None, error: NarthexError | None) -> None:
         """Write down what came of a call, and charge it."""
-        attempts = exchange.attempts
+        attempts, name, held = exchange.attempts, exchange.id, bill.held
         if attempts:
             entries = tuple(self._entries(exchange, bill, usage, error))
+            read, written, cost = _sums(entries)
         else:
-            entries = (self._plain(exchange, bill, usage, error),)
-        self._ledger.settled(exchange.id, entries)
+            entry = self._plain(exchange, bill, usage, error)
+            entries, read, written, cost = (entry,), entry.input_tokens, entry.output_tokens, entry.cost_picousd
+        self._ledger.settled(name, entries)
         if self._under_way:
-            self._under_way.pop(exchange.id, None)
-        read, written, cost = _sums(entries)
+            self._under_way.pop(name, None)
         bill.closed = True
         others = bill.matching is not self.meters.matching and self.shared is None  # limits came, or went, meanwhile
-        if others or bill.further or exchange.shadow_of is not None or (attempts and _are_several(bill, entries)):
+        if others or bill.further or bill.kind == "shadow" or (attempts and _are_several(bill, entries)):
             settle_each(self, exchange, bill, entries)
-        elif bill.held is not None:
-            bill.held.settle(read, written, cost)
+        elif held is not None:
+            held.settle(read, written, cost)
         answer = exchange.answer
-        if bill.priced is not None and answer is not None and answer.whole and _are_priced(entries):
+        if bill.priced is not None and answer is not None and answer.whole and (not attempts or _are_priced(entries)):
             exchange.told += (("x-narthex-cost", usd(cost)),)
 
     def _plain(self, exchange: Exchange, bill: Bill, usage: Usage | None, error: NarthexError | None) -> Entry:
         """Return the entry of a call that one attempt was made at, or none: as `_entry` does, for nearly all calls."""
         duration_ms = int((time.monotonic() - exchange.received_at) * 1_000)
-        status, code = _status(exchange, usage, error), "ok" if error is None else error.code
-        name, target, priced = exchange.id, exchange.target, bill.priced
+        status, code = ("settled", "ok") if error is None else (_status(exchange, usage), error.code)
+        name, kind, target, priced = exchange.id, bill.kind, exchange.target, bill.priced
         assert target is not None
         if target is not bill.target:
             way = _Way(0, "first", target.name, True, code)
             return self._entry(exchange, bill, way, usage, status=status, duration_ms=duration_ms)
         used = _NOTHING if usage is None or exchange.operation is _COUNT else usage.plausible()
+        price_id = "" if priced is None else priced.id
+        cost = 0 if priced is None or used is _NOTHING else priced.price.picousd(used, batch=kind is BATCH)
+        organisation, workspace, user, key, end_user, tags = bill.who
+        operation, surface, provider, model, asked = bill.what
         return Entry(
-            *(name + ":0", bill.at_ms, bill.kind, status, exchange.merged_into or name, 0, "first"),
-            *bill.who,
-            *bill.what,
-            code,
-            1 if bill.kind in COUNTED else 0,
-            *(used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens),
-            *(used.reasoning_tokens, used.estimated),
-            "" if priced is None else priced.id,
-            0 if priced is None or used is _NOTHING else priced.price.picousd(used, batch=bill.kind is BATCH),
-            *(0, duration_ms, used.images, used.audio_ms),
-        )
+            name + ":0", bill.at_ms, kind, status, exchange.merged_into or name, 0, "first",
+            organisation, workspace, user, key, end_user, tags,
+            operation, surface, provider, model, asked, code, 1 if kind in COUNTED else 0,
+            used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens,
+            used.reasoning_tokens, used.estimated, price_id, cost, 0, duration_ms,
+            used.images, used.audio_ms,
+        )  # fmt: skip
 
     def _entries(
         self, exchange: Exchange, bill: Bill, usage: Usage | None, error: NarthexError | None
@@ -397,14 +404,12 @@ def _kind(exchange: Exchange) -> Kind:
 
 def _are_several(bill: Bill, entries: tuple[Entry, ...]) -> bool:
     """Tell whether others were asked than the model for which something was held at first."""
-    return any(entry.model != bill.model for entry in entries)
+    model = bill.what[3]
+    return any(entry.model != model for entry in entries)
 
 
 def _sums(entries: tuple[Entry, ...]) -> tuple[int, int, int]:
     """Return the tokens read and written, and what they cost, of all attempts."""
-    if len(entries) == 1:
-        entry = entries[0]
-        return entry.input_tokens, entry.output_tokens, entry.cost_picousd
     read, written = sum(entry.input_tokens for entry in entries), sum(entry.output_tokens for entry in entries)
     return read, written, sum(entry.cost_picousd for entry in entries)
 
@@ -422,9 +427,8 @@ def _beyond(usage: Usage, known: Sequence[Usage]) -> Usage | None:
     return Usage(input_tokens=max(0, read), output_tokens=max(0, written), estimated=True) if known else usage
 
 
-def _status(exchange: Exchange, usage: Usage | None, error: NarthexError | None) -> str:
-    if error is None:
-        return "settled"
+def _status(exchange: Exchange, usage: Usage | None) -> str:
+    """Return what became of a call that has no whole answer."""
     if usage is not None:
         return "cut"
     return "failed" if exchange.sent else "released"

@@ -12,7 +12,7 @@ from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.tokens.media import audio_tokens, file_tokens, image_tokens
 from narthex.types.answers import ChatAnswer
-from narthex.types.dialects import Operation
+from narthex.types.dialects import Dialect, Operation
 from narthex.types.messages import Audio, File, Image, Part, Text, ToolResult
 from narthex.types.usage import Usage
 from narthex.wire.contract import MalformedBody
@@ -23,6 +23,10 @@ BYTES_PER_TOKEN: Final = 4
 _BASE64: Final = b"base64"
 _AUDIO: Final = b"input_audio"
 """Without one of these a body carries nothing but text."""
+_SEMICOLON: Final = ord(";")
+"""In `data:image/png;base64,…`."""
+_DATA_URLS_ALONE: Final = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES})
+"""Dialects in which base64 stands in data URLs, but for sounds."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,7 +51,8 @@ def prompt_tokens(exchange: Exchange) -> int:
     What is carried beside text counts for what a model makes of it, not for its bytes.
     """
     body = exchange.body
-    if body and _BASE64 not in body and _AUDIO not in body:
+    # Not by `in`, which takes every word for a number first, and a tenth of a microsecond for that.
+    if body and body.find(_AUDIO) < 0 and not _may_carry_base64(exchange.dialect, body):
         return len(body) // BYTES_PER_TOKEN
     if exchange.operation is Operation.EMBED:
         return len(body or _encode(exchange.embedding_request().inputs)) // BYTES_PER_TOKEN
@@ -59,6 +64,11 @@ def prompt_tokens(exchange: Exchange) -> int:
     size = len(body or _encode([message.parts for message in messages]))
     carried = [_carried(part) for message in messages for part in _parts(message.parts)]
     return max(0, size - sum(size for size, _ in carried)) // BYTES_PER_TOKEN + sum(tokens for _, tokens in carried)
+
+
+def _may_carry_base64(dialect: Dialect, body: bytes) -> bool:
+    # A single byte is found ten times as fast as a word.
+    return (_SEMICOLON in body or dialect not in _DATA_URLS_ALONE) and body.find(_BASE64) >= 0
 
 
 def _parts(parts: Iterable[Part]) -> Iterator[Part]:

@@ -72,7 +72,7 @@ class Head(msgspec.Struct):
     def most_tokens(self) -> int | None:
         """The most tokens that the answer may have, if the request says it."""
         for said in (self.max_completion_tokens, self.max_output_tokens, self.max_tokens):
-            if isinstance(said, int) and not isinstance(said, bool):
+            if type(said) is int:
                 return max(0, said)
         return None
 
@@ -260,7 +260,7 @@ class Exchange:
             caller: On whose behalf, if that is known already.
             peer: Address and port that it comes from, where somebody asks for that.
         """
-        self.id = f"{_PREFIX}{next(_serial):08x}"
+        self.id = _PREFIX + "%08x" % next(_serial)  # noqa: UP031 - costs half of what an f-string does
         """The request ID, in logs, headers and error bodies."""
         self.operation = operation
         self.dialect = dialect

@@ -83,6 +83,8 @@ class Catalog:
         self._models: dict[str, dict[str, ModelFacts]] = {}
         self._open = set(self._providers)
         self._targets: dict[str, Target] = {}
+        self._told_prices: dict[str, Price | None] = {}
+        """Prices that providers tell, as every call asks for one; forgotten with what was told."""
 
     def adopt(self, other: Catalog) -> None:
         """Become the other catalog, at once; what was learned of providers that stay is kept."""
@@ -95,7 +97,7 @@ class Catalog:
         self._prices, self._streams, self.merged = other._prices, other._streams, other.merged
         self._limits, self.virtual_limits = other._limits, other.virtual_limits
         self._caching, self.by_prefix = other._caching, other.by_prefix
-        self._targets = {}
+        self._targets, self._told_prices = {}, {}
 
     @property
     def providers(self) -> tuple[Provider, ...]:
@@ -122,6 +124,7 @@ class Catalog:
         else:
             self._open.add(provider)
         self._targets.clear()
+        self._told_prices.clear()
 
     def closed(self, provider: str) -> bool:
         """Tell whether the provider of this name serves nothing but the models that are known."""
@@ -182,8 +185,12 @@ class Catalog:
         price = self._prices.get(name)
         if price is not None:
             return price
-        facts = self.facts(name)
-        return None if facts is None else facts.price
+        if name not in self._told_prices:
+            if len(self._told_prices) >= MAX_REMEMBERED:
+                self._told_prices.clear()
+            facts = self.facts(name)
+            self._told_prices[name] = None if facts is None else facts.price
+        return self._told_prices[name]
 
     def meant(self, name: str) -> str:
         """Return what a caller's name stands for; the empty one is the default model."""

@@ -130,7 +130,15 @@ class Gone(NamedTuple):
 
 _VIRTUAL: Final = PREFIX.encode()
 _NOBODY: Final = Account(organisation_id="", workspace_id="", key_id="")
-_PEPPER: Final = secrets.token_bytes(32)
+_DIGEST_BYTES: Final = 32
+
+
+def _peppered(pepper: bytes) -> blake2b:
+    """Return a hash with its key, to be copied: a copy costs two thirds of a new one."""
+    return blake2b(key=pepper, digest_size=_DIGEST_BYTES)
+
+
+_OWN: Final = _peppered(secrets.token_bytes(32))
 """Made anew in each process, and kept over reloads: a mark then stays that of its key."""
 
 
@@ -168,9 +176,9 @@ class Keyring:
             pepper: What virtual keys are hashed with, the same for all processes that share them, if that is known.
             knows_all: Whether there are no virtual keys that are not known yet.
         """
-        self._pepper = pepper or _PEPPER
-        """Of virtual keys; those of the configuration are hashed with one of this process."""
-        hashed = [(name, is_virtual(key.encode()), _hash(key.encode(), _PEPPER)) for name, key in keys]
+        self._shared = _peppered(pepper) if pepper else _OWN
+        """Hashes virtual keys; those of the configuration are hashed with what only this process has."""
+        hashed = [(name, is_virtual(key.encode()), _hash(key.encode(), _OWN)) for name, key in keys]
         self._marks = {name: mark for name, _, mark in hashed}
         self._look_virtual = frozenset(mark for _, virtual, mark in hashed if virtual)
         self._tenants, self._priorities, self._ceilings = tenants, priorities, ceilings
@@ -202,7 +210,7 @@ class Keyring:
     def season(self, pepper: bytes) -> None:
         """Hash virtual keys with this from now on; none may be known yet."""
         assert not self._virtual, "their marks would mean nothing any more"
-        self._pepper = pepper
+        self._shared = _peppered(pepper)
 
     def learn(self, virtual: Iterable[tuple[KeyMark, Caller]]) -> None:
         """Take virtual keys in, or what has changed about them."""
@@ -295,11 +303,11 @@ class Keyring:
     def mark_of(self, key: bytes) -> KeyMark:
         """Return the mark of a key."""
         if not key.startswith(_VIRTUAL):
-            return _hash(key, _PEPPER)
-        if self._look_virtual and (own := _hash(key, _PEPPER)) in self._look_virtual:
+            return _hash(key, _OWN)
+        if self._look_virtual and (own := _hash(key, _OWN)) in self._look_virtual:
             # Nothing hinders the configuration to have a key of that form.
             return own
-        return _hash(key, self._pepper)
+        return _hash(key, self._shared)
 
     def holder(self, mark: KeyMark) -> Caller | None:
         """Return who calls with the key, or the session, of this mark; None once that opens nothing any more."""
@@ -383,8 +391,10 @@ class Keyring:
         )
 
 
-def _hash(key: bytes, pepper: bytes) -> KeyMark:
-    return KeyMark(blake2b(key, key=pepper, digest_size=32).digest())
+def _hash(key: bytes, peppered: blake2b) -> KeyMark:
+    hashed = peppered.copy()
+    hashed.update(key)
+    return KeyMark(hashed.digest())
 
 
 def bare(presented: bytes) -> bytes:

@@ -76,7 +76,7 @@ class Reservation(msgspec.Struct, gc=False):
             return ()
         plan = self._plan
         telling = plan.told.get(words) or plan.tell(words)
-        return telling.now(*meters.moment)
+        return telling.now(meters.moment)
 
     def _end(self, used: Amounts) -> None:
         meters, held = self._meters, self._held

@@ -21,8 +21,8 @@ Row = tuple[Slot, int, float]
 """A number of a period, the place of what it counts, and up to which sum calls are let through."""
 
 _OF_A_CALL: Final = frozenset({Measure.REQUESTS, Measure.PARALLEL})
-_Text = tuple[tuple[str, str], str, Slot, int, tuple[str, str]]
-"""The header of the amount, the name of the one of what is left, where this stands, the amount, the one of the time."""
+_Figure = tuple[int, str, Slot, int]
+"""The place of the header of what is left, its name, where that stands, and the amount."""
 
 
 class Plan:
@@ -77,35 +77,41 @@ class Plan:
 class Telling:
     """What the callers of a plan are told in one dialect: its words anew each second, its figures each time."""
 
-    __slots__ = ("_is_plain", "_lines", "_since", "_texts", "_until", "_words")
+    __slots__ = ("_figures", "_fixed", "_is_plain", "_lines", "_since", "_until", "_words")
 
     def __init__(self, lines: tuple[Line, ...], words: Words) -> None:
         self._lines = lines
         self._words = words
         self._is_plain = all(len(line.counters) == 1 and _is_plain(line.counters[0][0]) for line in lines)
-        self._texts: tuple[_Text, ...] = ()
+        self._fixed: list[tuple[str, str]] = []
+        """The headers of the amounts and the times, which hold for a second; empty ones in the places of figures."""
+        self._figures: tuple[_Figure, ...] = ()
         self._since, self._until = math.inf, -math.inf
 
-    def now(self, wall: float, steady: float) -> Headers:
+    def now(self, moment: tuple[float, float]) -> Headers:
         """Return it at a moment by both clocks."""
+        wall, steady = moment
         if not self._is_plain:
             return headers_now(self._lines, self._words, wall, steady)
         if not self._since <= wall < self._until:
             self._turn(wall)
-        told: list[tuple[str, str]] = []
-        for amount, remaining, slot, most, reset in self._texts:
-            told += (amount, (remaining, str(max(0, most - slot.total))), reset)
+        told = self._fixed.copy()
+        for place, remaining, slot, most in self._figures:
+            left = most - slot.total
+            told[place] = remaining, str(left) if left > 0 else "0"
         return tuple(told)
 
     def _turn(self, wall: float) -> None:
         ends: list[float] = []
-        texts: list[_Text] = []
+        fixed: list[tuple[str, str]] = []
+        figures: list[_Figure] = []
         for remaining, reset, ((counter, amount),) in self._lines:
             assert isinstance(counter, CalendarCounter)
             slot = counter.at(wall)
             ends.append(counter.end - wall)
-            texts.append((amount, remaining, slot, counter.most, (reset, self._words.when(ends[-1], wall))))
-        self._texts = tuple(texts)
+            figures.append((len(fixed) + 1, remaining, slot, counter.most))
+            fixed += (amount, ("", ""), (reset, self._words.when(ends[-1], wall)))
+        self._fixed, self._figures = fixed, tuple(figures)
         self._since = math.floor(wall)
         # In the last second of a period its end is told in milliseconds.
         self._until = self._since + (1 if min(ends, default=math.inf) > 1 else 0)
