@@ -40,7 +40,7 @@ function EverythingField({ on, onChange }: { on: boolean; onChange: (on: boolean
   return (
     <SwitchField
       label="Of all workspaces"
-      note={on ? "Everybody's answers." : "Only the answers of your own workspace."}
+      note={on ? "Everybody's answers." : "Only what is shared with you."}
       on={on}
       onChange={onChange}
     />
@@ -65,9 +65,8 @@ function Clear({ stats, onDone, onClose }: ChangeProps) {
       onClose={onClose}
     >
       <p>
-        {stats.everything && !everything ? "What is kept for your own workspace" : "Everything that is shown here"} is
-        let go of, in every tier. What is asked again goes to its model, at its price, until it is kept anew. This
-        cannot be undone.
+        {stats.everything && !everything ? "What is shared with you" : "Everything that is shown here"} is let go of, in
+        every tier. What is asked again goes to its model, at its price, until it is kept anew. This cannot be undone.
       </p>
       {stats.everything && (
         <div className="mt-4">

@@ -5,12 +5,20 @@ import { Failure } from "./failures";
 const CALM_MS = 5_000;
 const SLOW_MS = 30_000;
 
+const TOO_MANY = 429;
+
+/** Whether something may go well the next time: what the server refuses for a reason it will refuse again. */
+export function mayPass(error: unknown): boolean {
+  const status = error instanceof Failure ? error.facts.status : undefined;
+  return status === undefined || status >= 500 || status === TOO_MANY;
+}
+
 /** Queries pause by themselves while the page is hidden. */
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       refetchIntervalInBackground: false,
-      retry: (count, error) => count < 2 && !(error instanceof Failure && error.facts.status === 401),
+      retry: (count, error) => count < 2 && mayPass(error),
       staleTime: 2_000,
     },
   },
