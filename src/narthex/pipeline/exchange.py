@@ -226,6 +226,8 @@ class Exchange:
     """Whether it is a line of a batch, which is charged as such."""
     sent: bool = False
     """Whether something went out to a provider."""
+    source: Stream | None = None
+    """What others are given too, where the answer is written from that: it may end before the answer does."""
     replays: Kept | None = None
     """The answer to another call that is given here again."""
     hit: Hit | None = None

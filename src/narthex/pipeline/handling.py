@@ -50,12 +50,14 @@ class Handling:
 
     def _answered(self, exchange: Exchange) -> Stream:
         """Have a call settled when its answer has ended."""
-        answer, settlement = exchange.answer, self._settlement
+        answer, source, settlement = exchange.answer, exchange.source, self._settlement
         assert answer is not None
         if answer.closed or exchange.resumed:
             settlement.end(exchange, answer.error)
-        else:
+        elif source is None or source is answer:
             answer.on_close(lambda stream: settlement.end(exchange, stream.error))
+        else:
+            _Shared(exchange, source, settlement).follow(answer)
         return answer
 
     def _failed(self, exchange: Exchange, error: BaseException) -> NarthexError:
@@ -76,3 +78,32 @@ class Handling:
             self._answered(exchange)
         else:
             self._failed(exchange, error)
+
+
+class _Shared:
+    """The settlement of a call whose answer others are given from what it is written from: once, for what ends first.
+
+    Whoever reads the end of either finds the call settled. If its own answer is ended while others go on to be given
+    theirs, what they are given is on its bill as well.
+    """
+
+    def __init__(self, exchange: Exchange, source: Stream, settlement: Settlement) -> None:
+        self._exchange, self._source, self._settlement = exchange, source, settlement
+        self._ended = False
+
+    def follow(self, answer: Stream) -> None:
+        """Settle when the answer, or what it is written from, has ended."""
+        answer.on_close(self._answer_ended)
+        if self._source.closed:
+            self._end(self._source)
+        else:
+            self._source.on_close(self._end)
+
+    def _answer_ended(self, answer: Stream) -> None:
+        if self._source.closed or not self._source.wanted:
+            self._end(answer)
+
+    def _end(self, stream: Stream) -> None:
+        if not self._ended:
+            self._ended = True
+            self._settlement.end(self._exchange, stream.error)

@@ -152,10 +152,10 @@ def _consumed(exchange: Exchange, error: NarthexError | None, outcome: str) -> t
         return (None if exchange.bill is not None else _REPLAYED), "cached" if error is None else outcome
     if exchange.replays is not None or exchange.merger is not None or exchange.merged_into is not None:
         return _apart(exchange, error, outcome)
-    usage = exchange.usage
-    if exchange.answer is not None and (usage is None or (error is not None and not exchange.simulated)):
-        exchange.usage = usage = estimate(exchange, exchange.answer)
-    elif exchange.answer is None and exchange.sent and isinstance(error, Cancelled) and usage is None:
+    usage, answer = exchange.usage, exchange.source or exchange.answer
+    if answer is not None and (usage is None or (error is not None and not exchange.simulated)):
+        exchange.usage = usage = estimate(exchange, answer)
+    elif answer is None and exchange.sent and isinstance(error, Cancelled) and usage is None:
         # Left before anything was said: what was sent may be billed.
         exchange.usage = usage = Usage(input_tokens=prompt_tokens(exchange), estimated=True)
     return usage, outcome

@@ -309,9 +309,14 @@ class Stream:
         if self._paused and self._unread < LOW_WATER_BYTES:
             self._go_on()
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody is here who wants the answer."""
+        return any(reader.wants for reader in self._readers)
+
     def end_if_unwanted(self) -> None:
         """End the call that produces the answer, if nobody is here who wants it."""
-        if not any(reader.wants for reader in self._readers):
+        if not self.wanted:
             self._deserted()
 
     def _deserted(self) -> None:

@@ -169,6 +169,7 @@ class _Work:
 
     def _keep_on(self, answer: Stream, kept: Kept) -> None:
         """Keep a stream as it is being written."""
+        self._exchange.source = answer
         # Held until those who were told of it have sat down: without a reader it would be ended.
         self._seat = answer.reader()
         answer.retain(self._entry.grow)
