@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -12,14 +13,18 @@ from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.handling import Handling
 from narthex.pipeline.settle import Settlement
 from narthex.providers.contract import Reply
-from narthex.streams.stream import Stream
+from narthex.streams.stream import HIGH_WATER_BYTES, Stream
 from narthex.telemetry.metrics import Metrics
+from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames
 from narthex.types.answers import FinishReason
 from narthex.types.dialects import Dialect
 from narthex.types.events import Ended, Finished, Started, TextDelta
-from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, Double, House, at_once, streamed, told, whole
+from tests.pipeline.doubles import ANTHROPIC, CHAT, INNER, Double, House, at_once, read, streamed, told, whole
 from tests.pipeline.doubles import exchange as asked
+from tests.pipeline.keyed import FRAMES as PIECES
+from tests.pipeline.keyed import Tap, bytes_of
+from tests.pipeline.keyed import call as keyed
 
 
 def exchange() -> Exchange:
@@ -89,3 +94,43 @@ async def test_nobody_sees_the_end_of_an_answer_that_is_not_settled(way: str, he
     await flow(one, answer, write, b"").ended
     assert settled == [True]
     await house.settled()
+
+
+async def test_a_repeat_that_overtakes_a_kept_answer_finds_its_call_settled() -> None:
+    """Its end comes from the provider, while the first caller's own answer is held up; the books have it all then."""
+    tap = Tap()
+    house = House(Double(tap.reply))
+    first = asyncio.ensure_future(house.engine.handle(keyed(x_narthex_stream_id="held-up-1")))
+    await tap.give(*PIECES[:2])
+    held = (await first).reader()
+    handle = await house.registry.look_up(LOCAL.owner, "held-up-1")
+    await handle.tell("pause")
+    again = keyed()
+    repeat = asyncio.ensure_future(read(await house.engine.handle(again)))
+    await tap.give(*[PIECES[1].replace(b"one", b"o" * HIGH_WATER_BYTES)] * 8, *PIECES[2:], None)
+    assert len(await repeat) == len(PIECES) + 8
+    assert not (await first).closed
+    (entry,) = house.entries
+    assert (entry.status, entry.estimated) == ("settled", False)
+    await handle.tell("resume")
+    while not held.ended:
+        held.take()
+        await asyncio.sleep(0)
+    assert house.entries == [entry]
+
+
+async def test_what_a_repeat_is_given_is_billed_when_the_first_caller_ends_theirs() -> None:
+    """A call goes on to its end for those who repeat it: all of it is on the bill."""
+    tap = Tap()
+    house = House(Double(tap.reply))
+    first = asyncio.ensure_future(house.engine.handle(keyed(x_narthex_stream_id="cancelled-1")))
+    await tap.give(*PIECES[:2])
+    repeat = asyncio.ensure_future(bytes_of(await house.engine.handle(keyed())))
+    handle = await house.registry.look_up(LOCAL.owner, "cancelled-1")
+    await handle.tell("cancel")
+    assert (await first).closed
+    assert house.entries == []
+    await tap.end(2)
+    assert await repeat == b"".join(PIECES)
+    (entry,) = house.entries
+    assert (entry.status, entry.estimated) == ("settled", False)

@@ -30,7 +30,6 @@ from narthex.pipeline.digests import LARGE_BYTES
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.stages.idempotency import Idempotency
 from narthex.streams.stream import HIGH_WATER_BYTES
-from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import anthropic_frames, openai_answer, openai_frames
 from narthex.types.dialects import Dialect
 from tests.pipeline.doubles import ANTHROPIC, CHAT, Double, House, exchange, read, streamed, whole
@@ -495,43 +494,3 @@ async def test_the_body_is_read_as_it_came() -> None:
     await house.engine.handle(call(json.dumps(CHAT).encode()))
     with pytest.raises(IdempotencyConflict):
         await house.engine.handle(call(json.dumps(CHAT, indent=1).encode()))
-
-
-async def test_a_repeat_that_overtakes_a_kept_answer_finds_its_call_settled() -> None:
-    """Its end comes from the provider, while the first caller's own answer is held up; the books have it all then."""
-    tap = Tap()
-    house = House(Double(tap.reply))
-    first = asyncio.ensure_future(house.engine.handle(call(x_narthex_stream_id="held-up-1")))
-    await tap.give(*FRAMES[:2])
-    held = (await first).reader()
-    handle = await house.registry.look_up(LOCAL.owner, "held-up-1")
-    await handle.tell("pause")
-    again = call()
-    repeat = asyncio.ensure_future(read(await house.engine.handle(again)))
-    await tap.give(*[FRAMES[1].replace(b"one", b"o" * HIGH_WATER_BYTES)] * 8, *FRAMES[2:], None)
-    assert len(await repeat) == len(FRAMES) + 8
-    assert not (await first).closed
-    (entry,) = house.entries
-    assert (entry.status, entry.estimated) == ("settled", False)
-    await handle.tell("resume")
-    while not held.ended:
-        held.take()
-        await asyncio.sleep(0)
-    assert house.entries == [entry]
-
-
-async def test_what_a_repeat_is_given_is_billed_when_the_first_caller_ends_theirs() -> None:
-    """A call goes on to its end for those who repeat it: all of it is on the bill."""
-    tap = Tap()
-    house = House(Double(tap.reply))
-    first = asyncio.ensure_future(house.engine.handle(call(x_narthex_stream_id="cancelled-1")))
-    await tap.give(*FRAMES[:2])
-    repeat = asyncio.ensure_future(bytes_of(await house.engine.handle(call())))
-    handle = await house.registry.look_up(LOCAL.owner, "cancelled-1")
-    await handle.tell("cancel")
-    assert (await first).closed
-    assert house.entries == []
-    await tap.end(2)
-    assert await repeat == b"".join(FRAMES)
-    (entry,) = house.entries
-    assert (entry.status, entry.estimated) == ("settled", False)
