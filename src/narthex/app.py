@@ -264,7 +264,7 @@ class Gateway(InProcess):
             own=Own(self.registry, settlement.live, self._tasks.spawn, self.recorder),
             pace=self.pace,
             merge=self._merge(settlement),
-            recall=self.caching.stage(settlement, self.books.billing, self.books.book),
+            recall=self.caching.stage(settlement, self.books.billing, self.books.book, self.catalog.resolve),
             reserve=Reserve(self.books.billing),
         )
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from narthex.cache.entries import Entry
 from narthex.cache.erasing import OrganisationOf, is_erased
 from narthex.cache.redis_session import RedisSession
+from narthex.cache.semantic.embedding import Embedding
+from narthex.cache.semantic.engine import Rules, Semantic
 from narthex.cache.store import Cache
 from narthex.cache.tier_figures import lines as tier_lines
 from narthex.cache.tiers.packing import Packing
 from narthex.cache.tiers.redis import RedisTier
 from narthex.compression.compressor import Compressor
-from narthex.config.cache_settings import CacheSettings
+from narthex.config.cache_settings import CacheSettings, SemanticSettings
 from narthex.config.settings import Settings
 from narthex.pipeline.billing import Billing, Ledger
 from narthex.pipeline.cache_desk import CacheDesk
@@ -24,7 +27,10 @@ from narthex.pipeline.cache_terms import CachePolicy
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.handling import Handling
+from narthex.pipeline.house_calls import HouseCalls, Resolve
+from narthex.pipeline.same_meaning import Means, SameMeaning
 from narthex.pipeline.saving import Saving
+from narthex.pipeline.semantic_judging import ClearCases, SemanticJudge
 from narthex.pipeline.settle import Settlement
 from narthex.pipeline.stages.recall import Recall
 from narthex.pipeline.warming import MAX_REQUESTS, Asked, Warming
@@ -46,6 +52,7 @@ class Caching:
         desk: Looks into it and changes what is kept, on behalf of callers.
         handle: Takes a call through the whole chain; the engine's.
         session: With the server that several processes share; None where there is none.
+        meaning: Finds answers to questions that mean the same; None where that is off.
     """
 
     handle: Callable[[Exchange], Awaitable[Stream]]
@@ -85,6 +92,9 @@ class Caching:
         self.desk = CacheDesk(self.cache, self.policy, warming)
         self.session = self._shared(link)
         self._recall: Recall | None = None
+        self._house: HouseCalls | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.meaning: SameMeaning | None = None
 
     @classmethod
     def of(cls, settings: Settings, spawn: Spawn, keyring: Keyring, compressor: Compressor) -> Self:
@@ -100,13 +110,17 @@ class Caching:
         self._spawn(session.run())
         return session
 
-    def stage(self, settlement: Settlement, billing: Billing, ledger: Ledger) -> Recall:
+    def stage(self, settlement: Settlement, billing: Billing, ledger: Ledger, resolve: Resolve) -> Recall:
         """Return the stage that answers from it.
 
         Args:
             settlement: Settles all calls, and those that fetch an answer anew.
             billing: Tells what answers cost.
             ledger: Is told what was saved.
+            resolve: Knows the models that tell whether two questions mean the same.
+
+        Raises:
+            ConfigError: Something is not installed that it needs.
         """
 
         async def handle(exchange: Exchange, rest: Next) -> None:
@@ -119,7 +133,23 @@ class Caching:
             self._spawn(self._warm_up(self.policy.settings.warm, billing))
         settlement.saving = saving = Saving(billing, ledger)
         self._recall = Recall(self.cache, self.policy, self._spawn, cost=saving.cost_of, handle=handle)
+        self._house = HouseCalls(resolve, self._spawn, billing)
+        self._go_by_meaning()
         return self._recall
+
+    def _go_by_meaning(self) -> None:
+        """Hold questions against each other by their meaning, as the settings say; what was known of them is gone."""
+        if self._watching is not None:
+            self._watching.cancel()
+        settings, cache = self.policy.settings.semantic, self.cache
+        meaning = self._watching = cache.when_gone = None
+        if settings.enabled and self.policy.settings.enabled and self._house is not None:
+            meaning = same_meaning(settings, self._house, cache, self._spawn)
+            cache.when_gone = meaning.let_go
+            self._watching = self._spawn(meaning.keep_watch())
+        self.meaning = self.desk.meaning = meaning
+        if self._recall is not None:
+            self._recall.adopt(self.policy, meaning)
 
     def forget_erased(self, names: ErasedNames, organisation_of: OrganisationOf) -> None:
         """Let go of what was asked for by who was erased, and take in nothing of it that was on its way."""
@@ -136,6 +166,9 @@ class Caching:
         keys = await asyncio.to_thread(lambda: [entry.key for entry in held if refuses(entry)])
         if keys:
             self.cache.forget(keys)
+        if self.meaning is not None:
+            # Of what is not in memory nobody knows whose question it was.
+            self.meaning.tidy()
 
     async def _warm_up(self, file: Path, billing: Billing) -> None:
         """Have the questions of a file answered, once calls can be paid."""
@@ -159,6 +192,7 @@ class Caching:
 
     def adopt(self, settings: CacheSettings) -> None:
         """Go by other settings from now on; what there is no room for is forgotten."""
+        before = self.policy.settings
         self.policy = self.desk.policy = CachePolicy(settings)
         self.cache.memory.adopt(policy=settings.policy, max_bytes=settings.max_bytes)
         self.cache.max_entry_bytes = settings.max_entry_bytes
@@ -167,8 +201,9 @@ class Caching:
             if self._redis.leases is not None:
                 self._redis.leases.lease_s = settings.redis_lease_s
         if self._recall is not None:
-            self._recall.policy = self.policy
-            self._recall.intake.jitter = settings.jitter_percent / 100
+            self._recall.adopt(self.policy, self.meaning)
+        if (settings.enabled, settings.semantic) != (before.enabled, before.semantic):
+            self._go_by_meaning()
 
     def lines(self) -> Iterator[str]:
         """Yield the state in Prometheus's text format."""
@@ -184,6 +219,28 @@ class Caching:
         yield "# HELP narthex_cache_evicted_total Answers that had to go as there was no room."
         yield "# TYPE narthex_cache_evicted_total counter"
         yield f"narthex_cache_evicted_total {memory.evicted}"
+        if self.meaning is not None:
+            yield from self.meaning.lines()
+
+
+def same_meaning(settings: SemanticSettings, house: HouseCalls, cache: Cache, spawn: Spawn) -> SameMeaning:
+    """Return what finds answers to questions that mean the same.
+
+    Raises:
+        ConfigError: Something is not installed that it needs.
+    """
+    model, judge_model = settings.embedding_model, settings.judge_model
+    embed = partial(house.embed, model)
+    judge = None if judge_model is None else SemanticJudge(judge_model, house.ask)
+    means = Means(
+        engine=Semantic(Rules.of(settings)),
+        embedding=Embedding(embed, name=model, budget_ms=settings.budget_ms),
+        compare=(ClearCases(embed) if judge is None else judge).answers,
+        judge=None if judge is None else judge.questions,
+        safe_tools=settings.safe_tools,
+        least_similarity=settings.least_similarity if settings.similar_on_failure else None,
+    )
+    return SameMeaning(means, cache, spawn)
 
 
 def _read(file: Path) -> bytes:

@@ -89,3 +89,12 @@ def test_no_header_breaks_the_reader(own: bytes, control: bytes) -> None:
     with suppress(UnreadableDirective):
         assert isinstance(read(own, control), Directives)
     assert isinstance(read(None, control), Directives)
+
+
+def test_semantic() -> None:
+    """Another question's answer will do, unless it is said that it will not."""
+    assert read(b"on", None).semantic
+    assert read(b"on; semantic=on", None).semantic
+    assert not read(b"on; semantic=off", None).semantic
+    with pytest.raises(UnreadableDirective, match="`semantic` is one of on, off"):
+        read(b"on; semantic=maybe", None)

@@ -5,7 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from narthex.cache.reports import CacheReport, FallReport, MinuteReport, SavedReport, TierReport
-from narthex.cli.cache_stats import FIGURES, HEAD, lines, rows, size, sparkline, warning
+from narthex.cache.semantic.reports import CategoryReport, SemanticReport
+from narthex.cli.cache_stats import (
+    CATEGORY_HEAD,
+    FIGURES,
+    HEAD,
+    categories,
+    lines,
+    of_meaning,
+    rows,
+    size,
+    sparkline,
+    warning,
+)
 
 NOW = 36_000.0
 SAVED = SavedReport(input_tokens=1_200, output_tokens=300, usd="0.074")
@@ -96,3 +108,31 @@ def test_a_fall_is_a_warning() -> None:
     fall = FallReport(hit_rate=0.2, usual_hit_rate=0.6, calls=200)
     said = warning(msgspec.structs.replace(TOLD, fall=fall))
     assert said == "far fewer calls are answered than before: 20.0% in ten minutes, 60.0% in the hour"
+
+
+def test_questions_that_mean_the_same() -> None:
+    """By category: how sure a pair must be, and what the samples say; whoever does not run the server is not told."""
+    row = CategoryReport(
+        category="fact",
+        looks=1_200,
+        hits=3,
+        closed=True,
+        least_probability=0.953,
+        samples=None,
+        wrong=None,
+        highest_error=None,
+    )
+    told = SemanticReport(
+        embedding_model="local/minilm",
+        embedding_off=True,
+        error_bound=0.02,
+        questions=1,
+        bytes=9,
+        waiting_for_judge=0,
+        categories=[row],
+    )
+    assert categories(told) == [("fact", "1,200", "3", "closed", "95.3%", "-", "-", "-")]
+    assert len(CATEGORY_HEAD) == 8
+    assert of_meaning(told) == (
+        "questions that mean the same, by local/minilm, left alone for a while, as it is too slow; 1 question known"
+    )

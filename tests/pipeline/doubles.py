@@ -190,10 +190,15 @@ class House:
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
         settlement = Settlement(self.metrics, self._log, billing=self.billing)
         self.caching = None if cache is None else Caching(cache, self.tasks.spawn)
-        recall = None if self.caching is None else self.caching.stage(settlement, self.billing, self.pages)
+        recall = self._recalling(settlement)
         self._stages = self._built(remembering or IdempotencySettings(), responses or ResponseSettings(), recall)
         self.background.handle = self._handle
         self.engine = Engine(self._stages, settlement)
+
+    def _recalling(self, settlement: Settlement) -> Recall | None:
+        if self.caching is None:
+            return None
+        return self.caching.stage(settlement, self.billing, self.pages, self.catalog.resolve)
 
     def _built(
         self, remembering: IdempotencySettings, responses: ResponseSettings, recall: Recall | None

@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from narthex.config.cache_settings import CacheSettings
 from narthex.pipeline.exchange import Exchange
 from narthex.providers.contract import Call, Reply
-from narthex.testing.wires import openai_answer, openai_frames
-from narthex.types.dialects import Dialect
+from narthex.testing.wires import openai_answer, openai_embeddings, openai_frames
+from narthex.types.dialects import Dialect, Operation
+from tests.cache.semantic.asking import floats
 from tests.pipeline.doubles import Double, House, exchange, streamed, whole
 from tests.pipeline.recalled import said
 
 PROBES = 10_000
+SEMANTIC = {"enabled": True, "embedding_model": "up/e", "budget_ms": 5_000, "sharing": "tenant", "sampled_percent": 0}
+WORDINGS = ("How do I reset my {}?", "How can I reset my {}?", "hi, how do i reset my {}? thanks", "How to reset my {}")
+THINGS = ("router", "printer", "camera", "oven", "clock", "drone")
 TENANTS = 8
-QUESTIONS = 6
 
 
 class Serial(Double):
@@ -28,8 +31,9 @@ class Serial(Double):
         self._serial = itertools.count(1)
 
     async def send(self, call: Call) -> Reply:
-        """Answer with the next number."""
-        self.calls.append(call)
+        """Answer with the next number, or with a vector."""
+        if call.operation is Operation.EMBED:
+            return whole(openai_embeddings([floats(text) for text in json.loads(call.body)["input"]]))
         text = f"number {next(self._serial)}"
         return streamed(openai_frames(text)) if call.stream else whole(openai_answer(text))
 
@@ -42,7 +46,7 @@ def drawn(chance: random.Random, key: str) -> Exchange:
         "model": "up/m",
         "max_tokens": 50,
         "temperature": chance.choice([0, 0, 1]),
-        "messages": [{"role": "user", "content": f"question {chance.randrange(QUESTIONS)}"}],
+        "messages": [{"role": "user", "content": chance.choice(WORDINGS).format(chance.choice(THINGS))}],
         "stream": chance.random() < 0.3,
     }
     headers: Mapping[bytes, bytes] = {b"authorization": f"Bearer {key}".encode()}
@@ -56,9 +60,9 @@ def drawn(chance: random.Random, key: str) -> Exchange:
 
 
 async def test_no_answer_is_given_to_two_tenants() -> None:
-    """Of ten thousand calls by eight tenants, over all forms and directives, none finds another's answer."""
+    """Of ten thousand calls by eight tenants, over all forms, wordings and directives, none finds another's answer."""
     keys = [(f"tenant-{number}", f"sk-tenant-{number}-0123456789") for number in range(TENANTS)]
-    settings = CacheSettings.model_validate({"max_entry_bytes": 65_536, "ttl_s": 3_600})
+    settings = CacheSettings.model_validate({"max_entry_bytes": 65_536, "ttl_s": 3_600, "semantic": SEMANTIC})
     made = House(Serial(), keys=keys, cache=settings)
     chance, seen, probes = random.Random(11), dict[str, str](), 0
     for _ in range(PROBES):
@@ -74,6 +78,8 @@ async def test_no_answer_is_given_to_two_tenants() -> None:
         assert seen.setdefault(text, name) == name, f"{name} was given what {seen[text]} had"
     hits = sum(made.cache.figures.hits.values())
     assert probes > PROBES * 0.8
+    await made.tasks.aclose()
     # It would prove nothing if nothing were given again.
     assert hits > PROBES * 0.3
+    assert made.cache.figures.hits["semantic"] > PROBES * 0.02
     assert len(seen) < probes - hits / 2

@@ -1,6 +1,6 @@
 """What a request says about the cache: `x-narthex-cache`, and `Cache-Control` as far as it concerns requests.
 
-    x-narthex-cache: on; ttl=600; tags="invoices 2026"; shared_by=key; namespace=v2
+    x-narthex-cache: on; ttl=600; tags="invoices 2026"; shared_by=key; namespace=v2; semantic=off
 
 `Cache-Control` (https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1): `no-store`, `no-cache`, `max-age`, `max-stale`,
 `min-fresh`, `only-if-cached`. What is not known there is passed over, as the RFC has it; in our own it is an error.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ MAX_TTL_S: Final = 3_456_000.0
 _MODES: Final = ("on", "off", "refresh", "only")
 _SCOPES: Final = ("workspace", "key", "user")
 _PACES: Final = ("none", "original")
+_SWITCH: Final = ("on", "off")
 _PARAMETER: Final = re.compile(r'\s*;\s*([a-z_]+)\s*=\s*(?:"([^"]*)"|([^;"\s]+))')
 _HEAD: Final = re.compile(r"\s*([a-z]+)")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/@-]{1,64}")
@@ -47,6 +49,8 @@ class Directives(msgspec.Struct, frozen=True):
     shared_by: Literal["workspace", "key", "user"] | None = None
     namespace: str = ""
     """Tells apart what is asked in the same words."""
+    semantic: bool = True
+    """Whether the answer to a question that means the same will do."""
     original_pace: bool = False
     """Whether a stream that is given again comes as fast as it came first."""
 
@@ -94,7 +98,14 @@ def _read_own(text: str) -> Directives:
 
 
 def _parameters(said: dict[str, str]) -> dict[str, object]:
-    read_by = {"ttl": _ttl, "tags": _tags, "shared_by": _scope, "namespace": _namespace, "pace": _pace}
+    read_by: dict[str, Callable[[str], object]] = {
+        "ttl": _ttl,
+        "tags": _tags,
+        "shared_by": _scope,
+        "namespace": _namespace,
+        "semantic": _semantic,
+        "pace": _pace,
+    }
     fields = {"ttl": "ttl_s", "pace": "original_pace"}
     for name in said:
         if name not in read_by:
@@ -134,6 +145,13 @@ def _namespace(text: str) -> str:
         message = f"`namespace` is a word of at most {MAX_TAG_CHARACTERS} letters, digits and _.:/@-"
         raise UnreadableDirective(message)
     return text
+
+
+def _semantic(text: str) -> bool:
+    if text not in _SWITCH:
+        message = f"`semantic` is one of {', '.join(_SWITCH)}, and not {text[:40]!r}"
+        raise UnreadableDirective(message)
+    return text == "on"
 
 
 def _pace(text: str) -> bool:

@@ -15,9 +15,10 @@ from narthex.cache.latencies import Latencies
 
 logger = logging.getLogger(__name__)
 
-HitKind = Literal["hit", "stale", "error", "joined", "semantic", "prefetched"]
+HitKind = Literal["hit", "stale", "error", "joined", "semantic", "similar", "prefetched"]
 """How an answer was given again: fresh, while a new one is fetched, in place of an error, together with the call that
-is under way, for a question of the same meaning, or fetched before it was asked for."""
+is under way, for a question of the same meaning, for a similar one in place of an error, or fetched before it was asked
+for."""
 MissReason = Literal["absent", "expired", "void", "refresh", "too old", "damaged"]
 """Why a call that may be answered from the cache was not."""
 
@@ -31,8 +32,8 @@ LATELY_S: Final = 600
 """Over which it is looked whether fewer calls are answered than usual."""
 FEWEST_CALLS: Final = 100
 """Of which that says something."""
-_NO_LOOK: Final = frozenset({"joined", "error"})
-"""Answers given after it was found that there is none, or none that is fresh enough."""
+_NO_LOOK: Final = frozenset({"joined", "error", "semantic", "similar"})
+"""Answers given after it was found that there is none under the question's own key, or none that is fresh enough."""
 
 
 class Minute(msgspec.Struct):
@@ -60,6 +61,10 @@ class Miss(msgspec.Struct, frozen=True):
     at: float
     """Unix time in seconds."""
     key: str
+    semantic: str = ""
+    """Why no answer to a question of the same meaning was given either; empty where none was looked for."""
+    similarity: float | None = None
+    """Of the nearest question, where that was held back."""
 
 
 class Savings(msgspec.Struct):
@@ -109,6 +114,7 @@ class Counts:
         saved_by: The same, by the tier that the answer lay in; none is told of calls that joined another.
         trend: By the minute, the oldest first.
         last_misses: The latest of them.
+        meant: Looks for a question of the same meaning, and those that found one, by category.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -123,6 +129,7 @@ class Counts:
         self.saved_by: defaultdict[str, Savings] = defaultdict(Savings)
         self.trend: deque[Minute] = deque(maxlen=MINUTES)
         self.last_misses: deque[Miss] = deque(maxlen=LAST_MISSES)
+        self.meant: dict[str, tuple[int, int]] = {}
 
     def count_hit(self, kind: HitKind, tier: str, saved: Savings) -> None:
         """Count an answer that was given again."""
@@ -147,6 +154,11 @@ class Counts:
             for counts in (self.withheld, minute.withheld):
                 counts[tier] = counts.get(tier, 0) + 1
         self.last_misses.append(miss)
+
+    def count_meant(self, category: str, *, hit: bool) -> None:
+        """Count a look for a question of the same meaning."""
+        looks, hits = self.meant.get(category, (0, 0))
+        self.meant[category] = looks + 1, hits + hit
 
     def count_refused(self, reason: str) -> None:
         """Count an answer that was not kept."""
@@ -211,11 +223,27 @@ class CacheFigures(Counts):
         self.count_hit(kind, tier, saved)
         self._owner(scope).count_hit(kind, tier, saved)
 
-    def miss(self, reason: MissReason, *, request_id: str, model: str, scope: str, key: bytes, tier: str = "") -> None:
+    def miss(
+        self,
+        reason: MissReason,
+        *,
+        request_id: str,
+        model: str,
+        scope: str,
+        key: bytes,
+        tier: str = "",
+        semantic: str = "",
+        similarity: float | None = None,
+    ) -> None:
         """Count a call that was not answered from the cache; `tier` has what is too old for it."""
-        miss = Miss(request_id, reason, model, scope, self._clock(), key.hex())
+        miss = Miss(request_id, reason, model, scope, self._clock(), key.hex(), semantic, similarity)
         self.count_miss(miss, tier)
         self._owner(scope).count_miss(miss, tier)
+
+    def looked_for_meaning(self, category: str, scope: str, *, hit: bool) -> None:
+        """Count a look for a question of the same meaning."""
+        self.count_meant(category, hit=hit)
+        self._owner(scope).count_meant(category, hit=hit)
 
     def keep(self, scope: str) -> None:
         """Count an answer that was kept."""

@@ -10,6 +10,7 @@ import msgspec
 
 from narthex.cache.entries import Entry, owner_of
 from narthex.cache.figures import Counts, Fall, Minute, Miss, Savings
+from narthex.cache.semantic.reports import SemanticReport
 from narthex.cache.store import MEMORY, Cache
 from narthex.cache.tiers.memory import Held
 
@@ -99,6 +100,15 @@ class MissReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     at: float
     """Unix time in seconds."""
     key: str
+    semantic: str | None
+    """Why the answer to a question of the same meaning was not given either; null where none was looked for. `unfit`:
+    no other question may ever answer it. `no vector`: the embedding model did not answer in time. `nothing near`.
+    `number`, `date`, `id`, `quoted`, `code`, `name`, `order`, `negation`, `contrary`, `direction`, `kind`, `language`:
+    in this the nearest question differs. `unlikely`, `unsure`: not sure enough. `judged`: found to be another one.
+    `unadmitted`: somebody else's, whom nobody has vouched for. `closed`: its category is. `gone`, `too old`, `damaged`:
+    its answer. `asked already`: the very same is under way."""
+    similarity: float | None
+    """Of the nearest question, as the cosine of the two vectors."""
 
 
 class FallReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +150,8 @@ class CacheReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The most used."""
     last_misses: list[MissReport]
     """The latest first."""
+    semantic: SemanticReport | None = None
+    """Null where no question is answered by another's answer."""
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -261,7 +273,13 @@ def told(held: Held, now_ms: int) -> EntryReport:
 def missed(miss: Miss) -> MissReport:
     """Return what is told of a call that was not answered."""
     return MissReport(
-        request_id=miss.request_id, reason=miss.reason, model=miss.model, at=round(miss.at, 3), key=miss.key
+        request_id=miss.request_id,
+        reason=miss.reason,
+        model=miss.model,
+        at=round(miss.at, 3),
+        key=miss.key,
+        semantic=miss.semantic or None,
+        similarity=miss.similarity,
     )
 
 

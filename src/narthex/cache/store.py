@@ -76,6 +76,8 @@ class Cache:
         self.now_ms = clock_ms
         self.refuses: Callable[[Entry], bool] | None = None
         """Tells whether an entry is of somebody who was erased meanwhile."""
+        self.when_gone: Callable[[Sequence[bytes] | None], object] | None = None
+        """Told of entries that were let go of, by their keys; None for some that were declared void."""
         self._spawn = spawn
 
     def find(self, key: bytes) -> Found | MissReason:
@@ -222,6 +224,8 @@ class Cache:
         return self._drop(keys)
 
     def _drop(self, keys: Sequence[bytes]) -> int:
+        if self.when_gone is not None:
+            self.when_gone(keys)
         return sum(self.memory.remove(key) for key in keys)
 
     async def _forget_below(self, keys: Sequence[bytes]) -> None:
@@ -238,6 +242,8 @@ class Cache:
         self.invalidation.declare(tags=tags, patterns=patterns)
         if self.coherence is not None:
             self.coherence.declare(tags=tags, patterns=patterns)
+        if self.when_gone is not None:
+            self.when_gone(None)
 
     def clear(self, scope: str | None = None) -> int:
         """Let go of everything, or of what is shared under a scope; return how many entries were in memory."""
@@ -249,6 +255,8 @@ class Cache:
         self.invalidation.declare_all()
         if self.coherence is not None:
             self.coherence.declare(everything=True)
+        if self.when_gone is not None:
+            self.when_gone(None)
         return self.memory.clear()
 
     async def _clear_below(self, scope: str | None) -> None:

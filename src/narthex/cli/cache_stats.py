@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from narthex.cache.reports import CacheReport, MinuteReport, TierReport
+from narthex.cache.semantic.reports import SemanticReport
 from narthex.cli.terminal import counted, printable
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -16,6 +17,8 @@ _BAR_S: Final = 180
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 HEAD: Final = ("TIER", "HIT RATE", "LAST HOUR", "HITS", "MISSES", "P50", "P99", "HELD", "ANSWERS", "EVICTED", "SAVED")
+CATEGORY_HEAD: Final = ("CATEGORY", "LOOKS", "HITS", "STATE", "SURE FROM", "SAMPLES", "WRONG", "ERROR AT MOST")
+CATEGORY_FIGURES: Final = frozenset({1, 2, 4, 5, 6, 7})
 FIGURES: Final = frozenset({1, 3, 4, 5, 6, 7, 8, 9, 10})
 """Columns of figures."""
 
@@ -56,6 +59,24 @@ def rows(tiers: Sequence[TierReport], now: float | None = None) -> list[tuple[st
             *(_held(one), _cell(one.entries), _cell(one.evicted), one.saved.usd),
         )
         for one in tiers
+    ]
+
+
+def of_meaning(told: SemanticReport) -> str:
+    """Return what is said of answers to questions that mean the same, above the table of their categories."""
+    off = ", left alone for a while, as it is too slow" if told.embedding_off else ""
+    known = "" if told.questions is None else f"; {counted(told.questions, 'question')} known"
+    return f"questions that mean the same, by {printable(told.embedding_model)}{off}{known}"
+
+
+def categories(told: SemanticReport) -> list[tuple[str, ...]]:
+    """Return the rows of a table of categories, below `CATEGORY_HEAD`."""
+    return [
+        (
+            *(one.category, f"{one.looks:,}", f"{one.hits:,}", "closed" if one.closed else "open"),
+            *(_rate(one.least_probability), _cell(one.samples), _cell(one.wrong), _rate(one.highest_error)),
+        )
+        for one in told.categories
     ]
 
 

@@ -61,6 +61,11 @@ def stats(*, as_json: bool, url: str | None, file: Path | None) -> None:
         note(wrong)
     click.echo()
     print_table(cache_stats.HEAD, cache_stats.rows(told.tiers), figures=cache_stats.FIGURES)
+    if told.semantic is not None:
+        click.echo(f"\n{cache_stats.of_meaning(told.semantic)}")
+        print_table(
+            cache_stats.CATEGORY_HEAD, cache_stats.categories(told.semantic), figures=frozenset(range(1, 8)) - {3}
+        )
     if told.top:
         click.echo()
         _print_entries(told.top)

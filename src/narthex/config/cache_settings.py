@@ -51,13 +51,19 @@ class CacheRuleSettings(Section):
         default=None, description="How long after that it is given where a new one cannot be had, in seconds."
     )
     tool_calls: bool | None = Field(default=None, description="Whether answers that ask for tools to be run are kept.")
+    semantic: bool | None = Field(
+        default=None,
+        description="Whether an answer may serve a question that means the same, where `cache.semantic.enabled`.",
+    )
 
 
 class SemanticSettings(Section):
     """Answers to questions that mean the same in other words."""
 
     enabled: bool = Field(
-        default=False, description="Whether an answer may serve a question that means the same in other words; not yet."
+        default=False,
+        description="Whether an answer may serve a question that means the same in other words; needs "
+        "`pip install 'narthex[semantic]'`.",
     )
     embedding_model: str = Field(
         default="local/minilm", min_length=1, description="The model that makes vectors of questions."
@@ -86,10 +92,27 @@ class SemanticSettings(Section):
         description="Whose questions serve whom: `own` each principal's its own calls alone, `sighted` also those that "
         "a second principal has asked word for word, `tenant` all of a tenant's.",
     )
+    judge_model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The model that is asked, beside the calls, whether two questions want the same answer where that "
+        "is nearly sure, and whether two answers say the same; without it no such pair is judged, and of samples only "
+        "those that are clear.",
+    )
+    similar_on_failure: bool = Field(
+        default=False,
+        description="Whether the answer to a similar question is given, marked as that, where every model has failed.",
+    )
+    least_similarity: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="How similar that question must be: cosine of the two vectors. It is no probability of anything.",
+    )
     safe_tools: tuple[str, ...] = Field(
         default=(), description="Tools that change nothing; calls with other tools are never answered so."
     )
-    max_entries: int = Field(default=100_000, ge=1, description="Questions that are known at once.")
+    max_entries: int = Field(default=100_000, ge=1, description="Questions that are known at once, in each process.")
     max_bytes: int = Field(default=536_870_912, ge=1_048_576, description="Bytes of them, about.")
     frozen: bool = Field(
         default=False, description="Whether verdicts change nothing any more: thresholds and aliases stay as they are."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import stat
@@ -87,11 +88,22 @@ def _sections(settings: Settings) -> Iterator[Contradiction]:
     for section, found in problems.items():
         for option, message in found:
             yield Contradiction(path=(section, option), message=message)
-    if settings.cache.semantic.enabled:
-        message = "calls are not answered by the meaning of a question yet: leave it off"
-        yield Contradiction(path=("cache", "semantic", "enabled"), message=message)
+    yield from _semantic(settings)
     for place, message in http_cache_problems(settings.http_cache):
         yield Contradiction(path=("http_cache", *place), message=message)
+
+
+def _semantic(settings: Settings) -> Iterator[Contradiction]:
+    """Yield what keeps questions from being held against each other by their meaning."""
+    semantic, here = settings.cache.semantic, ("cache", "semantic")
+    if not semantic.enabled:
+        return
+    if importlib.util.find_spec("numpy") is None:
+        message = "needs numpy: `pip install 'narthex[semantic]'`, or set it to false"
+        yield Contradiction(path=(*here, "enabled"), message=message)
+    yield from _target((*here, "embedding_model"), semantic.embedding_model, settings)
+    if semantic.judge_model is not None:
+        yield from _target((*here, "judge_model"), semantic.judge_model, settings)
 
 
 def _server(settings: Settings) -> Iterator[Contradiction]:

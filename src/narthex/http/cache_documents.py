@@ -53,6 +53,16 @@ INVALIDATE: Final = changing(
     is_new=True,
     ends=True,
 )
+REOPEN: Final[Json] = {
+    **changing(
+        "CacheCategory",
+        _TAG,
+        "Have answers serve questions that mean the same again, in a category that was closed; for whoever runs it",
+        body="CacheReopen",
+        is_new=True,
+        ends=True,
+    ),
+}
 WARM: Final = changing(
     "CacheWarming",
     _TAG,

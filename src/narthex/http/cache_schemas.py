@@ -9,6 +9,7 @@ import msgspec
 
 from narthex.cache.directives import MAX_TAGS, MAX_TTL_S
 from narthex.cache.reports import CacheReport, EntryReport, MissReport
+from narthex.cache.semantic.contract import CATEGORIES
 from narthex.http.schemas import COUNT, FLAG, TEXT, Json, complete, listed, nullable, record, ref, said
 from narthex.pipeline.warming import MAX_PARALLEL, MAX_REQUESTS, USUAL_PARALLEL, Warmed
 
@@ -16,6 +17,7 @@ _WORD: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 200, "patte
 _NAME: Final[Json] = {"type": "string", "pattern": "^[A-Za-z0-9_.:/@-]{1,64}$"}
 _KEY: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NAMED: Final = 100
+_CATEGORY: Final[Json] = {"enum": list(CATEGORIES)}
 
 
 def _schemas() -> dict[str, Json]:
@@ -78,6 +80,10 @@ CACHE: Final[Mapping[str, Json]] = {
     ),
     "CacheChange": complete(
         {"object": {"const": "cache_change"}, "removed": said(COUNT, "Answers that were in memory.")}
+    ),
+    "CacheReopen": record({"category": _CATEGORY}, ("category",), additionalProperties=False),
+    "CacheCategory": complete(
+        {"object": {"const": "cache_category"}, "category": _CATEGORY, "closed": {"const": False}}
     ),
     "CacheWarm": record(
         {

@@ -142,6 +142,7 @@ GUARDS: Final[Mapping[tuple[str, str], Guard]] = {
     ("DELETE", "/api/cache/entries/{cache_key}"): Guard("cache:write"),
     ("POST", "/api/cache/clear"): Guard("cache:write"),
     ("POST", "/api/cache/invalidate"): Guard("cache:write"),
+    ("POST", "/api/cache/reopen"): Guard("cache:write"),
     ("POST", "/api/cache/warm"): Guard("cache:write"),
 }
 """By method and template of the path."""

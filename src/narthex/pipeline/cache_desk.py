@@ -12,11 +12,13 @@ import msgspec
 from narthex.cache.entries import Entry, owner_of
 from narthex.cache.figures import Miss
 from narthex.cache.reports import CacheReport, is_of, overview, own_tags, report
+from narthex.cache.semantic.contract import Category
 from narthex.cache.store import Cache
 from narthex.cache.tiers.memory import Held
 from narthex.errors import NotFound
 from narthex.pipeline.cache_terms import CachePolicy, model_tag
 from narthex.pipeline.cached_answers import Unfit, said_by
+from narthex.pipeline.same_meaning import SameMeaning
 from narthex.pipeline.warming import Warming
 
 Owner = str | None
@@ -55,18 +57,34 @@ class CacheDesk:
         cache: Where answers are.
         policy: Says which calls it is for.
         warming: Fills it.
+        meaning: Finds answers to questions that mean the same; None where that is off.
     """
 
     def __init__(self, cache: Cache, policy: CachePolicy, warming: Warming) -> None:
         self.cache = cache
         self.policy = policy
         self.warming = warming
+        self.meaning: SameMeaning | None = None
 
     async def report(self, owner: Owner) -> CacheReport:
         """Tell how the cache does."""
         held, settings = list(self.cache.memory), self.policy.settings
         seen = await asyncio.to_thread(overview, held, self.cache.is_alive, owner)
-        return report(self.cache, owner, seen, enabled=settings.enabled, mode=settings.mode)
+        told = report(self.cache, owner, seen, enabled=settings.enabled, mode=settings.mode)
+        if self.meaning is None:
+            return told
+        counts = self.cache.figures if owner is None else self.cache.figures.of(owner)
+        return msgspec.structs.replace(told, semantic=self.meaning.report(counts, is_whole=owner is None))
+
+    def reopen(self, category: Category) -> None:
+        """Have answers serve other questions of a category again that was closed; its samples are counted anew.
+
+        Raises:
+            NotFound: No question is answered by another's answer.
+        """
+        if self.meaning is None:
+            raise NotFound("the semantic cache is off: set `cache.semantic.enabled`")
+        self.meaning.means.engine.reopen(category)
 
     def misses(self, owner: Owner, limit: int, after: str | None = None) -> tuple[list[Miss], bool]:
         """Return calls that were not answered lately, the latest first, and whether there are more.

@@ -30,6 +30,7 @@ class Intake:
 
     Attributes:
         jitter: By how much the time differs for which one is fresh, as a share of it.
+        when_kept: Told of a call whose answer is kept, and under which key.
     """
 
     def __init__(self, cache: Cache, spawn: Spawn, *, cost: Cost, random: Random, jitter: float) -> None:
@@ -43,6 +44,7 @@ class Intake:
             jitter: By how much that differs, as a share of the time.
         """
         self.jitter = jitter
+        self.when_kept: Callable[[Exchange, Terms, bytes], None] | None = None
         self._cache = cache
         self._spawn = spawn
         self._cost = cost
@@ -72,10 +74,10 @@ class Intake:
         elif answer.bytes_total > LARGE_BYTES:
             self._spawn(self._take_later(exchange, terms, number, lease))
         else:
-            self._put(self._entry(exchange, terms, number), terms, lease)
+            self._put(exchange, self._entry(exchange, terms, number), terms, lease)
 
     async def _take_later(self, exchange: Exchange, terms: Terms, number: int, lease: Lease | None) -> None:
-        self._put(await asyncio.to_thread(self._entry, exchange, terms, number), terms, lease)
+        self._put(exchange, await asyncio.to_thread(self._entry, exchange, terms, number), terms, lease)
 
     def _entry(self, exchange: Exchange, terms: Terms, number: int) -> Entry | Unfit:
         cost = 0 if exchange.usage is None else self._cost(exchange, exchange.usage)
@@ -84,11 +86,11 @@ class Intake:
         except Unfit as error:
             return error
 
-    def _put(self, made: Entry | Unfit, terms: Terms, lease: Lease | None) -> None:
+    def _put(self, exchange: Exchange, made: Entry | Unfit, terms: Terms, lease: Lease | None) -> None:
         if isinstance(made, Unfit):
             self._refuse(str(made), terms, lease)
-        else:
-            self._cache.keep(made, lease)
+        elif self._cache.keep(made, lease) and self.when_kept is not None:
+            self.when_kept(exchange, terms, made.key)
 
     def _refuse(self, why: str, terms: Terms, lease: Lease | None) -> None:
         self._cache.figures.refuse(why, terms.scope)

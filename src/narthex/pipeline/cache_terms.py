@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -33,6 +34,17 @@ MAX_KNOWN_BYTES: Final = 65_536
 MAX_KNOWN_TOTAL_BYTES: Final = 16_777_216
 
 
+class Circle(msgspec.Struct, frozen=True):
+    """Within what a question may be answered by another one that means the same."""
+
+    tenant: str
+    """Who shares answers; nobody outside is ever held against it."""
+    model: str
+    """What tells apart calls that say the same: the model at its address, the namespace, headers for the provider."""
+    principal: str
+    """Who asks within the tenant."""
+
+
 class Terms(msgspec.Struct, frozen=True):
     """On which terms a call may be answered from the cache."""
 
@@ -46,6 +58,8 @@ class Terms(msgspec.Struct, frozen=True):
     stale_ms: int
     error_ms: int
     tool_calls: bool
+    circle: Circle | None = None
+    """None where no other question may answer it."""
 
 
 class _Ruled(msgspec.Struct, frozen=True):
@@ -57,6 +71,7 @@ class _Ruled(msgspec.Struct, frozen=True):
     stale_ms: int
     error_ms: int
     tool_calls: bool
+    semantic: bool
 
 
 _Received = tuple[bytes, Dialect, str, str, bytes | None, bytes | None, bytes | None, bytes | None]
@@ -173,6 +188,7 @@ class CachePolicy:
             ruled.stale_ms,
             ruled.error_ms,
             ruled.tool_calls,
+            _circle(exchange, scope, (who, *beside)) if ruled.semantic and directives.semantic else None,
         )
 
     def _ruled(self, exchange: Exchange, target: Target, caller: Caller) -> _Ruled:
@@ -209,6 +225,7 @@ def _ruled(usual: CacheSettings, rule: CacheRuleSettings | None) -> _Ruled:
         int(of["stale_while_revalidate_s"] * _MS),
         int(of["stale_if_error_s"] * _MS),
         of["tool_calls"],
+        usual.semantic.enabled and said.get("semantic", True),
     )
 
 
@@ -267,6 +284,20 @@ def _scope(caller: Caller, exchange: Exchange, word: str) -> str:
         return f"{caller.owner}/user:{end_user}"
     # Of nobody by name: with nobody but those who present the same key.
     return f"{caller.owner}/key:{caller.account.key_id}:{caller.name}"
+
+
+def _circle(exchange: Exchange, scope: str, told_apart: Iterable[str]) -> Circle | None:
+    """Return within what a question may be answered by another; None for what is no chat.
+
+    Whoever has a key can name any end user: those of a key vouch for each other's questions within that key alone.
+    """
+    if exchange.operation is not _CHAT:
+        return None
+    caller = exchange.caller or LOCAL
+    account, end_user = caller.account, _end_user(exchange)
+    presented = f"{account.key_id}:{caller.name}"
+    tenant = f"{scope}/{presented}" if end_user else scope
+    return Circle(tenant, "\n".join(told_apart), f"{account.user_id or presented}/{end_user}")
 
 
 def _end_user(exchange: Exchange) -> str:

@@ -147,8 +147,14 @@ def answer_of(exchange: Exchange, answer: Stream) -> ChatAnswer:
     return said if said.usage is not None else msgspec.structs.replace(said, usage=exchange.usage)
 
 
-def give(exchange: Exchange, held: Held, kind: HitKind) -> None:
+def give(exchange: Exchange, held: Held, kind: HitKind, told: dict[str, object] | None = None) -> None:
     """Make an entry the answer to a call.
+
+    Args:
+        exchange: The call.
+        held: The entry.
+        kind: How it comes to be given.
+        told: What is added at the end of a stream.
 
     Raises:
         NarthexError: It cannot be written in the form that the call asks for.
@@ -164,7 +170,7 @@ def give(exchange: Exchange, held: Held, kind: HitKind) -> None:
         exchange.answer = Stream.of(entry.data, Dialect.OPENAI_EMBEDDINGS)
         exchange.usage = usage
     else:
-        deliver(exchange, said_by(held))
+        deliver(exchange, said_by(held), told=told)
     exchange.first_frame_at = monotonic()
 
 
@@ -184,3 +190,8 @@ def said_by(held: Held) -> ChatAnswer:
         raise Unfit("unreadable") from error
     held.made = said
     return said
+
+
+def text_of(said: ChatAnswer) -> str:
+    """Return the text of an answer's first choice."""
+    return "".join(part.text for part in said.choices[0].message.parts if isinstance(part, Text))

@@ -28,14 +28,19 @@ def request(*texts: str, system: str | None = None, **options: object) -> ChatRe
     return ChatRequest(model="m", messages=(*first, *turns), **options)  # type: ignore[arg-type]  # its own fields
 
 
-def vector(text: str) -> bytes:
+def floats(text: str) -> list[float]:
     """Return a vector that is near for texts with the same words: a sum of one direction for each."""
     total = [0.0] * DIMENSIONS
     for word in text.lower().replace("?", "").split():
         chance = random.Random(hashlib.blake2b(word.encode(), digest_size=8).digest())
         for place in range(DIMENSIONS):
             total[place] += chance.gauss(0, 1) / (6 if word in FUNCTION or word in QUESTIONS else 1)
-    made = unit(total)
+    return total
+
+
+def vector(text: str) -> bytes:
+    """Return it with a length of one, as it is held."""
+    made = unit(floats(text))
     assert made is not None
     return made
 

@@ -40,9 +40,9 @@ def test_a_second_principal_vouches_by_asking_the_same() -> None:
     """Neither the first one again nor somebody unknown does."""
     entry = brought("ann")
     for asker in ("ann", None):
-        sighted(entry, ask(TEXT, principal=asker))
+        sighted(entry, asker)
     assert not may_serve(entry, ask(TEXT, principal="eve"), "sighted")
-    sighted(entry, ask(TEXT, principal="bob"))
+    sighted(entry, "bob")
     assert may_serve(entry, ask(TEXT, principal="eve"), "sighted")
     assert not may_serve(entry, ask(TEXT, principal="eve"), "own")
 

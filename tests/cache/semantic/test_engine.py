@@ -141,6 +141,16 @@ def test_what_a_second_principal_asks_serves_all_of_the_tenant() -> None:
     assert key_of(cache.look(ask("how can I reset the router", principal="eve"))) == RESET.encode()
 
 
+def test_only_the_very_same_answer_is_vouched_for() -> None:
+    """A request of the same normalised text under another key vouches for nothing, and takes its place."""
+    cache = filled(RESET)
+    cache.learn(ask(RESET, principal="bob"), b"another key")
+    assert key_of(cache.look(ask(RESET, principal="eve"))) is None
+    assert cache.met(b"another key", "ann")
+    assert not cache.met(RESET.encode(), "ann")
+    assert key_of(cache.look(ask(RESET, principal="eve"))) == b"another key"
+
+
 def test_forgetting_and_clearing() -> None:
     """An answer that is gone is led to no more."""
     cache = filled(RESET, "Where is the bar?")

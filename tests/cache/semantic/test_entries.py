@@ -31,14 +31,26 @@ def test_an_entry_is_found_by_text_vector_and_key() -> None:
 
 
 def test_the_same_text_again_renews_its_entry() -> None:
-    """With its new key; in another namespace it is embedded anew, and keeps who brought it."""
+    """With its new key, for the same principal; in another namespace it is embedded anew, and keeps who brought it."""
     held = entries()
     first = held.put(ask("How do I reset it?", principal="ann"), b"one")
-    assert held.put(ask("how do I reset it", principal="bob"), b"two") is first
+    assert held.put(ask("how do I reset it", principal="ann"), b"two") is first
     assert (len(held), held.of_key(b"one"), held.of_key(b"two")) == (1, [], [first])
     question = ask("How do I reset it?", principal="bob")
     moved = held.put(question.embedded(question.vector, "changed/1"), b"two")
     assert (len(held), moved.principal, moved.namespace) == (1, "ann", "changed/1")
+
+
+def test_the_same_text_of_another_takes_nobodys_place_who_was_vouched_for() -> None:
+    """Two requests with one normalised text may differ: who vouched for one vouched for its key alone."""
+    held = entries()
+    first = held.put(ask("How do I reset it?", principal="ann"), b"one")
+    second = held.put(ask("how do I reset it", principal="eve"), b"evil")
+    assert second is not first
+    assert (held.of_key(b"one"), second.principal, second.is_sighted) == ([], "eve", False)
+    second.is_sighted = True
+    assert held.put(ask("How do I reset it?", principal="eve"), b"more evil") is second
+    assert second.key == b"evil"
 
 
 def test_those_used_longest_ago_go() -> None:

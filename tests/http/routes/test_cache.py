@@ -264,3 +264,17 @@ def test_permissions_are_asked_for(root: Root) -> None:
             assert code(nobody.get(f"/api/cache/{path}")) == (403, "permission_denied")
         for path in ("clear", "invalidate", "warm"):
             assert code(reader.post(f"/api/cache/{path}", json={})) == (403, "permission_denied")
+
+
+# -- questions that mean the same --------------------------------------------------------------------------------------
+
+
+def test_whoever_runs_the_server_reopens_a_category(root: Root) -> None:
+    """Nobody else does; where the semantic cache is off there is none, and `stats` says so."""
+    told = root.client.post("/api/cache/reopen", json={"category": "fact"})
+    assert code(told) == (404, "not_found")
+    assert root.client.post("/api/cache/reopen", json={"category": "facts"}).status_code == 400
+    assert stats(root.client)["semantic"] is None
+    organisation = root.organisation()
+    with root.caller(root.workspace(organisation), KEEPER) as client:
+        assert client.post("/api/cache/reopen", json={"category": "fact"}).status_code == 403

@@ -27,7 +27,7 @@ def may_serve(entry: Entry, question: Question, sharing: Sharing) -> bool:
     return sharing == "sighted" and entry.is_sighted
 
 
-def sighted(entry: Entry, question: Question) -> None:
+def sighted(entry: Entry, principal: str | None) -> None:
     """Take note that someone asks the very same as an entry: a known one who is not its first vouches for it."""
-    if question.principal is not None and question.principal != entry.principal:
+    if principal is not None and principal != entry.principal:
         entry.is_sighted = True

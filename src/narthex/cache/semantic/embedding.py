@@ -95,7 +95,7 @@ class Embedding:
         vector = await self._embedded(_PROBE)
         if vector is None:
             return True
-        if self._probe is not None and _cosine(self._probe, vector) >= _IS_SAME:
+        if self._probe is not None and cosine(self._probe, vector) >= _IS_SAME:
             return True
         is_first, self._probe = self._probe is None, vector
         if is_first:
@@ -171,6 +171,7 @@ def unit(values: Sequence[float]) -> bytes | None:
     return array.array("f", [value / length for value in values]).tobytes()
 
 
-def _cosine(one: bytes, other: bytes) -> float:
+def cosine(one: bytes, other: bytes) -> float:
+    """Return the cosine of two vectors of length one, as float32; 0 for two of different lengths."""
     left, right = array.array("f", one), array.array("f", other)
     return sum(map(float.__mul__, left, right)) if len(left) == len(right) else 0.0

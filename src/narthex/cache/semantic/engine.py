@@ -72,8 +72,10 @@ class CategoryStatus(msgspec.Struct, frozen=True, kw_only=True):
     is_closed: bool
     least_probability: float | None
     """The verifier's probability from which on it serves; None where it serves none."""
+    looks: int
     served: int
     samples: int
+    """Hits that were also generated, and judged."""
     wrong: int
     highest_error: float
     """Upper bound of the share of wrong answers, at 95 %."""
@@ -114,6 +116,7 @@ class Semantic:
         )
         self._bounds = {category: ErrorBound(self.rules.bound) for category in CATEGORIES}
         self._closed: set[Category] = set()
+        self._asked = dict.fromkeys(CATEGORIES, 0)
         self._served = dict.fromkeys(CATEGORIES, 0)
         self._sampling = Sampling(self.rules.sampled, seed=self.rules.seed or secrets.token_bytes(16))
         self._looks = 0
@@ -126,6 +129,7 @@ class Semantic:
             entry with the same text, typed otherwise, is found.
         """
         self._looks += 1
+        self._asked[question.category] += 1
         alias = self._alias(question)
         if alias is not None:
             return alias
@@ -140,7 +144,18 @@ class Semantic:
     def learn(self, question: Question, key: bytes) -> None:
         """Keep a question whose answer was stored under a key; the answer was complete and passed every guard."""
         entry = self.entries.put(question, key)
-        sighted(entry, question)
+        if entry.key == key:
+            sighted(entry, question.principal)
+
+    def met(self, key: bytes, principal: str | None) -> bool:
+        """Take note that the answer under a key was given to someone who asked its question word for word.
+
+        False where that question is not known: it may be learned.
+        """
+        known = self.entries.of_key(key)
+        for entry in known:
+            sighted(entry, principal)
+        return bool(known)
 
     def forget(self, key: bytes) -> None:
         """Drop what leads to an answer that is gone."""
@@ -188,6 +203,7 @@ class Semantic:
             category=category,
             is_closed=category in self._closed,
             least_probability=None if math.isinf(least) and least > 0 else probability(least),
+            looks=self._asked[category],
             served=self._served[category],
             samples=bound.samples,
             wrong=bound.wrong,

@@ -89,16 +89,29 @@ class Entries:
         return [(self._by_number[number], cosine) for number, cosine in index.nearest(question.vector, count)]
 
     def put(self, question: Question, key: bytes) -> Entry:
-        """Add a question with the key of its answer, or renew the one with the same text."""
+        """Add a question with the key of its answer, or renew the one with the same text.
+
+        One that somebody vouched for keeps the key that they vouched for: two requests with one normalised text may
+        differ in what is not to be seen in it. For the same reason one of somebody else is replaced, and not renewed.
+        """
         known = self.same_text(question)
-        if known is not None and (known.namespace == question.namespace or question.vector is None):
-            self._renew(known, question, key)
+        if known is None:
+            return self._added(self._made(question, key))
+        if known.key != key and known.is_sighted:
+            self.used(known)
             return known
-        if known is not None:
+        if known.key != key and known.principal != question.principal:
             self.drop(known)
+            return self._added(self._made(question, key))
+        if known.namespace == question.namespace or question.vector is None:
+            self._renew(known, key)
+            return known
+        self.drop(known)
         entry = self._made(question, key)
-        if known is not None:
-            entry.principal, entry.is_sighted = known.principal, known.is_sighted
+        entry.principal, entry.is_sighted = known.principal, known.is_sighted
+        return self._added(entry)
+
+    def _added(self, entry: Entry) -> Entry:
         self._add(entry)
         while len(self._by_number) > self._most or (self.bytes_used > self._most_bytes and len(self._by_number) > 1):
             self.drop(next(iter(self._by_number.values())))
@@ -148,7 +161,7 @@ class Entries:
                 index = self._indexes[place] = GrowingIndex(limit=self._exact_limit)
             index.add(entry.number, entry.vector)
 
-    def _renew(self, entry: Entry, question: Question, key: bytes) -> None:
+    def _renew(self, entry: Entry, key: bytes) -> None:
         """Take note that a question is asked and answered again."""
         self.used(entry)
         if entry.key != key:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from narthex.cache.reports import missed, told
+from narthex.cache.semantic.contract import Category
 from narthex.errors import NotFound, PermissionDenied
 from narthex.http import cache_documents as documents
 from narthex.http.contents import note_read
@@ -50,6 +51,10 @@ class _Void(msgspec.Struct, forbid_unknown_fields=True):
     everything: bool = False
 
 
+class _Reopen(msgspec.Struct, forbid_unknown_fields=True):
+    category: Category
+
+
 class _Warm(msgspec.Struct, forbid_unknown_fields=True):
     requests: Annotated[tuple[msgspec.Raw, ...], Meta(min_length=1, max_length=MAX_REQUESTS)]
     tags: Annotated[tuple[Word, ...], Meta(max_length=16)] = ()
@@ -78,6 +83,7 @@ def cache_routes(services: Services) -> APIRouter:
     _add_entries(router, services)
     _add_changes(router, services)
     _add_warming(router, services)
+    _add_reopening(router, services)
     return router
 
 
@@ -150,6 +156,16 @@ def _add_warming(router: APIRouter, services: Services) -> None:
         counts = _counts(done)
         _note(services, request, "cache.warm", details=counts)
         return answered({"object": "cache_warming", **counts, "data": done})
+
+
+def _add_reopening(router: APIRouter, services: Services) -> None:
+    @router.post("/api/cache/reopen", **documents.REOPEN)  # type: ignore[arg-type]  # as above
+    async def reopen(request: Request) -> Response:
+        wish = await read(request, _Reopen)
+        _changed(services, request, everything=True)
+        services.cache.reopen(wish.category)
+        _note(services, request, "cache.reopen", target=wish.category)
+        return answered({"object": "cache_category", "category": wish.category, "closed": False})
 
 
 def _counts(done: list[Warmed]) -> dict[str, int]:

@@ -13,21 +13,22 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 from time import perf_counter_ns
-from typing import Final, NamedTuple
+from typing import Final
 
 from narthex.cache.entries import Entry
-from narthex.cache.figures import HitKind, MissReason
+from narthex.cache.figures import MissReason
 from narthex.cache.leases import Turn
 from narthex.cache.store import MEMORY, Cache, Found
 from narthex.errors import DeadlineExceeded, NarthexError, NotCached, ProviderError, ProviderRejected
 from narthex.pipeline.cache_intake import Cost, Intake
 from narthex.pipeline.cache_terms import CachePolicy, Terms, directives_of
-from narthex.pipeline.cached_answers import Hit, Unfit, give
+from narthex.pipeline.cached_answers import Hit, said_by, text_of
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.flights import Flight, Flights
+from narthex.pipeline.giving import Giving, Missed, against, pace_of
 from narthex.pipeline.refusals import Refusals
-from narthex.streams.throttle import Pace
+from narthex.pipeline.same_meaning import Alike, SameMeaning
 from narthex.types.usage import Usage
 
 logger = logging.getLogger(__name__)
@@ -39,17 +40,6 @@ Handle = Callable[[Exchange, Next], Awaitable[None]]
 """Takes a call of our own through the rest of the chain, to its end, and settles it."""
 
 
-class _Missed(NamedTuple):
-    """A call for which nothing was found that may be given."""
-
-    terms: Terms
-    why: MissReason
-    found: Found | None
-    """May be given in place of an error."""
-    turn: Turn | None
-    """Whose turn it is to ask; None where everybody does."""
-
-
 class Recall:
     """Answer calls from the cache.
 
@@ -58,6 +48,7 @@ class Recall:
         policy: Says which calls it is for.
         flights: The calls under way.
         intake: Keeps answers.
+        meaning: Finds answers to questions that mean the same; None where that is off.
     """
 
     def __init__(
@@ -81,15 +72,21 @@ class Recall:
             random: Decides when that is done early, and how long answers are kept.
         """
         self.cache = cache
-        self.policy = policy
+        self._giving = Giving(cache)
         self._looks = cache.figures.latencies[MEMORY]
         self.flights = Flights()
         self._spawn = spawn
         self._handle = handle
         self._random = Random() if random is None else random  # noqa: S311 - nothing is secret about when
-        jitter = policy.settings.jitter_percent / 100
-        self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=jitter)
+        self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=0.0)
         self._refusals = Refusals()
+        self.adopt(policy)
+
+    def adopt(self, policy: CachePolicy, meaning: SameMeaning | None = None) -> None:
+        """Go by these rules from now on."""
+        self.policy, self.meaning = policy, meaning
+        self.intake.jitter = policy.settings.jitter_percent / 100
+        self.intake.when_kept = None if meaning is None else meaning.learn
 
     def __call__(self, exchange: Exchange, call_next: Next) -> Awaitable[None]:
         """Set `exchange.answer` from the cache, or call on and keep what comes."""
@@ -104,31 +101,29 @@ class Recall:
             await call_next(exchange)
             return
         found, why, turn = await self._look(exchange, terms)
-        if (
-            found is not None
-            and why is None
-            and self._given(exchange, found, "hit" if found.standing == "fresh" else "stale")
-        ):
-            if terms.directives.original_pace and exchange.streaming and exchange.pace is None:
-                exchange.pace = _pace_of(found.entry)
-            if found.standing == "stale" or self._is_due(found.entry):
-                self._refresh(exchange, call_next, terms)
+        if found is not None and why is None and self._given_again(exchange, call_next, found, terms):
             return
+        alike, meaning = None, self.meaning
         try:
-            await self._missed(exchange, call_next, _Missed(terms, why or "damaged", found, turn))
+            if meaning is not None and terms.circle is not None and terms.directives.look:
+                alike = await self._alike(meaning, exchange, call_next, terms)
+                if alike is None:
+                    return
+            await self._missed(exchange, call_next, Missed(terms, why or "damaged", found, turn, alike))
         finally:
             if turn is not None:
                 turn.give_up()
 
-    def _given(self, exchange: Exchange, found: Found, kind: HitKind) -> bool:
-        """Give an entry; False, and it is gone, if it cannot be read or written in the form that is asked for."""
-        try:
-            self._give(exchange, found, kind)
-        except (Unfit, NarthexError) as error:
-            logger.warning("an entry of the cache is given up: %s", error)
-            exchange.hit = None
-            self.cache.forget([found.entry.key])
+    def _given_again(self, exchange: Exchange, call_next: Next, found: Found, terms: Terms) -> bool:
+        """Give the answer to the very same question, and have it fetched anew where due; False if it is gone."""
+        if not self._giving.is_given(exchange, found, "hit" if found.standing == "fresh" else "stale"):
             return False
+        if terms.directives.original_pace and exchange.streaming and exchange.pace is None:
+            exchange.pace = pace_of(found.entry)
+        if self.meaning is not None:
+            self.meaning.met(exchange, terms, terms.key)
+        if found.standing == "stale" or self._is_due(found.entry):
+            self._refresh(exchange, call_next, terms)
         return True
 
     def _bypass(self, exchange: Exchange) -> None:
@@ -156,43 +151,43 @@ class Recall:
         if isinstance(found, str):
             self._refusals.raise_remembered(terms.key)
             return None, found, turn
-        return found, self._against(found, terms), turn
+        return found, against(found, said, cache.now_ms()), turn
 
     def _turn(self, stores: bool) -> Turn | None:
         """Return what is told whose turn it is; None where nobody has to wait for others."""
         leasing = self.cache.leasing
         return Turn() if stores and leasing is not None and leasing.is_leasing() else None
 
-    def _against(self, found: Found, terms: Terms) -> MissReason | None:
-        said, entry = terms.directives, found.entry
-        age_ms = entry.age_ms(self.cache.now_ms())
-        if said.max_age_s is not None and age_ms > said.max_age_s * 1_000:
-            return "too old"
-        if said.min_fresh_s is not None and entry.fresh_ms - age_ms < said.min_fresh_s * 1_000:
-            return "too old"
-        if found.standing == "fresh" or (found.standing == "stale" and said.max_age_s is None):
-            return None
-        stale_s = (age_ms - entry.fresh_ms) / 1_000
-        return None if said.max_stale_s is not None and stale_s <= said.max_stale_s else "expired"
+    async def _alike(self, meaning: SameMeaning, exchange: Exchange, call_next: Next, terms: Terms) -> Alike | None:
+        """Give the answer to a question that means the same, and return None; or return why there is none."""
+        if self.flights.get(terms.key) is not None:
+            return Alike("asked already")
+        alike, said = await meaning.look(exchange, terms), terms.directives
+        if alike.hit is None or alike.found is None:
+            # The very same may have been answered while the vector was waited for.
+            found = self.cache.memory.peek(terms.key) and self.cache.find(terms.key)
+            if not isinstance(found, Found) or against(found, said, self.cache.now_ms()) is not None:
+                return alike
+            return None if self._given_again(exchange, call_next, found, terms) else alike
+        if against(alike.found, said, self.cache.now_ms()) is not None:
+            return Alike("too old", hit=alike.hit)
+        if not self._giving.is_given(exchange, alike.found, "semantic", alike):
+            return Alike("damaged", hit=alike.hit)
+        if alike.hit.is_sampled and said.store:
+            generate = partial(self._generated, self._again(exchange), call_next, terms)
+            self._spawn(meaning.sampled(alike.hit.pair, text_of(said_by(alike.found.held)), generate))
+        return None
 
-    def _give(self, exchange: Exchange, found: Found, kind: HitKind) -> None:
-        entry = found.entry
-        found.held.uses += 1
-        give(exchange, found.held, kind)
-        exchange.told = (*exchange.told, *_told(entry, kind, self.cache.now_ms(), found.tier))
-        self.cache.figures.hit(
-            kind,
-            input_tokens=entry.input_tokens,
-            output_tokens=entry.output_tokens,
-            picousd=entry.cost_picousd,
-            scope=entry.scope,
-            tier=found.tier,
-        )
+    async def _generated(self, again: Exchange, call_next: Next, terms: Terms) -> str | None:
+        """Have an answer generated and kept, and return what it says; None if there is none that is kept."""
+        await self._fetch(again, call_next, terms)
+        held = self.cache.memory.peek(terms.key)
+        return text_of(said_by(held)) if held is not None and held.entry.maker == again.id else None
 
     # -- what there is not -----------------------------------------------------------------------------------------
 
-    async def _missed(self, exchange: Exchange, call_next: Next, missed: _Missed) -> None:
-        terms, why, found, turn = missed
+    async def _missed(self, exchange: Exchange, call_next: Next, missed: Missed) -> None:
+        terms, why, _, turn, _ = missed
         said = terms.directives
         if said.only:
             self._count_miss(exchange, missed)
@@ -208,38 +203,38 @@ class Recall:
                 self._count_miss(exchange, missed)
             await (self._lead(exchange, call_next, missed) if said.store else call_next(exchange))
         except ProviderError as error:
-            if found is None or found.standing == "gone" or not found.entry.error_ms:
+            if not await self._giving.stands_in(exchange, missed, error, meaning=self.meaning, before=before):
                 raise
-            exchange.told, exchange.instead_of = before, error
-            self._give(exchange, found, "error")
 
-    async def _in_turn(self, exchange: Exchange, *, call_next: Next, missed: _Missed) -> None:
+    async def _in_turn(self, exchange: Exchange, *, call_next: Next, missed: Missed) -> None:
         """Give what another process is answered that asks the same, or ask as well."""
-        terms, _, _, turn = missed
+        terms, turn = missed.terms, missed.turn
         assert turn is not None
         left_s, within_s = exchange.left_s, self.policy.settings.redis_wait_s
         # Half of the time is left for a call of one's own.
         found = await self.cache.follow(terms.key, turn, within_s if left_s is None else min(left_s / 2, within_s))
-        if found is not None and self._against(found, terms) is None:
+        if found is not None and against(found, terms.directives, self.cache.now_ms()) is None:
             told = exchange.told
             exchange.told = tuple(one for one in told if one[0] not in _OF_A_MISS)
-            if self._given(exchange, found, "joined"):
+            if self._giving.is_given(exchange, found, "joined"):
                 return
             exchange.told = told
         self._count_miss(exchange, missed)
         await call_next(exchange)
 
-    def _count_miss(self, exchange: Exchange, missed: _Missed) -> None:
-        terms, why, found, _ = missed
+    def _count_miss(self, exchange: Exchange, missed: Missed) -> None:
+        terms, _, found, _, alike = missed
         target = exchange.target
         assert target is not None
         self.cache.figures.miss(
-            why,
+            missed.why,
             request_id=exchange.id,
             model=target.name,
             scope=terms.scope,
             key=terms.key,
             tier="" if found is None else found.tier,
+            semantic="" if alike is None else alike.why,
+            similarity=None if alike is None else alike.similarity,
         )
 
     async def _answered_by_another(self, exchange: Exchange, terms: Terms) -> bool:
@@ -267,7 +262,7 @@ class Recall:
             if isinstance(found, str):
                 return False
             exchange.told = before
-            self._give(exchange, found, "joined")
+            self._giving.give(exchange, found, "joined")
             return True
         exchange.told = (*before, ("cache-status", "narthex; fwd=uri-miss; collapsed"))
         exchange.hit = Hit("joined", None)
@@ -276,7 +271,7 @@ class Recall:
         self.cache.figures.hit("joined", input_tokens=read, output_tokens=written, picousd=0, scope=terms.scope)
         return True
 
-    async def _lead(self, exchange: Exchange, call_next: Next, missed: _Missed) -> None:
+    async def _lead(self, exchange: Exchange, call_next: Next, missed: Missed) -> None:
         """Send the call; others may join it, and its answer is kept."""
         terms, number, turn = missed.terms, self.cache.invalidation.number, Turn()
         if missed.turn is not None:
@@ -320,17 +315,22 @@ class Recall:
         """Fetch an answer anew, in a call of its own."""
         if self.flights.get(terms.key) is not None:
             return
+        self._spawn(self._fetch(self._again(exchange), call_next, terms))
+
+    @staticmethod
+    def _again(exchange: Exchange) -> Exchange:
+        """Return the same call, to be made and paid once more."""
         again = exchange.copied()
         again.shadow_of, again.head = None, exchange.head
         again.target, again.plan = exchange.target, exchange.plan
-        self._spawn(self._fetch(again, call_next, terms))
+        return again
 
     async def _fetch(self, exchange: Exchange, call_next: Next, terms: Terms) -> None:
         turn = self._turn(stores=True)
         if turn is not None and (await self.cache.renewed(terms.key, turn) or turn.elsewhere_s is not None):
             # Another process has fetched it, or does.
             return
-        missed = _Missed(terms, "refresh", None, turn)
+        missed = Missed(terms, "refresh", None, turn)
         try:
             await self._handle(exchange, lambda call: self._lead(call, call_next, missed))
         except NarthexError as error:
@@ -338,26 +338,3 @@ class Recall:
         finally:
             if turn is not None:
                 turn.give_up()
-
-
-def _told(entry: Entry, kind: HitKind, now_ms: int, tier: str) -> tuple[tuple[str, str], ...]:
-    """Return the headers of an answer from the cache (https://www.rfc-editor.org/rfc/rfc9211)."""
-    age_s = max(0, entry.age_ms(now_ms)) // 1_000
-    left_s = (entry.fresh_ms - entry.age_ms(now_ms)) // 1_000
-    where = "" if tier == MEMORY else f"; detail={tier}"
-    forwarded = "; fwd=stale" if kind == "error" else ""
-    word = "JOINED" if kind == "joined" else "HIT"
-    return (
-        ("x-narthex-cache", word),
-        ("cache-status", f"narthex; hit; ttl={left_s}{forwarded}{where}"),
-        ("age", str(age_s)),
-    )
-
-
-def _pace_of(entry: Entry) -> Pace | None:
-    """Return how fast an answer was written, on average; None if that is not known."""
-    return (
-        Pace(tokens_per_s=entry.output_tokens * 1_000 / entry.took_ms)
-        if entry.took_ms and entry.output_tokens
-        else None
-    )
