@@ -12,11 +12,12 @@ import { useMay } from "@/control/me";
 import { Changes, type Open } from "./changes";
 import { Entries } from "./entries";
 import { CacheFigures } from "./figures";
+import { Meaning } from "./meaning";
 import { Misses } from "./misses";
 import { Reasons } from "./reasons";
 import { Tiers } from "./tiers";
 import { Trend } from "./trend-chart";
-import { howToBegin, rateText } from "./words";
+import { categoryName, howToBegin, rateText } from "./words";
 
 /** How the cache does, what lies in it, why calls were not answered from it, and having it forget or learn. */
 export default function CachePage() {
@@ -93,6 +94,9 @@ interface ShownProps {
 
 function Shown({ stats, now, caching, children }: ShownProps) {
   const calls = [...Object.values(stats.hits), ...Object.values(stats.misses)].reduce((sum, one) => sum + one, 0);
+  const closed = (stats.semantic?.categories ?? [])
+    .filter((one) => one.closed)
+    .map(({ category }) => categoryName(category));
   const isOff = !stats.enabled || stats.mode === "off";
   return (
     <>
@@ -100,6 +104,12 @@ function Shown({ stats, now, caching, children }: ShownProps) {
         <Notice>
           Far fewer calls are answered than usual: {rateText(stats.fall.hit_rate)} of the last ten minutes' calls, and{" "}
           {rateText(stats.fall.usual_hit_rate)} in the last hour. Why they were not stands under <i>Not answered</i>.
+        </Notice>
+      )}
+      {closed.length > 0 && (
+        <Notice>
+          Questions of the same meaning are not answered any more in {closed.join(", ")}: samples showed too many wrong
+          answers. Whoever runs this server can reopen it below.
         </Notice>
       )}
       {isOff && (
@@ -115,6 +125,7 @@ function Shown({ stats, now, caching, children }: ShownProps) {
         <Trend stats={stats} now={now} />
       )}
       <Tiers stats={stats} now={now} />
+      {stats.semantic && <Meaning semantic={stats.semantic} everything={stats.everything} />}
       {calls > 0 && <Reasons stats={stats} />}
       {children}
     </>

@@ -52,7 +52,8 @@ function Month({ everything, now }: { everything: boolean; now: number }) {
   const organisationId = me && !me.is_operator ? me.organisation_id : undefined;
   const usage = useQuery({ ...usageQuery({ from, to, filters, organisationId }), enabled: maySee });
   const total = usage.data?.total;
-  const without = maySee ? "In 30 days" : "Needs usage:read";
+  const missing = usage.isError ? "Cannot be told now" : "In 30 days";
+  const without = maySee ? missing : "Needs usage:read";
   return (
     <>
       <Figure

@@ -8,7 +8,7 @@ import { Cell, NameCell, Row, Table } from "@/components/table";
 import { type Miss, missesQuery } from "@/control/cache";
 import { formatAgo, formatMoment } from "@/lib/time";
 import { SectionHeading } from "@/overview/overview-page";
-import { reasonOf } from "./words";
+import { meaningText, reasonOf } from "./words";
 
 const COLUMNS = [{ name: "When" }, { name: "Why" }, { name: "Model" }, { name: "Request" }];
 
@@ -75,6 +75,11 @@ function MissRow({ miss }: { miss: Miss }) {
       <Cell name="Why">
         <span className="font-medium">{name}</span>
         <span className="block text-small text-ink-3">{withCode(note)}</span>
+        {miss.semantic && (
+          <span className="block text-small text-ink-3">
+            By meaning: {meaningText(miss.semantic, miss.similarity)}.
+          </span>
+        )}
       </Cell>
       <Cell name="Model">
         <span className="font-mono text-[0.78125rem] [overflow-wrap:anywhere]">{miss.model}</span>

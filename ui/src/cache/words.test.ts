@@ -1,8 +1,12 @@
 import { expect, test } from "vitest";
+import type { Category } from "@/control/cache";
 import {
+  boundOf,
+  categoryName,
   howToBegin,
   kindOf,
   latencyText,
+  meaningText,
   ranked,
   rateText,
   reasonOf,
@@ -69,4 +73,29 @@ test("counts are ranked", () => {
 test("what an answer saved is exact", () => {
   expect(savedBy({ uses: 3, cost_usd: "0.000000000007" })).toBe("0.000000000021");
   expect(savedBy({ uses: 0, cost_usd: "1.5" })).toBe("0");
+});
+
+test("why a question of the same meaning did not serve is said in words", () => {
+  expect(meaningText("nothing near", null)).toBe("nothing like it was asked");
+  expect(meaningText("number", 0.941)).toBe("the nearest differs in: number (0.94 alike)");
+  expect([categoryName("howto"), categoryName("new")]).toEqual(["How to do something", "new"]);
+});
+
+test("a bound is met, not shown yet, or broken", () => {
+  const category = (said: Partial<Category>): Category => ({
+    category: "fact",
+    looks: 10,
+    hits: 4,
+    closed: false,
+    least_probability: 0.9,
+    samples: 200,
+    wrong: 1,
+    highest_error: 0.02,
+    ...said,
+  });
+  expect(boundOf(category({}), 0.03)).toEqual({ text: "at most 2.0 %", note: "1 wrong of 200 sampled", tone: "good" });
+  expect(boundOf(category({}), 0.01).tone).toBe("warn");
+  expect(boundOf(category({ closed: true }), 0.01).tone).toBe("bad");
+  expect(boundOf(category({ samples: 0, wrong: 0, highest_error: 1 }), 0.01).text).toBe("Not known yet");
+  expect(boundOf(category({ samples: null, wrong: null, highest_error: null }), 0.01).text).toBe("Not told");
 });

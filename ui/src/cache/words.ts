@@ -1,4 +1,4 @@
-import type { CacheStats, Entry, Standing } from "@/control/cache";
+import type { CacheStats, Category, Entry, Standing } from "@/control/cache";
 import { exactText, picodollars } from "@/lib/decimals";
 import { formatCompact } from "@/lib/format";
 
@@ -15,6 +15,10 @@ const KINDS: Record<string, Told> = {
   stale: { name: "Stale", note: "Given while a new one is fetched behind it." },
   error: { name: "In place of an error", note: "The provider failed, and an older answer stood in." },
   semantic: { name: "Same meaning", note: "Asked before in other words." },
+  similar: {
+    name: "Similar, in place of an error",
+    note: "The provider failed, and a like question's answer stood in.",
+  },
   prefetched: { name: "Fetched beforehand", note: "Answered before it was asked." },
 };
 
@@ -53,6 +57,53 @@ const REFUSALS: Record<string, Told> = {
   },
   void: { name: "Void before its end", note: "It was cleared or invalidated while it was written." },
 };
+
+const CATEGORIES: Record<string, string> = {
+  code: "Code",
+  howto: "How to do something",
+  fact: "Facts",
+  choice: "Choices",
+  order: "Orders to do something",
+  other: "Others",
+};
+
+export function categoryName(category: string): string {
+  return CATEGORIES[category] ?? category;
+}
+
+/** Why the answer to a question of the same meaning was not given. */
+const MEANINGS: Record<string, string> = {
+  unfit: "no other question may ever answer it",
+  "no vector": "the embedding model did not answer in time",
+  "nothing near": "nothing like it was asked",
+  unlikely: "the nearest is not likely enough to mean the same",
+  unsure: "the nearest is not sure enough to mean the same",
+  judged: "the nearest was found to be another question",
+  unadmitted: "the nearest is somebody else's, whom nobody has vouched for",
+  closed: "its category is closed",
+  gone: "the answer to the nearest is gone",
+  "too old": "the answer to the nearest is too old",
+  damaged: "the answer to the nearest is damaged",
+  "asked already": "the very same is under way",
+};
+
+/** "the nearest differs in a number (0.94 alike)" */
+export function meaningText(why: string, similarity: number | null): string {
+  const said = MEANINGS[why] ?? `the nearest differs in: ${why}`;
+  return similarity === null ? said : `${said} (${similarity.toFixed(2)} alike)`;
+}
+
+/** Whether samples show that a category keeps within its bound. */
+export function boundOf(
+  { samples, wrong, highest_error: highest, closed }: Category,
+  bound: number,
+): { text: string; note: string; tone: "good" | "warn" | "bad" | "plain" } {
+  const note = samples === null ? "" : `${wrong ?? 0} wrong of ${formatCompact(samples)} sampled`;
+  if (samples === null) return { text: "Not told", note: "To whoever runs this server", tone: "plain" };
+  if (highest === null || samples === 0) return { text: "Not known yet", note, tone: "plain" };
+  const tone = closed ? "bad" : highest <= bound ? "good" : "warn";
+  return { text: `at most ${rateText(highest)}`, note, tone };
+}
 
 const told =
   (table: Record<string, Told>) =>

@@ -60,6 +60,38 @@ export interface Miss {
   /** In seconds of Unix time. */
   at: number;
   key: string;
+  /** Why the answer to a question of the same meaning was not given either; null where none was looked for. */
+  semantic: string | null;
+  /** Of the nearest question. */
+  similarity: number | null;
+}
+
+/** Questions of one kind, and how often another one's answer served. */
+export interface Category {
+  category: string;
+  looks: number;
+  hits: number;
+  /** Whether too many of its answers were found wrong. */
+  closed: boolean;
+  /** How likely it must be that the same answer is wanted; null where it is never likely enough. */
+  least_probability: number | null;
+  /** null for whoever does not run this server, like all that follows. */
+  samples: number | null;
+  wrong: number | null;
+  /** The share of wrong answers that is exceeded with a probability of 5 % at most. */
+  highest_error: number | null;
+}
+
+/** How answers to questions that mean the same do. */
+export interface SemanticStats {
+  embedding_model: string;
+  embedding_off: boolean;
+  /** The largest share of its answers that may be wrong, in each category. */
+  error_bound: number;
+  questions: number | null;
+  bytes: number | null;
+  waiting_for_judge: number | null;
+  categories: Category[];
 }
 
 export interface Fall {
@@ -85,6 +117,8 @@ export interface CacheStats {
   tiers: Tier[];
   trend: Minute[];
   top: Entry[];
+  /** null where no question is answered by another's answer. */
+  semantic: SemanticStats | null;
 }
 
 /** What became of one of the requests that were to be answered beforehand. */
@@ -183,3 +217,6 @@ export const invalidateCache = (body: VoidWish) =>
   call<{ removed: number }>("/api/cache/invalidate", { method: "POST", body });
 
 export const warmCache = (body: WarmWish) => call<Warming>("/api/cache/warm", { method: "POST", body });
+
+export const reopenCategory = (category: string) =>
+  call<void>("/api/cache/reopen", { method: "POST", body: { category } });
