@@ -134,7 +134,7 @@ async def test_gateways_at_one_redis_share_answers(tmp_path: Path) -> None:
         ]
         async with Gateway(made[0]) as one, Gateway(made[1]) as other:
             for each in (one, other):
-                session = each.caching.session
+                session = each.caching.places.session
                 assert session is not None
                 await until(lambda session=session: session.link.up, within_s=10)  # type: ignore[misc]
             assert "uri-miss" in str(await asked(one))

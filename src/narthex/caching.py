@@ -9,15 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from narthex.cache.disk_session import Place
 from narthex.cache.entries import Entry
 from narthex.cache.erasing import OrganisationOf, is_erased
-from narthex.cache.redis_session import RedisSession
 from narthex.cache.semantic.embedding import Embedding
 from narthex.cache.semantic.engine import Rules, Semantic
 from narthex.cache.store import Cache
 from narthex.cache.tier_figures import lines as tier_lines
-from narthex.cache.tiers.packing import Packing
-from narthex.cache.tiers.redis import RedisTier
+from narthex.cache_places import CachePlaces, place_of
 from narthex.compression.compressor import Compressor
 from narthex.config.cache_settings import CacheSettings, SemanticSettings
 from narthex.config.settings import Settings
@@ -51,8 +50,8 @@ class Caching:
         policy: Says which calls it is for.
         desk: Looks into it and changes what is kept, on behalf of callers.
         handle: Takes a call through the whole chain; the engine's.
-        session: With the server that several processes share; None where there is none.
         meaning: Finds answers to questions that mean the same; None where that is off.
+        places: Where they lie outside of memory.
     """
 
     handle: Callable[[Exchange], Awaitable[Stream]]
@@ -65,6 +64,7 @@ class Caching:
         *,
         compressor: Compressor | None = None,
         link: LinkSettings | None = None,
+        place: Place | None = None,
     ) -> None:
         """Begin with nothing.
 
@@ -74,23 +74,25 @@ class Caching:
             keyring: Knows in whose name it is warmed.
             compressor: Makes smaller what lies outside of memory; without it nothing does.
             link: Where the server is that several processes share; None where there is none.
+            place: Where the database is in which answers are there again after a start; None where there is none.
         """
         self._keyring = keyring
         self._spawn = spawn
         self.policy = CachePolicy(settings)
-        self._redis = _redis_tier(settings, compressor, link)
+        self.places = CachePlaces(settings, compressor, link, place)
         self.cache = Cache(
             policy=settings.policy,
             max_bytes=settings.max_bytes,
             max_entry_bytes=settings.max_entry_bytes,
-            below=() if self._redis is None else (self._redis,),
-            leasing=None if self._redis is None or self._redis.leases is None else self._redis,
-            shared=link is not None,
+            below=self.places.tiers,
+            leasing=self.places.leasing,
+            shared=self.places.are_shared,
             spawn=spawn,
         )
         warming = Warming(self.cache, lambda: self.policy, lambda exchange: self.handle(exchange))  # noqa: PLW0108 - comes later
         self.desk = CacheDesk(self.cache, self.policy, warming)
-        self.session = self._shared(link)
+        self.desk.settle = self._settle
+        self.places.open(self.cache.coherence, spawn)
         self._recall: Recall | None = None
         self._house: HouseCalls | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -99,16 +101,11 @@ class Caching:
     @classmethod
     def of(cls, settings: Settings, spawn: Spawn, keyring: Keyring, compressor: Compressor) -> Self:
         """Return the cache of a server with these settings."""
-        return cls(settings.cache, spawn, keyring, compressor=compressor, link=link_settings(settings.redis))
+        link, place = link_settings(settings.redis), place_of(settings)
+        return cls(settings.cache, spawn, keyring, compressor=compressor, link=link, place=place)
 
-    def _shared(self, link: LinkSettings | None) -> RedisSession | None:
-        """Tell others what is void, and hear it from them, from now on."""
-        coherence = self.cache.coherence
-        if link is None or coherence is None:
-            return None
-        session = RedisSession(link, coherence, self._redis)
-        self._spawn(session.run())
-        return session
+    async def _settle(self) -> None:
+        await self.places.settle(self.cache.coherence)
 
     def stage(self, settlement: Settlement, billing: Billing, ledger: Ledger, resolve: Resolve) -> Recall:
         """Return the stage that answers from it.
@@ -169,6 +166,7 @@ class Caching:
         if self.meaning is not None:
             # Of what is not in memory nobody knows whose question it was.
             self.meaning.tidy()
+        await self.places.erase(refuses)
 
     async def _warm_up(self, file: Path, billing: Billing) -> None:
         """Have the questions of a file answered, once calls can be paid."""
@@ -196,10 +194,7 @@ class Caching:
         self.policy = self.desk.policy = CachePolicy(settings)
         self.cache.memory.adopt(policy=settings.policy, max_bytes=settings.max_bytes)
         self.cache.max_entry_bytes = settings.max_entry_bytes
-        if self._redis is not None:
-            self._redis.budget_s = settings.redis_budget_ms / 1_000
-            if self._redis.leases is not None:
-                self._redis.leases.lease_s = settings.redis_lease_s
+        self.places.adopt(settings)
         if self._recall is not None:
             self._recall.adopt(self.policy, self.meaning)
         if (settings.enabled, settings.semantic) != (before.enabled, before.semantic):
@@ -245,14 +240,3 @@ def same_meaning(settings: SemanticSettings, house: HouseCalls, cache: Cache, sp
 
 def _read(file: Path) -> bytes:
     return file.expanduser().read_bytes()
-
-
-def _redis_tier(settings: CacheSettings, compressor: Compressor | None, link: LinkSettings | None) -> RedisTier | None:
-    if link is None or compressor is None or not (settings.enabled and settings.redis):
-        return None
-    return RedisTier(
-        Packing(compressor),
-        prefix=link.prefix,
-        budget_s=settings.redis_budget_ms / 1_000,
-        lease_s=settings.redis_lease_s if settings.redis_wait_s else None,
-    )

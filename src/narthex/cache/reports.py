@@ -12,6 +12,7 @@ from narthex.cache.entries import Entry, owner_of
 from narthex.cache.figures import Counts, Fall, Minute, Miss, Savings
 from narthex.cache.semantic.reports import SemanticReport
 from narthex.cache.store import MEMORY, Cache
+from narthex.cache.tier_figures import TierFigures
 from narthex.cache.tiers.memory import Held
 
 TOP: Final = 20
@@ -200,8 +201,9 @@ def report(cache: Cache, owner: str | None, seen: Overview, *, enabled: bool, mo
 
 def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> list[TierReport]:
     looks, minutes, tiers = counts.looks, [_Looks(one) for one in counts.trend], []
-    for name in (MEMORY, *(tier.name for tier in cache.below)):
-        hits, took, is_memory = counts.found.get(name, 0), cache.figures.latencies[name], name == MEMORY
+    below = {tier.name: tier.figures if owner is None else TierFigures() for tier in cache.below}
+    for name, holds in {MEMORY: _in_memory(cache, seen, owner), **below}.items():
+        hits, took = counts.found.get(name, 0), cache.figures.latencies[name]
         rate = hits / looks if looks else None
         misses = max(0, looks - hits)
         # What one tier does not have is sought in the next.
@@ -214,15 +216,22 @@ def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> l
                 hit_rate=rate,
                 latency_p50_us=took.quantile_us(0.5),
                 latency_p99_us=took.quantile_us(0.99),
-                bytes=seen.bytes if is_memory else None,
-                max_bytes=cache.memory.max_bytes if is_memory else None,
-                entries=seen.count if is_memory else None,
-                evicted=cache.memory.evicted if is_memory and owner is None else None,
+                bytes=holds.bytes,
+                max_bytes=holds.max_bytes,
+                entries=holds.entries,
+                evicted=holds.evicted,
                 saved=_saved(counts.saved_by.get(name, Savings())),
                 trend=[one.into(name) for one in minutes],
             )
         )
     return tiers
+
+
+def _in_memory(cache: Cache, seen: Overview, owner: str | None) -> TierFigures:
+    held = TierFigures()
+    held.bytes, held.entries, held.max_bytes = seen.bytes, seen.count, cache.memory.max_bytes
+    held.evicted = cache.memory.evicted if owner is None else None
+    return held
 
 
 class _Looks:

@@ -19,10 +19,18 @@ class TierFigures:
         failures: Times that it did not answer in its time, or that what it had was damaged.
         written: Entries that were written to it.
         dropped: Entries that were not, as too much was waiting or it was away.
+        bytes: Of what lies there; None where that is not counted.
+        max_bytes: That may lie there; None without a bound of its own.
+        entries: That lie there; None where that is not counted.
+        evicted: Entries that had to go as there was no room; None where that is not counted.
     """
 
     def __init__(self) -> None:
         self.hits = self.misses = self.failures = self.written = self.dropped = 0
+        self.bytes: int | None = None
+        self.max_bytes: int | None = None
+        self.entries: int | None = None
+        self.evicted: int | None = None
         self._timed = self._took_ns = 0
         self._buckets = [0] * (len(LATENCIES_US) + 1)
 
@@ -86,6 +94,15 @@ def lines(tiers: Mapping[str, TierFigures]) -> Iterator[str]:
     for tier, figures in tiers.items():
         yield f'narthex_cache_tier_written_total{{tier="{tier}",outcome="written"}} {figures.written}'
         yield f'narthex_cache_tier_written_total{{tier="{tier}",outcome="dropped"}} {figures.dropped}'
+    counted = {tier: figures for tier, figures in tiers.items() if figures.bytes is not None}
+    if counted:
+        yield "# HELP narthex_cache_tier_bytes Bytes of answers in a tier of the cache."
+        yield "# TYPE narthex_cache_tier_bytes gauge"
+        yield from (f'narthex_cache_tier_bytes{{tier="{tier}"}} {figures.bytes}' for tier, figures in counted.items())
+        yield "# HELP narthex_cache_tier_evicted_total Answers that had to go from a tier as there was no room."
+        yield "# TYPE narthex_cache_tier_evicted_total counter"
+        for tier, figures in counted.items():
+            yield f'narthex_cache_tier_evicted_total{{tier="{tier}"}} {figures.evicted or 0}'
     yield "# HELP narthex_cache_tier_seconds How long looks into a tier of the cache took."
     yield "# TYPE narthex_cache_tier_seconds histogram"
     for tier, figures in tiers.items():

@@ -184,6 +184,21 @@ class CacheSettings(Section):
         allow_inf_nan=False,
         description="After how many seconds at the latest others ask in the place of a process that was killed.",
     )
+    disk: bool = Field(
+        default=True,
+        description="Whether answers are there again after a start: in `cache.db` in the data folder, or in the "
+        "PostgreSQL of `database.url`, where all nodes share them.",
+    )
+    disk_max_bytes: int = Field(
+        default=268_435_456, ge=65_536, description="Bytes of answers there, compressed, without what their rows cost."
+    )
+    disk_budget_ms: float = Field(
+        default=50.0,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="How long a look there may take; an answer that has not come by then is not there.",
+    )
     errors_s: KeptS = Field(
         default=0.0, description="How long a provider's definite refusal is given again, in seconds; 0 for not at all."
     )

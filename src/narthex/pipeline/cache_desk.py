@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +58,7 @@ class CacheDesk:
         policy: Says which calls it is for.
         warming: Fills it.
         meaning: Finds answers to questions that mean the same; None where that is off.
+        settle: Waits until what was declared void lies where it survives this process, or a moment.
     """
 
     def __init__(self, cache: Cache, policy: CachePolicy, warming: Warming) -> None:
@@ -65,6 +66,7 @@ class CacheDesk:
         self.policy = policy
         self.warming = warming
         self.meaning: SameMeaning | None = None
+        self.settle: Callable[[], Awaitable[object]] = _settled
 
     async def report(self, owner: Owner) -> CacheReport:
         """Tell how the cache does."""
@@ -137,12 +139,18 @@ class CacheDesk:
 
     async def remove(self, owner: Owner, key: bytes) -> None:
         """Let go of an entry; raises as `entry` does."""
+        await self._remove(owner, key)
+        await self.settle()
+
+    async def _remove(self, owner: Owner, key: bytes) -> None:
         await self.entry(owner, key)
         self.cache.forget([key])
 
     async def clear(self, owner: Owner) -> int:
         """Let go of all that is an owner's, or of everything; return how many entries were in memory."""
-        return self.cache.clear(owner)
+        count = self.cache.clear(owner)
+        await self.settle()
+        return count
 
     async def invalidate(self, owner: Owner, void: Void) -> int:
         """Have nothing of this be given again; return how many entries of it were in memory.
@@ -152,17 +160,18 @@ class CacheDesk:
         count = 0
         for key in void.keys:
             try:
-                await self.remove(owner, key)
+                await self._remove(owner, key)
             except NotFound:
                 continue
             count += 1
         whose = "*" if owner is None else owner
         names = [f"tag:{whose}:{tag}" for tag in void.tags] + [model_tag(whose, model) for model in void.models]
-        if not names:
-            return count
-        plain = [name for name in names if "*" not in name]
-        self.cache.declare_void(tags=plain, patterns=[name for name in names if "*" in name])
-        return count + await self._sweep()
+        if names:
+            plain = [name for name in names if "*" not in name]
+            self.cache.declare_void(tags=plain, patterns=[name for name in names if "*" in name])
+            count += await self._sweep()
+        await self.settle()
+        return count
 
     async def _sweep(self) -> int:
         """Make room where there is what will not be given; of many entries that takes its time, and a thread."""
@@ -177,6 +186,10 @@ class CacheDesk:
     def _is_void(self, key: bytes) -> bool:
         held = self.cache.memory.peek(key)
         return held is not None and self.cache.invalidation.is_void(held.entry.tags, held.entry.number)
+
+
+async def _settled() -> None:
+    """Wait for nothing."""
 
 
 def content_of(held: Held) -> object:
