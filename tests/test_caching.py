@@ -13,6 +13,8 @@ import pytest
 from narthex.app import Gateway
 from narthex.config.cache_settings import CacheSettings
 from tests.gateways import running, settings_for
+from tests.pipeline.meaning_doubles import OTHERWISE, knows, soon, speaking
+from tests.pipeline.meaning_doubles import call as question
 from tests.pipeline.recalled import ZERO, call, house, said
 from tests.stores.servers import running_redis
 from tests.tenancy.waiting import until
@@ -51,6 +53,28 @@ async def test_a_reload_changes_the_rules() -> None:
     made.caching.adopt(CacheSettings(max_bytes=65_536, policy="lru"))
     assert made.cache.memory.policy_name == "lru"
     assert len(provider.calls) == 2
+
+
+async def test_a_reload_switches_the_semantic_cache_on_and_off() -> None:
+    """With the rest as it was; what was known of questions goes with it, and its tasks end."""
+    async with speaking() as (_, made):
+        caching = made.caching
+        assert caching is not None
+        before, settings = caching.meaning, caching.policy.settings
+        caching.adopt(settings.model_copy(update={"ttl_s": 60.0}))
+        assert caching.meaning is before
+        await said(made, question())
+        await knows(made, 1)
+        caching.adopt(CacheSettings())
+        assert (caching.meaning, caching.desk.meaning, made.cache.when_gone) == (None, None, None)
+        assert "narthex_cache_semantic_questions" not in "\n".join(caching.lines())
+        await said(made, question(OTHERWISE))
+        assert made.cache.figures.last_misses[-1].semantic == ""
+        caching.adopt(settings)
+        assert caching.meaning is not before
+        assert "narthex_cache_semantic_questions 0" in "\n".join(caching.lines())
+        # That of the one before, and that of this one's: the first ends.
+        await soon(lambda: len(made.tasks) == 1)
 
 
 def test_settings_are_those_of_the_server(tmp_path: Path) -> None:

@@ -88,3 +88,15 @@ def test_a_folder_is_made_later_if_it_can_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert found(tmp_path, data_dir=tmp_path / "a/b/c") == []
     assert found(tmp_path, data_dir=tmp_path / "file/b") == ["data_dir"]
+
+
+def test_the_semantic_cache_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra that is not installed, with the remedy; the model that there is not."""
+    semantic: dict[str, object] = {"enabled": True}
+    assert found(tmp_path, cache={"semantic": semantic}) == []
+    missing = ["cache.semantic.embedding_model"]
+    assert found(tmp_path, cache={"semantic": semantic}, embedded={"enabled": False}) == missing
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    settings = Settings.model_validate({"data_dir": tmp_path, "cache": {"semantic": semantic}})
+    told = [one for one in contradictions(settings) if one.path[:2] == ("cache", "semantic")]
+    assert [one.message for one in told] == ["needs numpy: `pip install 'narthex[semantic]'`, or set it to false"]

@@ -10,11 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
+import httpx
 import pytest
 
 from narthex.config.settings import EmbeddedSettings
@@ -26,6 +27,8 @@ from narthex.types.dialects import Dialect, Operation
 from narthex.types.folding import fold
 from narthex.types.messages import Text, ToolCall
 from narthex.wire.openai_chat import OPENAI_CHAT
+from tests.gateways import running
+from tests.proof.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180)]
 
@@ -366,3 +369,41 @@ print(model._process.pid, flush=True)
         await _settled(lambda: not process.exists())
 
     asyncio.run(gone())
+
+
+# -- the same question in other words ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asker(models_dir: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a server that answers questions which mean the same, by the real embedder."""
+    semantic = {"enabled": True, "budget_ms": 10_000, "sampled_percent": 0}
+    changes: dict[str, object] = {
+        "embedded": {"enabled": True, "models_dir": models_dir},
+        "providers": {"s": {"kind": "scripted"}},
+        "cache": {"semantic": semantic},
+    }
+    with running(tmp_path, **changes) as gateway, httpx.Client(base_url=gateway.url, timeout=60) as client:
+        yield client
+
+
+def test_the_embedder_finds_the_same_question_and_no_other(asker: httpx.Client) -> None:
+    """Over HTTP: asked in other words it is answered again; with another number, another name or denied it is not."""
+
+    def how(text: str) -> str:
+        body = {"model": "s/scripted", "temperature": 0, "messages": [{"role": "user", "content": text}]}
+        return asker.post("/v1/chat/completions", json=body).headers["x-narthex-cache"]
+
+    assert how("What is the capital of France?") == "MISS"
+    assert how("How do I reset my router?") == "MISS"
+    until(lambda: asker.get("/api/cache/stats").json()["semantic"]["questions"] == 2)
+    for text in (
+        "How do I reset my router in 3 steps?",
+        "How do I not reset my router?",
+        "What's the capital of Spain?",
+    ):
+        assert how(text) == "MISS"
+    assert how("How can I reset my router?") == "SEMANTIC HIT"
+    assert how("hi, what is the best way to reset a router?") == "SEMANTIC HIT"
+    reasons = [miss["semantic"] for miss in asker.get("/api/cache/misses").json()["data"]]
+    assert reasons[1:3] == ["negation", "number"]
