@@ -54,6 +54,7 @@ class CachePlaces:
             place: Where the database is.
         """
         self._link, self._place = link, place
+        self._alone_s = settings.redis_alone_s
         self._packing = None if compressor is None else Packing(compressor)
         self.redis = self._redis_tier(settings)
         self.disk = self._disk_tier(settings)
@@ -97,10 +98,17 @@ class CachePlaces:
         """Whether what is declared void is numbered by others than this process."""
         return self._link is not None or self.disk is not None
 
-    def open(self, coherence: Coherence | None, spawn: Spawn) -> None:
-        """Look there from now on, as soon as each is there."""
+    def open(self, coherence: Coherence | None, spawn: Spawn, when_alone: Callable[[bool], None]) -> None:
+        """Look there from now on, as soon as each is there.
+
+        Args:
+            coherence: Knows what is void.
+            spawn: Keeps tasks.
+            when_alone: Told when nothing was heard for too long of what others declare void, and when that is over.
+        """
         if coherence is not None and self._link is not None:
-            self.session = RedisSession(self._link, coherence, self.redis)
+            self.session = RedisSession(self._link, coherence, self.redis, alone_s=self._alone_s)
+            self.session.when_alone = when_alone
             spawn(self.session.run())
         if self.disk is not None and self._place is not None and self._packing is not None:
             own = coherence if self._link is None else None
@@ -109,6 +117,8 @@ class CachePlaces:
 
     def adopt(self, settings: CacheSettings) -> None:
         """Go by other settings from now on."""
+        if self.session is not None:
+            self.session.alone_s = settings.redis_alone_s
         if self.redis is not None:
             self.redis.budget_s = settings.redis_budget_ms / 1_000
             if self.redis.leases is not None:
@@ -137,10 +147,20 @@ class CachePlaces:
             return self.session.link.up
         return self.disk_session is not None and self.disk_session.is_open
 
-    async def erase(self, concerns: Callable[[Entry], bool]) -> None:
-        """Take away what is somebody's, and leave nothing of it behind."""
+    async def erase(self, concerns: Callable[[Entry], bool], before_ms: int) -> None:
+        """Take away what is somebody's, and leave nothing of it behind.
+
+        Args:
+            concerns: Tells whether an entry is theirs.
+            before_ms: Dictionaries of the compression that were learned before may hold pieces of what they said, and
+                go with all that was written with them; in milliseconds of Unix time.
+        """
+        if self._packing is not None:
+            await self._packing.forget_before(before_ms)
+        if self.redis is not None:
+            await self.redis.erase(concerns, before_ms)
         if self.disk_session is not None:
-            await self.disk_session.erase(concerns)
+            await self.disk_session.erase(concerns, before_ms)
 
 
 def place_of(settings: Settings) -> Place:

@@ -92,7 +92,7 @@ class Caching:
         warming = Warming(self.cache, lambda: self.policy, lambda exchange: self.handle(exchange))  # noqa: PLW0108 - comes later
         self.desk = CacheDesk(self.cache, self.policy, warming)
         self.desk.settle = self._settle
-        self.places.open(self.cache.coherence, spawn)
+        self.places.open(self.cache.coherence, spawn, self.cache.be_alone)
         self._recall: Recall | None = None
         self._house: HouseCalls | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -156,9 +156,9 @@ class Caching:
 
         if names.until:
             self.cache.refuses = refuses
-            self._spawn(self._forget(refuses))
+            self._spawn(self._forget(refuses, names.until))
 
-    async def _forget(self, refuses: Callable[[Entry], bool]) -> None:
+    async def _forget(self, refuses: Callable[[Entry], bool], until_ms: int) -> None:
         held = [one.entry for one in self.cache.memory]
         keys = await asyncio.to_thread(lambda: [entry.key for entry in held if refuses(entry)])
         if keys:
@@ -166,7 +166,7 @@ class Caching:
         if self.meaning is not None:
             # Of what is not in memory nobody knows whose question it was.
             self.meaning.tidy()
-        await self.places.erase(refuses)
+        await self.places.erase(refuses, until_ms)
 
     async def _warm_up(self, file: Path, billing: Billing) -> None:
         """Have the questions of a file answered, once calls can be paid."""

@@ -36,7 +36,8 @@ class OnDisk:
         database = {"url": url} if url.startswith("postgresql") else {}
         self.folder = folder
         self.place: Place = place_of(settings_for(folder, database=database))
-        self.coherence = Coherence(Invalidation())
+        self.own = Invalidation()
+        self.coherence = Coherence(self.own)
         self.packing = Packing(Compressor({"cache": Policy()}, MemoryDictionaries()))
         shared = self.place.kind != "sqlite"
         self.now_ms = ENTRY.made_ms

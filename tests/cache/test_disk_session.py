@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from narthex import cache_places
+from narthex.cache.entries import Entry
 from tests.cache.kept import ENTRY, entry
 from tests.cache.on_disk import SOON_S, OnDisk, noise
 from tests.tenancy.waiting import until
@@ -41,6 +42,17 @@ async def test_what_it_holds_is_there_after_a_start(database_url: str, tmp_path:
         assert void == [False, True, False]
 
 
+async def test_what_is_in_memory_before_it_is_open_stays(tmp_path: Path) -> None:
+    """Whatever was declared void before this process began is none of its business, and so is a new file."""
+    for _ in range(2):
+        one = OnDisk("", tmp_path)
+        number = one.own.number
+        async with one.open():
+            assert not one.own.is_void(["model:m"], number)
+            one.coherence.declare(tags=["model:m"])
+            await until(lambda one=one: not one.coherence.waiting, within_s=SOON_S)  # type: ignore[misc]
+
+
 async def test_several_processes_hear_of_one_another(database_url: str, tmp_path: Path) -> None:
     """What one declares void the other hears; before it has, nothing that lies there is given."""
     one, other = OnDisk(database_url, tmp_path), OnDisk(database_url, tmp_path)
@@ -66,7 +78,11 @@ async def test_nothing_of_who_was_erased_stays(database_url: str, tmp_path: Path
         for each in (ENTRY, secret):
             await tier.put(each)
         await one.written()
-        assert await one.session.erase(lambda entry: "end-user:ws:eve" in entry.tags) == 1
+
+        def is_eves(asked: Entry) -> bool:
+            return "end-user:ws:eve" in asked.tags
+
+        assert [await one.session.erase(is_eves, until_ms) for until_ms in (5, 5)] == [1, 0]
         assert [await tier.get(key) for key in (ENTRY.key, secret.key)] == [ENTRY, None]
         if one.place.kind == "sqlite":
             assert all(b"eve said" not in part.read_bytes() for part in _files(tmp_path))

@@ -138,3 +138,24 @@ async def test_a_server_that_lost_everything_makes_everything_void(tmp_path: Pat
             other = start()
             await joined(other)
             assert await seen(other) == "redis"
+
+
+async def test_who_hears_nothing_gives_nothing(tmp_path: Path) -> None:
+    """A process that has lost the others gives what it has for a while, and then only in place of errors."""
+    with running_redis(tmp_path) as server:
+        async with processes(server, tmp_path, "alone") as start:
+            one = start()
+            await joined(one)
+            one.session.when_alone = one.cache.be_alone
+            one.cache.keep(entry(number=one.cache.invalidation.number))
+            one.session.alone_s = 0.01
+            server.kill()
+
+            def standing() -> str:
+                found = one.cache.find(ENTRY.key)
+                return found if isinstance(found, str) else found.standing
+
+            await until(lambda: standing() == "for errors", within_s=SOON_S)
+            assert await one.cache.search(b"n" * 32, "absent") == "absent"
+            server.start()
+            await until(lambda: standing() != "for errors", within_s=SOON_S)

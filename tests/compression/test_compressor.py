@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from random import Random
@@ -157,7 +158,7 @@ async def test_what_was_learned_is_forgotten() -> None:
         learning.compressor.decompress(frame, kind="cache", namespace="acme")
     for one in answers(256):
         learning.compressor.compress(one, kind="cache", namespace="acme")
-    learning.compressor.forget("cache", "acme")
+    await learning.compressor.forget_before(time.time() + 60)
     await asyncio.gather(*learning.tasks)
     after = learning.compressor.compress(answers(1)[0], kind="cache", namespace="acme")
     assert unframed(after).dictionary is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,3 +110,18 @@ def test_what_is_absent_is_looked_for_once(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Path, "glob", counted)
     assert [store.get(b"gone!!") for _ in range(3)] == [None] * 3
     assert len(looks) == 1
+
+
+def test_what_was_learned_before_a_time_is_forgotten(make: Make, made: list[Dictionary]) -> None:
+    """Of whatever namespace, and nothing that was learned since."""
+    store = make()
+    for one in made:
+        store.put(one)
+    assert store.forget_before(time.time() - 60) == 0
+    assert store.newest("two") == made[2]
+    assert store.forget_before(time.time() + 60) == 3
+    for again in (store, make()):
+        assert [again.get(one.id) for one in made] == [None, None, None]
+        assert again.newest("one") is None
+    store.put(made[0])
+    assert store.newest("one") == made[0]

@@ -66,6 +66,8 @@ class Coherence:
         when_told: Called when there is something to tell.
         when_heard: Called with the keys of single entries that others have declared void.
         lost: How often so much was missed that everything was declared void.
+        began_us: Numbers below it were given out before this process had anything in memory, by the clock that it goes
+            by itself; 0 where that is another one.
     """
 
     def __init__(self, own: Invalidation) -> None:
@@ -76,7 +78,7 @@ class Coherence:
         """
         self.when_told: Callable[[], None] = lambda: None
         self.when_heard: Callable[[Sequence[bytes]], object] = lambda _keys: None
-        self.lost = 0
+        self.lost = self.began_us = 0
         self._own = own
         self._shared = Invalidation()
         self._known = False
@@ -110,6 +112,10 @@ class Coherence:
         self.when_told()
         return made
 
+    def anew(self) -> Declaration:
+        """Return the declaration with which a row of numbers begins: of all that lies where nothing is known of it."""
+        return Declaration(everything=True, name="" if self._known else f"{self._writer}:0")
+
     def hear(self, told: Sequence[Told]) -> None:
         """Take over what was declared, in the order of the numbers."""
         for one in told:
@@ -132,7 +138,8 @@ class Coherence:
         elif one.previous:
             # This process has just begun: only what others have written may be concerned.
             self._shared.declare_all(number=one.previous)
-            self._own.declare_all()
+            if one.previous >= self.began_us:
+                self._own.declare_all()
 
     def _lose(self, number: int) -> None:
         self.lost += 1
@@ -147,6 +154,8 @@ class Coherence:
             self._shared.declare(tags=said.tags, patterns=said.patterns, number=one.number)
         if self._waiting.pop(said.name, None) is not None or said.name.startswith(f"{self._writer}:"):
             # It has held here since it was made.
+            return
+        if one.number < self.began_us:
             return
         if said.everything:
             self._own.declare_all()

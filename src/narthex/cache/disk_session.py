@@ -18,12 +18,11 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from narthex.cache.coherence import Coherence, Declaration, Told
-from narthex.cache.entries import CorruptEntry, Entry
+from narthex.cache.entries import Entry
 from narthex.cache.tiers.disk import DiskTier
 from narthex.cache.tiers.packing import Packing
 from narthex.cache.tiers.presence import Presence
 from narthex.cache.tiers.sql_rows import Driver, Said, SqlRows
-from narthex.errors import FrameUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +32,8 @@ GROUP_S: Final = 0.1
 """For so long entries are gathered before they are written."""
 SWEEP_S: Final = 30.0
 """How often it is looked what has ended, and what there is no room for."""
+OPEN_S: Final = 60.0
+"""How long it is waited for to be open where somebody is to be erased."""
 FIRST_PAUSE_S: Final = 0.1
 """How long, at first, until it is tried again; it doubles each time up to the longest."""
 LONGEST_PAUSE_S: Final = 30.0
@@ -40,7 +41,6 @@ LONGEST_PAUSE_S: Final = 30.0
 T = TypeVar("T")
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Declaration).decode
-_EVERYTHING: Final = _encode(Declaration(everything=True))
 
 
 class Place(NamedTuple):
@@ -94,10 +94,13 @@ class DiskSession:
         self._swept_at = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._lock = asyncio.Lock()
+        self._begun = asyncio.Event()
         self._now_ms, self._group_s = now_ms, group_s
         if coherence is not None:
             coherence.when_told = tier.waits.set
             tier.known = lambda: coherence.number
+            # Of a file all who number are of this machine.
+            coherence.began_us = 0 if tier.is_shared else int(time.time() * 1e6)
 
     @property
     def is_open(self) -> bool:
@@ -149,6 +152,7 @@ class DiskSession:
         )
         self._tier.opened(self._reading, self._reader, keys)
         self._swept_at = -SWEEP_S
+        self._begun.set()
         return rows
 
     def _connected(self) -> tuple[SqlRows, Presence | None]:
@@ -188,40 +192,47 @@ class DiskSession:
         coherence = self._coherence
         assert coherence is not None
         said, known = [_encode(one) for one in coherence.waiting], coherence.number
+        anew = _encode(coherence.anew())
 
         def work() -> list[Said]:
             if said or join:
-                rows.declare(said, known=known, now_us=int(time.time() * 1e6), everything=_EVERYTHING)
+                rows.declare(said, known=known, now_us=int(time.time() * 1e6), everything=anew)
             return rows.declared(known)
 
         coherence.hear([_told(one) for one in await self._in_thread(work)])
 
     # -- erasing ---------------------------------------------------------------------------------------------------
 
-    async def erase(self, concerns: Callable[[Entry], bool]) -> int:
-        """Take away all entries that are somebody's, leave nothing of them behind, and return how many they were."""
-        rows, count, after = self._rows, 0, b""
-        while rows is not None:
-            async with self._lock:
-                page = await self._in_thread(partial(rows.page, after))
-            if not page:
-                break
+    async def erase(self, concerns: Callable[[Entry], bool], until_ms: int) -> int:
+        """Take away all entries that are somebody's, leave nothing of them behind, and return how many they were.
+
+        Args:
+            concerns: Tells whether an entry is.
+            until_ms: When the last of them was erased; nothing is done where that has been done.
+        """
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._begun.wait()
+        except TimeoutError:
+            # It is done after the next start; nobody is given any of it meanwhile.
+            return 0
+        async with self._lock:
+            rows = self._rows
+            return 0 if rows is None else await self._erase(rows, concerns, until_ms)
+
+    async def _erase(self, rows: SqlRows, concerns: Callable[[Entry], bool], until_ms: int) -> int:
+        if await self._in_thread(rows.erased_ms) >= until_ms:
+            return 0
+        count, after = 0, b""
+        while page := await self._in_thread(partial(rows.page, after)):
             after = page[-1][0]
-            gone = [key for key, value in page if await self._concerned(value, key, concerns)]
+            gone = [key for key, value in page if await self._packing.concerns(value, key, concerns)]
             count += len(gone)
             await self._tier.remove(gone)
-        if rows is not None and count:
-            async with self._lock:
-                await self._tier.write(rows, self._in_thread)
-                await self._in_thread(rows.tidy)
+            await self._tier.write(rows, self._in_thread)
+        await self._in_thread(rows.tidy)
+        await self._in_thread(partial(rows.note_erased, until_ms))
         return count
-
-    async def _concerned(self, value: bytes, key: bytes, concerns: Callable[[Entry], bool]) -> bool:
-        try:
-            return concerns(await self._packing.read(value, key))
-        except (CorruptEntry, FrameUnreadable):
-            # Whosoever it is, nobody can be given it.
-            return True
 
     # -- its end ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,24 @@ class RedisSession:
 
     Attributes:
         link: The connection.
+        alone_s: After how long without it this process is alone.
+        when_alone: Told when it is, and when it is no more.
     """
 
-    def __init__(self, settings: LinkSettings, coherence: Coherence, tier: RedisTier | None) -> None:
+    def __init__(
+        self, settings: LinkSettings, coherence: Coherence, tier: RedisTier | None, *, alone_s: float = 60.0
+    ) -> None:
         """Prepare; nothing is opened before `run`.
 
         Args:
             settings: Where the server is.
             coherence: Knows what is void.
             tier: Entries there; None where only declarations are told.
+            alone_s: After how long without it this process is alone: others may have declared void what it has.
         """
+        self.alone_s = alone_s
+        self.when_alone: Callable[[bool], None] = lambda _is_alone: None
+        self._alone: asyncio.TimerHandle | None = None
         self.link = RedisLink(settings, what="redis (cache)", as_text=False)
         self._declarations = RedisDeclarations(coherence, settings.prefix)
         self._coherence = coherence
@@ -40,7 +48,11 @@ class RedisSession:
 
     async def run(self) -> None:
         """Do so until cancelled."""
-        await self.link.run(self._session, ended=self._left)
+        self._left()
+        try:
+            await self.link.run(self._session, ended=self._left)
+        finally:
+            self._is_joined()
 
     async def settle(self, timeout_s: float) -> bool:
         """Wait until what was declared here is told; False where that takes too long, or cannot be."""
@@ -62,6 +74,7 @@ class RedisSession:
             await self._declarations.join(client)
             if tier is not None:
                 tier.joined(client)
+            self._is_joined()
             self.link.connected()
             declarations = self._declarations
             works = [declarations.follow(client, block_ms=max(1, int(timeout_s * 500))), declarations.tell(client)]
@@ -83,6 +96,14 @@ class RedisSession:
     def _left(self) -> None:
         if self._tier is not None:
             self._tier.left()
+        if self._alone is None:
+            self._alone = asyncio.get_running_loop().call_later(self.alone_s, self.when_alone, True)
+
+    def _is_joined(self) -> None:
+        if self._alone is not None:
+            self._alone.cancel()
+            self._alone = None
+        self.when_alone(False)
 
 
 async def _all(works: list[Coroutine[object, object, None]]) -> None:

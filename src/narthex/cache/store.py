@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from time import monotonic, perf_counter_ns
@@ -19,6 +20,8 @@ from narthex.cache.tiers.memory import Held, MemoryTier
 
 Spawn = Callable[[Coroutine[object, object, None]], object]
 """Has work done beside the call."""
+
+logger = logging.getLogger(__name__)
 
 MEMORY: Final = "memory"
 ASK_AGAIN_S: Final = 0.5
@@ -79,6 +82,13 @@ class Cache:
         self.when_gone: Callable[[Sequence[bytes] | None], object] | None = None
         """Told of entries that were let go of, by their keys; None for some that were declared void."""
         self._spawn = spawn
+        self._is_alone = False
+
+    def be_alone(self, is_alone: bool) -> None:
+        """Give what is kept only in place of errors while nobody tells this process what others have declared void."""
+        if is_alone:
+            logger.warning("cache: nothing is heard of what others declare void; answers are given in place of errors")
+        self._is_alone = is_alone
 
     def find(self, key: bytes) -> Found | MissReason:
         """Return the entry under a key that lies in memory, or why there is none that may be given."""
@@ -89,7 +99,7 @@ class Cache:
         if why is not None:
             self.memory.remove(key)
             return why
-        return Found(held, held.entry.standing(self.now_ms()), MEMORY)
+        return Found(held, "for errors" if self._is_alone else held.entry.standing(self.now_ms()), MEMORY)
 
     async def search(self, key: bytes, why: MissReason, turn: Turn | None = None) -> Found | MissReason:
         """Return the entry that a tier below has, and bring it up; or why there is none.
@@ -99,7 +109,7 @@ class Cache:
             why: What is wrong with the one in memory.
             turn: Is told whose turn it is to ask, if it is to be asked.
         """
-        for number, tier in enumerate(self.below):
+        for number, tier in enumerate(() if self._is_alone else self.below):
             begin = perf_counter_ns()
             entry = await self._sought(tier, key, turn)
             took_ns = perf_counter_ns() - begin

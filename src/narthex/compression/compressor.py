@@ -165,6 +165,21 @@ class Compressor:
             self._codecs.clear()
         return self._store.forget(name)
 
+    async def forget_before(self, at_s: float) -> int:
+        """Let go of what was learned before a time, of whatever namespace, and return how many dictionaries that were.
+
+        What was written with them cannot be read any more: for what is to be erased, wherever it may have been said.
+
+        Args:
+            at_s: In seconds of Unix time.
+        """
+        self._samples.forget_all()
+        count = await asyncio.to_thread(self._store.forget_before, at_s)
+        self._used.clear()
+        with self._lock:
+            self._codecs.clear()
+        return count
+
     def _plan(self, data: bytes, kind: Kind, namespace: str) -> _Plan:
         """Return how data is to be written; on the event loop, for what is learned by the way."""
         policy = self.policies.get(kind, _USUAL)

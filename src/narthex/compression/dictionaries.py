@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -58,6 +59,10 @@ class DictionaryStore(Protocol):
         """Let go of all of a namespace, and return how many that were: what was written with them is lost."""
         ...
 
+    def forget_before(self, at_s: float) -> int:
+        """Let go of all that were kept before a time, in seconds of Unix time, and return how many that were."""
+        ...
+
 
 def dictionary(namespace: str, content: bytes) -> Dictionary:
     """Return a dictionary with its ID."""
@@ -70,11 +75,13 @@ class MemoryDictionaries:
     def __init__(self) -> None:
         """Begin with none."""
         self._by_id: dict[bytes, Dictionary] = {}
+        self._kept_at: dict[bytes, float] = {}
         self._newest: dict[str, Dictionary] = {}
 
     def put(self, dictionary: Dictionary) -> None:
         """See `DictionaryStore`."""
         self._by_id[dictionary.id] = dictionary
+        self._kept_at[dictionary.id] = time.time()
         self._newest[dictionary.namespace] = dictionary
 
     def get(self, name: bytes) -> Dictionary | None:
@@ -91,6 +98,14 @@ class MemoryDictionaries:
         gone = [name for name, one in list(self._by_id.items()) if one.namespace == namespace]
         for name in gone:
             del self._by_id[name]
+        return len(gone)
+
+    def forget_before(self, at_s: float) -> int:
+        """See `DictionaryStore`."""
+        gone = [name for name, kept_at in self._kept_at.items() if kept_at < at_s and name in self._by_id]
+        for name in gone:
+            del self._by_id[name]
+        self._newest = {name: one for name, one in self._newest.items() if one.id in self._by_id}
         return len(gone)
 
 
@@ -165,6 +180,18 @@ class FolderDictionaries:
             for name in [name for name, one in self._held.items() if one.namespace == namespace]:
                 self._held_bytes -= len(self._held.pop(name).content)
             return len(paths)
+
+    def forget_before(self, at_s: float) -> int:
+        """See `DictionaryStore`."""
+        with self._lock:
+            gone = [path for path in self._folder.glob(f"*/*{_SUFFIX}") if _age(path) < at_s * 1e9]
+            for path in gone:
+                path.unlink(missing_ok=True)
+            # Those that stay are read again when they are wanted.
+            self._newest.clear()
+            self._held.clear()
+            self._held_bytes = 0
+            return len(gone)
 
     def _found(self, name: bytes) -> Dictionary | None:
         for path in self._folder.glob(f"*/{name.hex()}{_SUFFIX}"):

@@ -127,6 +127,11 @@ class SampleBook:
         self._samples.pop(namespace, None)
         self._gathering.pop(namespace, None)
 
+    def forget_all(self) -> None:
+        """Let go of all that was gathered."""
+        self._samples.clear()
+        self._gathering.clear()
+
     def _new(self, namespace: str, max_bytes: int) -> Samples:
         if len(self._samples) >= NAMESPACES:
             gone, _ = self._samples.popitem(last=False)

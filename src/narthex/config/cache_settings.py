@@ -184,6 +184,14 @@ class CacheSettings(Section):
         allow_inf_nan=False,
         description="After how many seconds at the latest others ask in the place of a process that was killed.",
     )
+    redis_alone_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="For how long a process that has lost Redis goes on giving what it has, in seconds; after that "
+        "only in place of errors (`stale_if_error_s`) until it is back, as others may have declared it void.",
+    )
     disk: bool = Field(
         default=True,
         description="Whether answers are there again after a start: in `cache.db` in the data folder, or in the "

@@ -49,8 +49,8 @@ class Made(RedisTier):
     def __init__(self, folder: Path, prefix: str, budget_s: float = 5.0) -> None:
         self.store = FolderDictionaries(folder)
         self.clock = Clock()
-        packing = Packing(Compressor({"cache": Policy()}, self.store))
-        super().__init__(packing, prefix=prefix, budget_s=budget_s, clock=self.clock, now_ms=lambda: ENTRY.made_ms)
+        self.packing = Packing(Compressor({"cache": Policy()}, self.store))
+        super().__init__(self.packing, prefix=prefix, budget_s=budget_s, clock=self.clock, now_ms=lambda: ENTRY.made_ms)
 
     async def kept(self, count: int) -> None:
         """Wait until so many were written."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from narthex.cache.entries import CorruptEntry, Entry, pack, unpack
 from narthex.compression.compressor import Compressor
 from narthex.compression.dictionaries import Dictionary, dictionary
+from narthex.errors import FrameUnreadable
 
 _SIZE_BYTES: Final = 2
 _KIND: Final = "cache"
@@ -43,6 +45,13 @@ class Packing:
             raise CorruptEntry("it belongs to another scope")
         return entry
 
+    async def concerns(self, value: bytes, key: bytes, whose: Callable[[Entry], bool]) -> bool:
+        """Tell whether what lies under a key is somebody's; what cannot be read is, as nobody can be given it."""
+        try:
+            return whose(await self.read(value, key))
+        except (CorruptEntry, FrameUnreadable):
+            return True
+
     def dictionary_name(self, value: bytes) -> bytes:
         """Return the ID of the dictionary that a value was written with; nothing if it was none."""
         return self._compressor.dictionary_name(_frame(value)) or b""
@@ -50,6 +59,10 @@ class Packing:
     def dictionary_of(self, value: bytes) -> Dictionary | None:
         """Return the dictionary that a value was written with, if it was with one that is here."""
         return self._compressor.dictionary_of(_frame(value))
+
+    async def forget_before(self, at_ms: int) -> None:
+        """Let go of the dictionaries of this process that were learned before a time: they may hold what is erased."""
+        await self._compressor.forget_before(at_ms / 1_000)
 
     async def learn(self, taken: Dictionary | None) -> None:
         """Read from now on what was written with another process's dictionary."""

@@ -4,6 +4,7 @@ Nobody waits for it beyond a few milliseconds: what has not come by then is not 
 and again is left alone for a while. What is put is written beside the call, in groups; where too much waits, it is not
 written at all.
 
+    narthex:cache:erased    until when who was erased is gone from here, in milliseconds of Unix time
     narthex:cache:e:KEY     an entry: its scope, and a frame of the compression; it goes when it is of no use any more
 
 Calls of this process that look for the same at once share one look, where they ask for a turn as well.
@@ -22,7 +23,8 @@ from narthex.cache.entries import CorruptEntry, Entry
 from narthex.cache.leases import Outcome, Turn
 from narthex.cache.tier_figures import TierFigures
 from narthex.cache.tiers.packing import Packing, scope_of
-from narthex.cache.tiers.redis_dictionaries import RedisDictionaries
+from narthex.cache.tiers.redis_dictionaries import LIFE_MS as DICTIONARY_LIFE_MS
+from narthex.cache.tiers.redis_dictionaries import RedisDictionaries, pages
 from narthex.cache.tiers.redis_leases import RedisLeases
 from narthex.errors import FrameUnreadable
 from narthex.stores.link import raise_if_cancelled
@@ -96,7 +98,7 @@ class RedisTier:
         self.figures = TierFigures()
         self.budget_s = budget_s
         self._packing = packing
-        self._stem = f"{prefix}:cache:e:"
+        self._stem, self._erased = f"{prefix}:cache:e:", f"{prefix}:cache:erased"
         self._dictionaries = RedisDictionaries(packing, prefix, clock)
         self._clock, self._now_ms = clock, now_ms
         self._client: Redis | None = None
@@ -287,20 +289,35 @@ class RedisTier:
             await self._tried(self._clear(client, scope))
 
     async def _clear(self, client: Redis, scope: str | None) -> None:
-        cursor = 0
-        while True:
-            cursor, page = await client.scan(cursor, match=f"{self._stem}*", count=_GROUP * 8)
-            names = cast("list[bytes]", page)
+        async for names in pages(client, self._stem):
             if scope is not None and names:
                 heads = client.pipeline(transaction=False)
                 for name in names:
                     heads.getrange(name, 0, 2 + len(scope.encode()))
                 told = cast("list[bytes]", await heads.execute())
-                names = [name for name, head in zip(names, told, strict=True) if scope_of(head) == scope]
+                names = [name for name, head in zip(names, told, strict=True) if scope_of(head) == scope]  # noqa: PLW2901
             if names:
                 await client.unlink(*names)
-            if not cursor:
-                return
+
+    async def erase(self, concerns: Callable[[Entry], bool], before_ms: int) -> None:
+        """Take away what is somebody's, and the dictionaries that were told before a time, if nobody has yet."""
+        for entry in tuple(self._waiting.values()):
+            if concerns(entry):
+                self._unwait(entry.key)
+        if self._client is not None:
+            await self._tried(self._erase(self._client, concerns, before_ms))
+
+    async def _erase(self, client: Redis, concerns: Callable[[Entry], bool], before_ms: int) -> None:
+        if int(await client.get(self._erased) or 0) >= before_ms:
+            return
+        await self._dictionaries.forget_before(client, before_ms, self._now_ms())
+        async for names in pages(client, self._stem):
+            for name in names:
+                value = cast("bytes | None", await client.get(name))
+                key = bytes.fromhex(name.decode().removeprefix(self._stem))
+                if value is not None and await self._packing.concerns(value, key, concerns):
+                    await client.unlink(name)
+        await client.set(self._erased, before_ms, px=DICTIONARY_LIFE_MS)
 
     def _unwait(self, key: bytes) -> None:
         waiting = self._waiting.pop(key, None)

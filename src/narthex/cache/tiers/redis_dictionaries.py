@@ -5,7 +5,7 @@ narthex:cache:d:ID      a dictionary
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from narthex.cache.entries import Entry
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LIFE_MS: Final = 100 * 86_400_000
 """How long a dictionary lies there after it was told last: longer than any entry."""
 TOLD_AGAIN_S: Final = 864_000.0
+_PAGE: Final = 512
 
 
 class RedisDictionaries:
@@ -45,6 +46,16 @@ class RedisDictionaries:
         self._told[made.id] = self._clock()
         pipe.set(self._stem + made.id.hex(), dictionary_written(made), px=LIFE_MS)
 
+    async def forget_before(self, client: Redis, at_ms: int, now_ms: int) -> None:
+        """Take away those that were told before a time, whoever did: they may hold what is erased."""
+        self._told.clear()
+        async for names in pages(client, self._stem):
+            for name in names:
+                # How long it is still there says when it was told.
+                told_ms = now_ms - LIFE_MS + await client.pttl(name)
+                if told_ms < at_ms:
+                    await client.unlink(name)
+
     async def read(self, client: Redis, value: bytes, key: bytes) -> Entry:
         """Return the entry that lies under a key; raises as `Packing.read` does."""
         try:
@@ -56,3 +67,13 @@ class RedisDictionaries:
                 raise
             await self._packing.learn(dictionary_from(told, name))
             return await self._packing.read(value, key)
+
+
+async def pages(client: Redis, stem: str) -> AsyncIterator[list[bytes]]:
+    """Yield all names that begin so, some at a time; some of them maybe twice."""
+    cursor = 0
+    while True:
+        cursor, page = await client.scan(cursor, match=f"{stem}*", count=_PAGE)
+        yield cast("list[bytes]", page)
+        if not cursor:
+            return

@@ -117,6 +117,19 @@ class SqlRows:
                     [("format", str(FORMAT)), ("line", line)],
                 )
 
+    def erased_ms(self) -> int:
+        """Return until when who was erased is gone from here, in milliseconds of Unix time."""
+        found = self._driver.do("SELECT value FROM narthex_cache_facts WHERE name = 'erased_ms'")
+        return int(cast("str", found[0][0])) if found else 0
+
+    def note_erased(self, until_ms: int) -> None:
+        """Take note that who was erased until then is gone from here."""
+        with self._writing():
+            self._driver.do("DELETE FROM narthex_cache_facts WHERE name = 'erased_ms'")
+            self._driver.many(
+                "INSERT INTO narthex_cache_facts (name, value) VALUES (?, ?)", [("erased_ms", str(until_ms))]
+            )
+
     def keys(self) -> Iterator[bytes]:
         """Yield the keys of all entries."""
         yield from (bytes(cast("bytes", key)) for (key,) in self._driver.do("SELECT key FROM narthex_cache_entries"))
