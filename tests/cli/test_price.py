@@ -34,7 +34,7 @@ def test_a_version_is_added_and_listed(invoke: Invoke) -> None:
     )
     added = json.loads(invoke("price", "add", "acme/one", *words, "--json").stdout)
     assert (added["cache_read_usd_per_mtok"], added["reasoning_usd_per_mtok"]) == ("0.05", None)
-    assert (added["image_usd"], added["audio_second_usd"], added["batch_discount_percent"]) == ("0.04", "0.0001", "50")
+    assert (added["image_usd"], added["audio_second_usd"], added["batch_discount_percent"]) == ("0.04", "0.0001", 50)
     told = json.loads(invoke("price", "list", "--model", "acme/one", "--json").stdout)
     assert [one["input_usd_per_mtok"] for one in told] == ["1", "0.1"]
     assert len(invoke("price", "list", "--organisation", "default").stdout.splitlines()) == 3

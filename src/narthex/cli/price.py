@@ -108,12 +108,12 @@ def _rates(said: Mapping[str, str | None]) -> Rates:
 
 def _told(version: PriceVersion) -> dict[str, object]:
     price = version.price
-    rates = {
+    rates: dict[str, object] = {
         name.replace("_microusd", "_usd"): _usd(getattr(price, name))
         for name in price.__struct_fields__
         if "_microusd" in name
     }
-    rates["batch_discount_percent"] = str(price.batch_discount_percent)
+    rates["batch_discount_percent"] = price.batch_discount_percent
     plain = {"id": version.id, "model": version.model, "organisation_id": version.organisation_id}
     return {**plain, "valid_from": iso(version.valid_from), **rates}
 
