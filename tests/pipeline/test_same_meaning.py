@@ -85,7 +85,7 @@ async def test_another_question_is_asked_and_it_is_told_why(text: str, reason: s
 
 async def test_it_is_switched_off_by_request_by_rule_and_by_model() -> None:
     """Then nothing is looked for, and no vector is made."""
-    rules = [{"key": "bob", "semantic": False}]
+    rules: list[dict[str, object]] = [{"key": "bob", "semantic": False}]
     async with speaking(keys=[("ann", ANN), ("bob", BOB)], rules=rules) as (_, made):
         await said(made, call(key=ANN))
         await knows(made, 1)

@@ -146,11 +146,11 @@ class DiskSession:
         if self._coherence is not None:
             await self._declare(rows, join=True)
             self._coherence.joined()
-        self._reading = await asyncio.get_running_loop().run_in_executor(
+        self._reading = reading = await asyncio.get_running_loop().run_in_executor(
             self._reader,
             lambda: SqlRows(self._place.connect(False)),
         )
-        self._tier.opened(self._reading, self._reader, keys)
+        self._tier.opened(reading, self._reader, keys)
         self._swept_at = -SWEEP_S
         self._begun.set()
         return rows

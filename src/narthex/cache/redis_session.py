@@ -77,7 +77,10 @@ class RedisSession:
             self._is_joined()
             self.link.connected()
             declarations = self._declarations
-            works = [declarations.follow(client, block_ms=max(1, int(timeout_s * 500))), declarations.tell(client)]
+            works: list[Coroutine[object, object, None]] = [
+                declarations.follow(client, block_ms=max(1, int(timeout_s * 500))),
+                declarations.tell(client),
+            ]
             if tier is not None:
                 works.append(tier.write(client))
             if readings is not None and tier is not None and tier.leases is not None:
