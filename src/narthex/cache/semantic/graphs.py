@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NEIGHBOURS = 32
-_BREADTH_ADDING = 192
-_BREADTH_LOOKING = 256
+_BREADTH_ADDING = 64
+"""With 192, an addition takes 2.6 ms of CPU in place of 1.0; nothing more is found (100,000 clustered vectors)."""
+_BREADTH_LOOKING = 64
+"""At 100,000 clustered vectors a look takes 1 ms of CPU and finds the nearest as often as with 256, which takes 3."""
 _RANKED_AGAIN = 16
 """Candidates whose cosines are computed anew, in float32."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ROOM = 8
 EXACT_LIMIT = 20_000
 """Vectors up to which each is looked at: some milliseconds on a slow core."""
-_MOVED = 4
+_MOVED = 2
 """Vectors that move into the graph with each that is added, so that no addition takes long."""
 
 
