@@ -26,6 +26,7 @@ from narthex.ledger.periods import kept_since
 from narthex.ledger.prices import Prices, PriceVersion
 from narthex.pipeline.billing import Billing
 from narthex.pipeline.contract import Spawn
+from narthex.pipeline.prefetching import budget_limit
 from narthex.pipeline.usage_desk import UsageDesk
 from narthex.stores.database.erasures import ErasedNames, Erasure, read_erased
 from narthex.stores.link import LinkSettings
@@ -91,7 +92,7 @@ class Books:
         self.prices.forget()
         days = settings.retention.ledger_days
         self.book.kept_since = lambda: kept_since(days, int(time.time() * 1_000))
-        self.limits.configure(caps(settings.caps))
+        self.limits.configure((*caps(settings.caps), *budget_limit(settings.cache.predictive)))
         if self.limits.shared is not None:
             self.limits.shared.adopt(_policy(settings))
 

@@ -27,6 +27,7 @@ from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.handling import Handling
 from narthex.pipeline.house_calls import HouseCalls, Resolve
+from narthex.pipeline.prefetching import Prefetching
 from narthex.pipeline.same_meaning import Means, SameMeaning
 from narthex.pipeline.saving import Saving
 from narthex.pipeline.semantic_judging import ClearCases, SemanticJudge
@@ -97,12 +98,23 @@ class Caching:
         self._house: HouseCalls | None = None
         self._watching: asyncio.Task[None] | None = None
         self.meaning: SameMeaning | None = None
+        self.prefetching = self.desk.prefetching = Prefetching(settings.predictive, self.cache, spawn)
+        self.prefetching.handle = lambda exchange: self.handle(exchange)  # noqa: PLW0108 - comes later
 
     @classmethod
-    def of(cls, settings: Settings, spawn: Spawn, keyring: Keyring, compressor: Compressor) -> Self:
-        """Return the cache of a server with these settings."""
+    def of(
+        cls,
+        settings: Settings,
+        spawn: Spawn,
+        keyring: Keyring,
+        compressor: Compressor,
+        available: Callable[[str], bool] = lambda _name: True,
+    ) -> Self:
+        """Return the cache of a server with these settings; `available` tells whether a model has room to spare."""
         link, place = link_settings(settings.redis), place_of(settings)
-        return cls(settings.cache, spawn, keyring, compressor=compressor, link=link, place=place)
+        made = cls(settings.cache, spawn, keyring, compressor=compressor, link=link, place=place)
+        made.prefetching.available = available
+        return made
 
     async def _settle(self) -> None:
         await self.places.settle(self.cache.coherence)
@@ -132,7 +144,16 @@ class Caching:
         self._recall = Recall(self.cache, self.policy, self._spawn, cost=saving.cost_of, handle=handle)
         self._house = HouseCalls(resolve, self._spawn, billing)
         self._go_by_meaning()
+        self._predict(self.policy.settings)
         return self._recall
+
+    def _predict(self, settings: CacheSettings) -> None:
+        """Learn from calls what is asked next, if the settings say so; what is off is not asked."""
+        self.prefetching.adopt(settings.predictive)
+        on = settings.enabled and settings.predictive.enabled
+        self.cache.when_kept = self.prefetching.kept if on else None
+        if self._recall is not None:
+            self._recall.prefetching = self.prefetching if on else None
 
     def _go_by_meaning(self) -> None:
         """Hold questions against each other by their meaning, as the settings say; what was known of them is gone."""
@@ -155,6 +176,7 @@ class Caching:
             return is_erased(entry, names, organisation_of)
 
         if names.until:
+            self.prefetching.forget()
             self.cache.refuses = refuses
             self._spawn(self._forget(refuses, names.until))
 
@@ -199,10 +221,12 @@ class Caching:
             self._recall.adopt(self.policy, self.meaning)
         if (settings.enabled, settings.semantic) != (before.enabled, before.semantic):
             self._go_by_meaning()
+        self._predict(settings)
 
     def lines(self) -> Iterator[str]:
         """Yield the state in Prometheus's text format."""
         yield from self.cache.figures.lines()
+        yield from self.prefetching.lines()
         yield from tier_lines({tier.name: tier.figures for tier in self.cache.below})
         memory = self.cache.memory
         yield "# HELP narthex_cache_bytes Bytes of answers in memory."

@@ -14,6 +14,7 @@ async def test_every_route_of_the_cache_is_described(tmp_path: Path) -> None:
     assert {(path.rpartition("/")[2], *methods) for path, methods in paths.items()} == {
         *(("stats", "get"), ("misses", "get"), ("entries", "get"), ("{cache_key}", "get", "delete")),
         *(("clear", "post"), ("invalidate", "post"), ("warm", "post")),
+        *(("insights", "get"), ("predict", "post"), ("prefetch", "post"), ("reopen", "post")),
     }
     assert {operation["tags"][0] for methods in paths.values() for operation in methods.values()} == {"Cache"}
     named = [one["name"] for one in paths["/api/cache/entries"]["get"]["parameters"]]

@@ -79,6 +79,8 @@ class Cache:
         self.now_ms = clock_ms
         self.refuses: Callable[[Entry], bool] | None = None
         """Tells whether an entry is of somebody who was erased meanwhile."""
+        self.when_kept: Callable[[Entry], None] | None = None
+        """Told of each answer that was kept, if anybody wants to know."""
         self.when_gone: Callable[[Sequence[bytes] | None], object] | None = None
         """Told of entries that were let go of, by their keys; None for some that were declared void."""
         self._spawn = spawn
@@ -204,6 +206,8 @@ class Cache:
             return False
         self.memory.put(entry)
         self.figures.keep(entry.scope)
+        if self.when_kept is not None:
+            self.when_kept(entry)
         if self.below and self._spawn is not None:
             self._spawn(self._keep_below(entry, lease))
         return True

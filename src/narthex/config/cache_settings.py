@@ -119,6 +119,39 @@ class SemanticSettings(Section):
     )
 
 
+class PredictiveSettings(Section):
+    """Answers that are made before they are asked for."""
+
+    enabled: bool = Field(
+        default=False,
+        description=(
+            "Whether it is learned what each principal asks behind what, and an answer is made early where that is "
+            "proved to pay; its calls cost money, and stand in the ledger as `prefetch`."
+        ),
+    )
+    workspaces: tuple[str, ...] = Field(default=("*",), description="IDs of the workspaces that have it; `*` is all.")
+    budget_usd_per_day: float = Field(
+        default=1.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="The most that these calls cost a workspace in a day, in US dollars: a hard limit like any other.",
+    )
+    usd_per_s: float = Field(
+        default=0.001,
+        ge=0,
+        le=1_000,
+        allow_inf_nan=False,
+        description="What it is worth that nobody waits a second, in US dollars: an answer is made early where its "
+        "probability is above cost / (cost + worth).",
+    )
+    least_probability: float = Field(
+        default=0.25, ge=0.05, le=0.99, description="Below that no answer is made early, whatever it costs."
+    )
+    most: int = Field(default=2, ge=1, le=4, description="Answers that are made early behind one call.")
+    parallel: int = Field(default=2, ge=1, le=64, description="Answers that are made early at once, in each process.")
+
+
 class CacheSettings(Section):
     """Which answers are kept and given again."""
 
@@ -212,6 +245,9 @@ class CacheSettings(Section):
     )
     semantic: SemanticSettings = Field(
         default=SemanticSettings(), description="Answers to questions that mean the same in other words."
+    )
+    predictive: PredictiveSettings = Field(
+        default=PredictiveSettings(), description="Answers that are made before they are asked for."
     )
     rules: tuple[CacheRuleSettings, ...] = Field(
         default=(), description="What holds for some calls; the first that fits."

@@ -42,6 +42,7 @@ from narthex.http.routes.merging import merging_routes
 from narthex.http.routes.model_calls import model_routes
 from narthex.http.routes.organisations import organisation_routes
 from narthex.http.routes.own_account import own_account_routes
+from narthex.http.routes.predicting import predicting_routes
 from narthex.http.routes.prices import price_routes
 from narthex.http.routes.privacy import privacy_routes
 from narthex.http.routes.provider_keys import provider_key_routes
@@ -90,6 +91,7 @@ _ROUTES: Final = (
     audit_routes,
     limit_routes,
     cache_routes,
+    predicting_routes,
     privacy_routes,
     sign_in_routes,
     own_account_routes,

@@ -71,3 +71,19 @@ WARM: Final = changing(
     is_new=True,
     ends=True,
 )
+INSIGHTS: Final[Json] = {
+    "tags": [_TAG],
+    "summary": "How predictions do: of one's own workspace, or of everything for whoever runs the server",
+    "responses": answers(json_body("CacheInsights"), "Since this process began.", errors=(401, 403, 503)),
+}
+PREDICT: Final = changing(
+    "CachePredictions", _TAG, "What one is likely to ask next", body="CachePredict", is_new=True, ends=True
+)
+PREFETCH: Final = changing(
+    "CachePrefetching",
+    _TAG,
+    "Have answered what one is likely to ask next, on one's own account",
+    body="CachePredict",
+    is_new=True,
+    ends=True,
+)

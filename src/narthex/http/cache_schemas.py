@@ -11,6 +11,8 @@ from narthex.cache.directives import MAX_TAGS, MAX_TTL_S
 from narthex.cache.reports import CacheReport, EntryReport, MissReport
 from narthex.cache.semantic.contract import CATEGORIES
 from narthex.http.schemas import COUNT, FLAG, TEXT, Json, complete, listed, nullable, record, ref, said
+from narthex.pipeline.insights import Insights, Prediction
+from narthex.pipeline.prefetching import Made
 from narthex.pipeline.warming import MAX_PARALLEL, MAX_REQUESTS, USUAL_PARALLEL, Warmed
 
 _WORD: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
@@ -21,7 +23,7 @@ _CATEGORY: Final[Json] = {"enum": list(CATEGORIES)}
 
 
 def _schemas() -> dict[str, Json]:
-    kinds = [CacheReport, EntryReport, MissReport, Warmed]
+    kinds = [CacheReport, EntryReport, MissReport, Warmed, Insights, Prediction, Made]
     _, parts = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/Cache{name}")
     found = {f"Cache{name}".replace("CacheCache", "Cache"): _complete(schema) for name, schema in parts.items()}
     return {name: _referring(schema) for name, schema in found.items()}
@@ -103,6 +105,17 @@ CACHE: Final[Mapping[str, Json]] = {
         ("requests",),
         additionalProperties=False,
     ),
+    "CachePredict": record(
+        {
+            "conversation": said(
+                {"type": "string", "maxLength": 200},
+                "As in `x-narthex-conversation`, or the end user; nothing for calls that say neither.",
+            )
+        },
+        additionalProperties=False,
+    ),
+    "CachePredictions": complete({"object": {"const": "cache_predictions"}, "data": listed(ref("CachePrediction"))}),
+    "CachePrefetching": complete({"object": {"const": "cache_prefetching"}, "data": listed(ref("CacheMade"))}),
     "CacheWarming": complete(
         {
             "object": {"const": "cache_warming"},

@@ -144,6 +144,9 @@ GUARDS: Final[Mapping[tuple[str, str], Guard]] = {
     ("POST", "/api/cache/invalidate"): Guard("cache:write"),
     ("POST", "/api/cache/reopen"): Guard("cache:write"),
     ("POST", "/api/cache/warm"): Guard("cache:write"),
+    ("GET", "/api/cache/insights"): Guard("cache:read"),
+    ("POST", "/api/cache/predict"): Guard("cache:read"),
+    ("POST", "/api/cache/prefetch"): Guard("cache:write"),
 }
 """By method and template of the path."""
 

@@ -17,7 +17,7 @@ Status = Literal["settled", "cut", "failed", "released", "interrupted"]
 `failed`: it brought nothing, and nothing is known to be billed. `released`: it was let go before it was asked.
 `interrupted`: this server was killed meanwhile, and nobody knows what came of it.
 """
-Kind = Literal["call", "shadow", "judge", "cache", "batch", "correction"]
+Kind = Literal["call", "shadow", "judge", "cache", "batch", "prefetch", "correction"]
 """What an attempt was for: a caller's own call, a copy for a model on trial, the choice of a judge, and so on.
 
 What was asked for, as a chat, an embedding, an image or speech, is an entry's `operation`: each is a call, and may be a

@@ -399,6 +399,8 @@ def _kind(exchange: Exchange) -> Kind:
         return "shadow"
     if exchange.is_batch_line:
         return BATCH
+    if exchange.prefetches:
+        return "prefetch"
     return "judge" if exchange.judges else "call"
 
 

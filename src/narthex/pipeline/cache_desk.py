@@ -18,6 +18,7 @@ from narthex.cache.tiers.memory import Held
 from narthex.errors import NotFound
 from narthex.pipeline.cache_terms import CachePolicy, model_tag
 from narthex.pipeline.cached_answers import Unfit, said_by
+from narthex.pipeline.prefetching import Prefetching
 from narthex.pipeline.same_meaning import SameMeaning
 from narthex.pipeline.warming import Warming
 
@@ -58,6 +59,7 @@ class CacheDesk:
         policy: Says which calls it is for.
         warming: Fills it.
         meaning: Finds answers to questions that mean the same; None where that is off.
+        prefetching: Fills it with what is likely to be asked next; None where nothing does.
         settle: Waits until what was declared void lies where it survives this process, or a moment.
     """
 
@@ -66,6 +68,7 @@ class CacheDesk:
         self.policy = policy
         self.warming = warming
         self.meaning: SameMeaning | None = None
+        self.prefetching: Prefetching | None = None
         self.settle: Callable[[], Awaitable[object]] = _settled
 
     async def report(self, owner: Owner) -> CacheReport:

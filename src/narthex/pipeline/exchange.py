@@ -236,6 +236,10 @@ class Exchange:
     """Whether the answer is a kept one that is read on, and not a call of its own."""
     after: int = 0
     """Events of it that the caller has already."""
+    prefetches: bytes = b""
+    """The key of the cache under which its answer is wanted, if nobody has asked for it yet."""
+    foreseen: bool = False
+    """Whether its answer was made before it was asked."""
     prefix: bytes | None = None
     """Tells how it begins from how others do, once somebody has asked; empty if nothing is to be made of it."""
     _request: ChatRequest | EmbeddingRequest | None = None

@@ -68,6 +68,7 @@ class Shadows:
     Attributes:
         limits: What copies may take.
         dropped: Counts those that were not sent.
+        available: Tells whether a model may be called at the moment, and has room.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Shadows:
         self._settlement = settlement
         self._attempt = attempt
         self._spawn = spawn
-        self._available = available
+        self.available = available
         self.limits = limits
         self._active = 0
         self.dropped = Dropped()
@@ -133,7 +134,7 @@ class Shadows:
             return "unknown"
         if target.name == served:
             return "same"
-        return target if self._available(target.name) else "unavailable"
+        return target if self.available(target.name) else "unavailable"
 
     def _known(self, copy: Exchange, model: str) -> Iterator[Target]:
         for candidate in self._router.behind(model, facts_of(copy)):

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 from typing import Final
 
 from narthex.cache.entries import Entry
-from narthex.cache.figures import MissReason
+from narthex.cache.figures import HitKind, MissReason
 from narthex.cache.leases import Turn
 from narthex.cache.store import MEMORY, Cache, Found
 from narthex.errors import DeadlineExceeded, NarthexError, NotCached, ProviderError, ProviderRejected
@@ -27,6 +27,7 @@ from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.flights import Flight, Flights
 from narthex.pipeline.giving import Giving, Missed, against, pace_of
+from narthex.pipeline.prefetching import Prefetching
 from narthex.pipeline.refusals import Refusals
 from narthex.pipeline.same_meaning import Alike, SameMeaning
 from narthex.types.usage import Usage
@@ -75,8 +76,8 @@ class Recall:
         self._giving = Giving(cache)
         self._looks = cache.figures.latencies[MEMORY]
         self.flights = Flights()
-        self._spawn = spawn
-        self._handle = handle
+        self._spawn, self._handle = spawn, handle
+        self.prefetching: Prefetching | None = None
         self._random = Random() if random is None else random  # noqa: S311 - nothing is secret about when
         self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=0.0)
         self._refusals = Refusals()
@@ -100,6 +101,8 @@ class Recall:
             self._bypass(exchange)
             await call_next(exchange)
             return
+        if self.prefetching is not None:
+            self.prefetching.asked(exchange, terms)
         found, why, turn = await self._look(exchange, terms)
         if found is not None and why is None and self._given_again(exchange, call_next, found, terms):
             return
@@ -116,7 +119,7 @@ class Recall:
 
     def _given_again(self, exchange: Exchange, call_next: Next, found: Found, terms: Terms) -> bool:
         """Give the answer to the very same question, and have it fetched anew where due; False if it is gone."""
-        if not self._giving.is_given(exchange, found, "hit" if found.standing == "fresh" else "stale"):
+        if not self._giving.is_given(exchange, found, _kind(exchange, found)):
             return False
         if terms.directives.original_pace and exchange.streaming and exchange.pace is None:
             exchange.pace = pace_of(found.entry)
@@ -338,3 +341,9 @@ class Recall:
         finally:
             if turn is not None:
                 turn.give_up()
+
+
+def _kind(exchange: Exchange, found: Found) -> HitKind:
+    if found.standing != "fresh":
+        return "stale"
+    return "prefetched" if exchange.foreseen else "hit"
