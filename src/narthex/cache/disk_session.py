@@ -90,6 +90,8 @@ class DiskSession:
         self._writer = ThreadPoolExecutor(1, "narthex-cache-writes")
         self._reader = ThreadPoolExecutor(1, "narthex-cache-reads")
         self._rows: SqlRows | None = None
+        # As the threads have made them: whoever ends this meanwhile closes them all the same.
+        self._made: SqlRows | None = None
         self._reading: SqlRows | None = None
         self._swept_at = 0.0
         self._pause_s = FIRST_PAUSE_S
@@ -146,10 +148,7 @@ class DiskSession:
         if self._coherence is not None:
             await self._declare(rows, join=True)
             self._coherence.joined()
-        self._reading = reading = await asyncio.get_running_loop().run_in_executor(
-            self._reader,
-            lambda: SqlRows(self._place.connect(False)),
-        )
+        reading = await asyncio.get_running_loop().run_in_executor(self._reader, self._connected_to_read)
         self._tier.opened(reading, self._reader, keys)
         self._swept_at = -SWEEP_S
         self._begun.set()
@@ -165,7 +164,12 @@ class DiskSession:
         except BaseException:
             rows.close()
             raise
+        self._made = rows
         return rows, keys
+
+    def _connected_to_read(self) -> SqlRows:
+        self._reading = rows = SqlRows(self._place.connect(False))
+        return rows
 
     async def _turn(self, rows: SqlRows) -> None:
         """Do what there is to do."""
@@ -257,11 +261,12 @@ class DiskSession:
 
     async def _close(self) -> None:
         self._tier.left()
-        for rows, thread in ((self._rows, self._writer), (self._reading, self._reader)):
-            if rows is not None:
-                with suppress(Exception):
-                    await asyncio.get_running_loop().run_in_executor(thread, rows.close)
-        self._rows = self._reading = None
+        self._rows = None
+        loop = asyncio.get_running_loop()
+        # Each in its thread, behind what that is doing.
+        await loop.run_in_executor(self._writer, lambda: _closed(self._made))
+        await loop.run_in_executor(self._reader, lambda: _closed(self._reading))
+        self._made = self._reading = None
 
     def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._writer, work)
@@ -274,3 +279,9 @@ def _told(one: Said) -> Told:
     except msgspec.MsgspecError as error:
         logger.warning("cache: a declaration cannot be read (%s): everything is void", error)
         return Told(one.number, one.number, Declaration(everything=True))
+
+
+def _closed(rows: SqlRows | None) -> None:
+    if rows is not None:
+        with suppress(Exception):
+            rows.close()

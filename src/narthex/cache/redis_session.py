@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -109,7 +109,7 @@ class RedisSession:
         self.when_alone(False)
 
 
-async def _all(works: list[Coroutine[object, object, None]]) -> None:
+async def _all(works: Sequence[Coroutine[object, object, None]]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:
