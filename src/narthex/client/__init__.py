@@ -11,6 +11,7 @@
     failures      the gateway's errors; breaks: those a client sees by itself
     endpoint      where the gateway is
     routes        decisions on calls, explained
+    caching       answers that are made before they are asked for
     values        what the native API answers
 
 It knows the vocabulary and the wires, and nothing of the server.

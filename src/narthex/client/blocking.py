@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
 from narthex.client import calls
+from narthex.client.caching import Cache
 from narthex.client.calls import Read
 from narthex.client.controllers import Streams
 from narthex.client.endpoint import endpoint_for
@@ -214,6 +215,8 @@ class Client:
             ConfigError: The address or an option cannot be used.
         """
         self._pool = SocketPool(endpoint_for(url, **options))
+        self.cache = Cache(_Asking(self._pool))
+        """What the gateway has answers to before they are asked for: made on demand, or predicted."""
         self.streams = Streams(_Asking(self._pool))
         """Answers that the gateway keeps: read on after a lost connection, paused, resumed, cancelled."""
 

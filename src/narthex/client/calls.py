@@ -90,7 +90,8 @@ def broken(what: str, error: Exception, head: Head) -> BrokenAnswer:
     return problem
 
 
-def _reader(kind: type[T], what: str) -> Read[T]:
+def reader(kind: type[T], what: str) -> Read[T]:
+    """Return what reads an answer as a value; `what` names it in the error where that fails."""
     decode = msgspec.json.Decoder(kind).decode
 
     def read(head: Head, body: bytes) -> T:
@@ -106,11 +107,11 @@ class _ModelList(msgspec.Struct):
     data: tuple[Model, ...]
 
 
-read_generation: Final = _reader(Generation, "the generation")
-read_route: Final = _reader(Route, "the route")
-read_status: Final = _reader(Status, "the status")
-read_health: Final = _reader(Liveness, "the health")
-_read_models: Final = _reader(_ModelList, "the list of models")
+read_generation: Final = reader(Generation, "the generation")
+read_route: Final = reader(Route, "the route")
+read_status: Final = reader(Status, "the status")
+read_health: Final = reader(Liveness, "the health")
+_read_models: Final = reader(_ModelList, "the list of models")
 
 
 def read_models(head: Head, body: bytes) -> tuple[Model, ...]:

@@ -9,6 +9,7 @@ from typing import Generic, Literal, Self, TypeVar, Unpack, overload
 
 from narthex.client import calls
 from narthex.client.async_controllers import AsyncStreams
+from narthex.client.caching import AsyncCache
 from narthex.client.calls import Read
 from narthex.client.endpoint import endpoint_for
 from narthex.client.http1 import Head, HttpRequest, ResponseReader
@@ -226,6 +227,8 @@ class AsyncClient:
             ConfigError: The address or an option cannot be used.
         """
         self._pool = StreamPool(endpoint_for(url, **options))
+        self.cache = AsyncCache(_Asking(self._pool))
+        """What the gateway has answers to before they are asked for: made on demand, or predicted."""
         self.streams = AsyncStreams(_Asking(self._pool))
         """Answers that the gateway keeps: read on after a lost connection, paused, resumed, cancelled."""
 
