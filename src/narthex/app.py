@@ -171,7 +171,7 @@ class Gateway(InProcess):
         self.metrics.sources += self._counters()
         self.shared = await self._share(settings)
         self.engine = self._engine(settings, log)
-        await count_storage(self.books.limits.quotas, self.recorder.recordings, self.responses, self._shelf)
+        await count_storage(self.books.limits.quotas, self.recorder, self.responses, self._shelf, self.shared)
         self.books.follow(self.office, clerks.spawn, log, when_erased=self.caching.forget_erased)
 
     def _recover_and_copy(self, settings: Settings, log: RequestLog | None) -> None:

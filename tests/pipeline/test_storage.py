@@ -11,6 +11,7 @@ import pytest
 from narthex.errors import LimitExceeded
 from narthex.ledger.limits.meters import Meters
 from narthex.ledger.limits.quotas import Quotas, StoredBytes
+from narthex.pipeline.recorder import Recorder
 from narthex.pipeline.storage import ShelfRoom, count_storage
 from narthex.stores.shelves import ENTRY_BYTES, MemoryShelf, ShelfLimits
 from narthex.streams.log import Log
@@ -35,7 +36,7 @@ def quotas_of(amount: int) -> Quotas:
     return Quotas(Meters([stock(amount, "storage_bytes")]))
 
 
-async def record(recordings: Recordings, name: str, *events: bytes) -> Path:
+async def record(recordings: Recordings, name: str, *events: bytes, account: Account = ACCOUNT) -> Path:
     """Record a stream of these events to its end, and return its file."""
     log = Log(Dialect.OPENAI_CHAT)
     head = RecordingHead(
@@ -46,8 +47,8 @@ async def record(recordings: Recordings, name: str, *events: bytes) -> Path:
         created_at=1,
         recorded_at=1,
         first_seq=1,
-        organisation_id=ACCOUNT.organisation_id,
-        workspace_id=ACCOUNT.workspace_id,
+        organisation_id=account.organisation_id,
+        workspace_id=account.workspace_id,
     )
     recordings.begin(log, head, lambda: ((), (), msgspec.Raw(b"null")))
     for event in events:
@@ -91,7 +92,7 @@ async def test_recordings_are_counted_from_their_files(tmp_path: Path) -> None:
     """As large as they are; one that outgrows the limit ends, and what a process finds at its start counts too."""
     quotas, first = quotas_of(1_500), Recordings(tmp_path)
     house = House(Double(whole(openai_answer("B"))))
-    await count_storage(quotas, first, house.responses, house.shelf)
+    await count_storage(quotas, Recorder(first), house.responses, house.shelf)
 
     file = await record(first, "a", b"data: x\n\n")
     assert quotas.used(ACCOUNT, Measure.STORAGE) == file.stat().st_size
@@ -101,7 +102,7 @@ async def test_recordings_are_counted_from_their_files(tmp_path: Path) -> None:
     there = sum(one.stat().st_size for one in files_in(tmp_path))
 
     after, again = quotas_of(there), Recordings(tmp_path)
-    await count_storage(after, again, house.responses, house.shelf)
+    await count_storage(after, Recorder(again), house.responses, house.shelf)
     assert after.used(ACCOUNT, Measure.STORAGE) == there
     with pytest.raises(LimitExceeded):
         await again.room(ACCOUNT)

@@ -7,11 +7,14 @@ import secrets
 from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
+from narthex.ledger.limits.quotas import Quotas
 from narthex.pipeline.contract import Spawn
 from narthex.pipeline.gateway import TaskKeeper
 from narthex.pipeline.registry import Registry
+from narthex.pipeline.shared_storage import SharedStorage
 from narthex.pipeline.shared_streams import SharedStreams
 from narthex.pipeline.sharing import Sharing
+from narthex.pipeline.storage import ShelfRoom
 from narthex.providers.contract import Provider
 from narthex.resilience.boards import BreakerBoard
 from narthex.stores.link import LinkSettings, LinkStatus, RedisLink
@@ -19,6 +22,7 @@ from narthex.stores.redis_bell import RedisBell
 from narthex.stores.redis_notes import RedisNotes
 from narthex.stores.redis_shelf import RedisShelf
 from narthex.stores.shelves import ShelfLimits
+from narthex.streams.recordings import Recordings
 
 SETTLE_S: Final = 0.5
 """How long a change by hand waits at most to be told to others."""
@@ -34,6 +38,7 @@ class SharedState:
 
     streams: SharedStreams | None = None
     _shelf: RedisShelf | None = None
+    _storage: SharedStorage | None = None
 
     def __init__(self, settings: LinkSettings, board: BreakerBoard) -> None:
         self.bell = RedisBell(settings)
@@ -63,12 +68,26 @@ class SharedState:
         if self._shelf is not None:
             self._tasks.spawn(self._shelf.run())
             await self._shelf.ready(longest_s)
+        if self._storage is not None:
+            self._tasks.spawn(self._storage.run())
+            await self._storage.ready(longest_s)
         return self
 
     def shelf(self, limits: ShelfLimits) -> RedisShelf:
         """Return where responses lie for all; what is put there is written once `share` was called."""
         self._shelf = RedisShelf(self._link.settings, limits)
         return self._shelf
+
+    def count(self, quotas: Quotas, recordings: Recordings) -> ShelfRoom:
+        """Count what all have stored, once `share` is called; return what counts responses until they are in Redis.
+
+        Args:
+            quotas: Count what this process has.
+            recordings: Those on its disk.
+        """
+        assert self._shelf is not None
+        self._storage = storage = SharedStorage(self._link.settings, quotas, recordings, self._shelf)
+        return storage.room
 
     async def aclose(self) -> None:
         """Write what is left for the others, and say farewell."""

@@ -2,7 +2,8 @@
 
 What is put is held here until it is written there, in groups, so that nobody waits for the server; whatever is asked
 for meanwhile is found here. An owner's things have a limit in bytes, kept by the script that puts them; for all owners
-together the server's own limit of memory counts, and `max_bytes` only for what waits to be written.
+together the server's own limit of memory counts, and `max_bytes` only for what waits to be written. Whose storage it
+takes up is counted by the same scripts, as `narthex.stores.redis_storage` says.
 
     narthex:response:OWNER:NAME      a thing, which goes by itself when its time is over
     narthex:responses:OWNER          the names, by when they were put or renewed last
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from narthex.errors import Overloaded
 from narthex.stores.link import LinkSettings, RedisLink, raise_if_cancelled
+from narthex.stores.redis_storage import COUNTING, counting_keys
 from narthex.stores.shelves import ENTRY_BYTES, MemoryShelf, ShelfLimits
 from narthex.stores.stream_records import Names
 
@@ -49,8 +51,14 @@ _T = TypeVar("_T")
 _Key = tuple[str, str]
 """Owner and name."""
 
-_COMMON: Final = """
+_Scopes = Callable[[str], tuple[str, str]]
+"""Return the organisation and the workspace whose storage an owner's things take up; empty where nobody counts."""
+
+_COMMON: Final = (
+    COUNTING
+    + """
 local thing, order, sizes = unpack(KEYS)
+local stem = ARGV[1]
 local function uncount(name)
   local size = redis.call('HGET', sizes, name)
   if size then
@@ -58,10 +66,7 @@ local function uncount(name)
     redis.call('HINCRBY', sizes, '', -tonumber(size))
   end
   redis.call('ZREM', order, name)
-end
-local function now_us()
-  local now = redis.call('TIME')
-  return tonumber(now[1]) * 1000000 + tonumber(now[2])
+  unkeep(stem .. name)
 end
 local function live(keep_ms)
   for _, key in ipairs({order, sizes}) do
@@ -69,11 +74,12 @@ local function live(keep_ms)
   end
 end
 """
+)
 
 _PUT: Final = (
     _COMMON
     + """
-local name, size, most, keep_ms, stem, value = unpack(ARGV)
+local _, name, size, most, keep_ms, one, other, value = unpack(ARGV)
 most = tonumber(most)
 if tonumber(size) > most then
   uncount(name)
@@ -85,6 +91,7 @@ redis.call('SET', thing, value, 'PX', keep_ms)
 uncount(name)
 redis.call('HSET', sizes, name, size)
 redis.call('HINCRBY', sizes, '', size)
+if one ~= '' then keep(thing, size, keep_ms, one, other) end
 redis.call('ZADD', order, string.format('%.0f', now_us()), name)
 local dropped = 0
 while true do
@@ -110,11 +117,12 @@ return dropped
 _RENEW: Final = (
     _COMMON
     + """
-local keep_ms, stem = ARGV[1], ARGV[2]
+local keep_ms = ARGV[2]
 local now = now_us()
 for index = 3, #ARGV do
   if redis.call('PEXPIRE', stem .. ARGV[index], keep_ms) == 1 then
     redis.call('ZADD', order, string.format('%.0f', now + index), ARGV[index])
+    keep_longer(stem .. ARGV[index], keep_ms)
   end
 end
 live(keep_ms)
@@ -124,7 +132,7 @@ live(keep_ms)
 _DELETE: Final = (
     _COMMON
     + """
-uncount(ARGV[1])
+uncount(ARGV[2])
 return redis.call('DEL', thing)
 """
 )
@@ -133,9 +141,11 @@ return redis.call('DEL', thing)
 class _Table:
     """The things on a server, over a connection that holds."""
 
-    def __init__(self, client: Redis, names: Names) -> None:
+    def __init__(self, client: Redis, names: Names, scopes_of: _Scopes) -> None:
         self.client = client
         self._names = names
+        self._scopes_of = scopes_of
+        self._counting = counting_keys(names.prefix)
         self._put = ""
         self._renew = client.register_script(_RENEW)
         self._delete = client.register_script(_DELETE)
@@ -156,7 +166,8 @@ class _Table:
         for (owner, name), value in things:
             stem, keys = self._keys(owner, name)
             size = ENTRY_BYTES + len(owner) + len(name) + len(value)
-            arguments: list[bytes | int] = [_raw(name), size, limits.owner_bytes, _ms(keeps_s(owner)), stem, value]
+            sizes, scopes = (size, limits.owner_bytes, _ms(keeps_s(owner))), self._scopes_of(owner)
+            arguments: list[bytes | str | int] = [stem, _raw(name), *sizes, *scopes, value]
             pipe.evalsha(self._put, len(keys), *keys, *arguments)
         return cast("list[object]", await pipe.execute(raise_on_error=False))
 
@@ -167,21 +178,31 @@ class _Table:
     async def renew(self, owner: str, names: Iterable[str], keep_s: float) -> None:
         """See `Shelf`."""
         stem, keys = self._keys(owner, "")
-        await self._renew(keys=keys, args=[_ms(keep_s), stem, *map(_raw, names)])
+        await self._renew(keys=keys, args=[stem, _ms(keep_s), *map(_raw, names)])
 
     async def delete(self, owner: str, name: str) -> bool:
         """See `Shelf`."""
-        return bool(await self._delete(keys=self._keys(owner, name)[1], args=[_raw(name)]))
+        stem, keys = self._keys(owner, name)
+        return bool(await self._delete(keys=keys, args=[stem, _raw(name)]))
 
     def _keys(self, owner: str, name: str) -> tuple[bytes, list[bytes | str]]:
         """Return how the keys of an owner's things begin, and the keys of one with what is known of all."""
         prefix, mark = self._names.prefix, self._names.key(owner, "").owner
         stem, order = f"{prefix}:response:{mark}:".encode(), f"{prefix}:responses:{mark}"
-        return stem, [stem + _raw(name), order, f"{order}:sizes"]
+        return stem, [stem + _raw(name), order, f"{order}:sizes", *self._counting]
+
+
+def _uncounted(owner: str) -> tuple[str, str]:
+    del owner
+    return "", ""
 
 
 class RedisShelf:
-    """A shelf in Redis, written behind."""
+    """A shelf in Redis, written behind.
+
+    Attributes:
+        waiting: What is not in Redis yet.
+    """
 
     def __init__(
         self,
@@ -204,7 +225,8 @@ class RedisShelf:
         self._timeout_s = settings.timeout_s
         self._limits = limits
         self._sleep = sleep
-        self._waiting = MemoryShelf(limits, clock)
+        self._waiting = self.waiting = MemoryShelf(limits, clock)
+        self._scopes_of: _Scopes = _uncounted
         # Oldest first. What is here and not waiting was given up, and is to go there as well.
         self._owed: dict[_Key, None] = {}
         self._careful = 0
@@ -236,7 +258,7 @@ class RedisShelf:
                     await asyncio.sleep(0.005)
 
     async def _session(self, client: Redis) -> None:
-        table = _Table(client, self._names)
+        table = _Table(client, self._names, self._scopes_of)
         await table.prepare()
         self._link.connected()
         self._table = table
@@ -329,6 +351,14 @@ class RedisShelf:
         """Go by other limits from now on; what lies in Redis makes room when something is put."""
         self._limits = limits
         self._waiting.adopt(limits)
+
+    def count_for(self, scopes_of: _Scopes) -> None:
+        """Count what is put whose it is, in Redis; before `run`.
+
+        Args:
+            scopes_of: Returns the organisation and the workspace of an owner.
+        """
+        self._scopes_of = scopes_of
 
     def keep_for(self, owner: str, keep_s: float | None) -> None:
         """See `Shelf`."""

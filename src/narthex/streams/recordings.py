@@ -165,7 +165,7 @@ class Recordings:
         """Take the folder, which need not be there, and what may be in it."""
         self.limits = limits or RecordingLimits()
         self.sizes = RecordingSizes()
-        self._folder = folder
+        self.folder = self._folder = folder
         self._active: dict[Path, _Recording] = {}
         self._past: list[Held] = []
         """What was held for recordings that are written no further, until their files are counted."""

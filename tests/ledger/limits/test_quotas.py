@@ -14,7 +14,7 @@ from narthex.ledger.limits.meters import Meters
 from narthex.ledger.limits.quotas import Holding, Quotas
 from narthex.ledger.limits.shared import SharedPolicy
 from narthex.types.accounts import Account
-from narthex.types.limits import Limit, Measure
+from narthex.types.limits import Limit, Measure, SubjectKind
 from tests.ledger.limits.making import ACCOUNT, limit
 from tests.ledger.limits.test_shared import opened
 from tests.stores.servers import running_redis
@@ -73,6 +73,25 @@ async def test_organisations_and_each_workspace_have_limits_too() -> None:
     first.release()
     first.settle(9)
     assert (quotas.used(ACCOUNT, Measure.STORAGE), quotas.used(OTHER, Measure.STORAGE)) == (0, 3)
+
+
+async def test_what_is_elsewhere_counts_as_what_is_here() -> None:
+    """In what is refused, told and shown; and it is noted of whom more or less is here, for who tells the others."""
+    quotas = Quotas(Meters([stock(5, alert_percents=(80,), subject="*")]))
+    told: list[int] = []
+    quotas.on_passed = lambda one: told.append(one.used)
+    mine, theirs = ((TASKS, SubjectKind.WORKSPACE, name) for name in ("ws_1", "ws_3"))
+    quotas.elsewhere |= {mine: 3, theirs: 1}
+    quotas.count(ACCOUNT, TASKS)
+    quotas.changed = set()
+    assert told == [4]
+    assert "leaves 1, and 2 are to be added: 4 are there" in (await full(quotas, amount=2)).message
+    assert [(one.value, one.gauge.used) for one in quotas.usage()] == [("ws_1", 4), ("ws_3", 1)]
+    assert (quotas.used(ACCOUNT, TASKS), quotas.counted(mine), quotas.counted(theirs)) == (1, 1, 0)
+    assert quotas.changed == set()
+    quotas.count(OTHER, TASKS).release()
+    assert {whose for _, _, whose in quotas.changed} == {"org_1", "ws_2"}
+    assert {whose for _, _, whose in quotas.scopes(TASKS)} == {"org_1", "ws_1"}
 
 
 async def test_a_limit_that_is_made_later_knows_what_is_there() -> None:

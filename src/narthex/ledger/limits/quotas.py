@@ -4,7 +4,8 @@ Who is about to add something asks `reserve` for its size, or for a guess of it,
 the thing is there: `settle` says how large it has become, `release` that it is gone. What was there before a restart,
 in a file or a table, is told again with `count`. In one process all of it is counted, whether or not a limit stands on
 it, so that a limit that is made later knows what is there. Where processes share their limits over Redis, what is under
-a limit is counted there, as calls under way are: what a process held that is gone lapses.
+a limit is counted there, as calls under way are: what a process held that is gone lapses. What outlives a process,
+as stored bytes do, is counted by each for itself, which adds what it hears is there elsewhere.
 
 An alert tells that so much is there as something is added: once a day at most, as long as it stays so.
 
@@ -28,7 +29,8 @@ from narthex.types.accounts import Account
 from narthex.types.limits import Limit, Measure, Period, SubjectKind
 from narthex.types.stocks import no_room
 
-_Scope = tuple[Measure, SubjectKind, str]
+Scope = tuple[Measure, SubjectKind, str]
+"""A measure, and an organisation or a workspace."""
 COUNTED: Final = frozenset({Measure.TASKS, Measure.STORAGE})
 """What is counted here; a room that asks for another measure adds it, and it is told how that stands."""
 
@@ -76,7 +78,11 @@ class Quotas:
         shared: What counts for several processes, where they share their limits.
         looks: What takes note of things that went unseen, before it is told what there is.
         on_passed: Called when a threshold is passed, in whatever thread; it must not wait.
+        elsewhere: What is there beside what this process counts, as it was heard last.
+        changed: The scopes of which this process counts more or less than before; None where nobody takes them away.
     """
+
+    changed: set[Scope] | None = None
 
     def __init__(self, meters: Meters, *, wall: Callable[[], float] = time.time) -> None:
         """Take what knows the limits; nothing is there yet.
@@ -91,7 +97,8 @@ class Quotas:
         self.looks: list[Callable[[], Awaitable[None]]] = []
         self.shared: SharedMeters | None = None
         self._meters = meters
-        self._stock: dict[_Scope, int] = {}
+        self._stock: dict[Scope, int] = {}
+        self.elsewhere: dict[Scope, int] = {}
 
     async def reserve(self, account: Account, measure: Measure, amount: int = 1) -> Holding:
         """Hold room for something.
@@ -126,9 +133,9 @@ class Quotas:
         return Holding(self, account, measure, amount)
 
     def refusal(self, account: Account, measure: Measure, amount: int) -> LimitExceeded | None:
-        """Return why there is no room for something in this process; None if there is."""
+        """Return why there is no room for something, as far as this process knows; None if there is."""
         for limit, whose in self._limits(account, measure):
-            used = self._stock.get((measure, limit.subject_kind, whose), 0)
+            used = self._there((measure, limit.subject_kind, whose))
             if limit.hard and used + amount > limit.units:
                 return no_room(limit, whose, used=used, need=amount)
         return None
@@ -141,12 +148,20 @@ class Quotas:
         """Return how much a workspace has of something in this process."""
         return self._stock.get((measure, SubjectKind.WORKSPACE, account.workspace_id), 0)
 
+    def scopes(self, measure: Measure) -> list[Scope]:
+        """Return those of which this process counts anything."""
+        return [scope for scope in self._stock if scope[0] is measure]
+
+    def counted(self, scope: Scope) -> int:
+        """Return how much this process counts."""
+        return self._stock.get(scope, 0)
+
     def usage(self) -> Iterator[LimitUsage]:
-        """Yield how the limits stand of what is counted here, by this process."""
+        """Yield how the limits stand of what is counted here, as far as this process knows."""
         for limit in self._meters.matching.levels:
             if limit.measure in COUNTED:
                 for whose in self._whose(limit):
-                    used = self._stock.get((limit.measure, limit.subject_kind, whose), 0)
+                    used = self._there((limit.measure, limit.subject_kind, whose))
                     value = whose if limit.is_each else ""
                     yield LimitUsage(limit=limit, value=value, gauge=Gauge(used=used, reserved=0, resets_s=None))
 
@@ -159,6 +174,8 @@ class Quotas:
                 self._stock[scope] = left
             else:
                 self._stock.pop(scope, None)
+            if self.changed is not None:
+                self.changed.add(scope)
         if amount > 0 and self.on_passed is not None:
             self._look(account, measure, self.on_passed)
 
@@ -167,7 +184,7 @@ class Quotas:
         for limit, whose in self._limits(account, measure):
             if not limit.alert_percents:
                 continue
-            used, day = self._stock.get((measure, limit.subject_kind, whose), 0), span(Period.DAY, self._wall())[0]
+            used, day = self._there((measure, limit.subject_kind, whose)), span(Period.DAY, self._wall())[0]
             since, most = self._seen.get((limit.id, whose), (day, 0))
             before = most if since == day else 0
             self._seen[limit.id, whose] = (day, max(used, before))
@@ -176,6 +193,9 @@ class Quotas:
                 if before < at <= used:
                     tell(Passed(limit=limit, value=value, percent=percent, used=used, period_start=day))
 
+    def _there(self, scope: Scope) -> int:
+        return self._stock.get(scope, 0) + self.elsewhere.get(scope, 0)
+
     def _limits(self, account: Account, measure: Measure) -> list[tuple[Limit, str]]:
         found = (limit for limit in self._meters.matching.levels_of(account) if limit.measure is measure)
         return [(limit, _whose(account, limit.subject_kind)) for limit in found]
@@ -183,9 +203,8 @@ class Quotas:
     def _whose(self, limit: Limit) -> list[str]:
         if not limit.is_each:
             return [limit.subject]
-        return sorted(
-            who for measure, kind, who in self._stock if (measure, kind) == (limit.measure, limit.subject_kind)
-        )
+        counted = (limit.measure, limit.subject_kind)
+        return sorted({who for *what, who in (*self._stock, *self.elsewhere) if tuple(what) == counted})
 
 
 def _whose(account: Account, kind: SubjectKind) -> str:
