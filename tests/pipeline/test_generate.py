@@ -64,6 +64,8 @@ async def test_text_is_as_it_was_written() -> None:
         "cache_read_tokens",
         "cache_write_tokens",
         "reasoning_tokens",
+        "images",
+        "audio_ms",
         "estimated",
         "total_tokens",
     }

@@ -63,6 +63,9 @@ async def test_a_whole_answer_is_one_event(tmp_path: Path) -> None:
     exchange.answer = Stream.of(b'{"a":\n 1,\r\n"b": 2}', Dialect.OPENAI_CHAT)
     exchange.usage = Usage(input_tokens=3, output_tokens=2)
     recorder.record_whole(exchange)
+    assert [one.status for one in await recorder.recordings.of(LOCAL.owner)] == ["recording"]
+    # It ends a turn later: whoever settles the call finds out first what it consumed.
+    await asyncio.sleep(0)
     (report,) = await recorder.recordings.of(LOCAL.owner)
     assert (report.status, report.streamed, report.id) == ("whole", False, exchange.id)
     assert report.duration_ms >= 5_000

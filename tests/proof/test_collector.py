@@ -45,6 +45,8 @@ def gateway(wall: Wall, tmp_path: Path) -> Iterator[RunningGateway]:
     settings = gateway_settings(wall, unit_s=4 * UNIT_S, rescue="continue")
     settings["retries"] = {"retries": 2, "base_s": 0.01, "cap_s": 0.05, "budget_percent": 100}
     settings["breakers"] = {"consecutive_failures": NEVER, "minimum_calls": NEVER}
+    # What looks after it works for as long as the server does.
+    settings["cache"] = {"disk": False}
     with running(tmp_path, **settings) as one:
         yield one
 

@@ -122,9 +122,19 @@ class AsyncStreamController(KeptAnswer[AsyncAnswer]):
         else:
             self._following.settle(report)
 
+    async def _found(self) -> StreamReport:
+        """Return how it stands, also where the connection is lost meanwhile."""
+        while True:
+            if delay_s := self._following.delay_s():
+                await sleep(delay_s)
+            try:
+                return await self.progress()
+            except ClientError as error:
+                self._following.lost(error)
+
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Yield the events of the answer; see `StreamController`."""
-        reader = self._reader(await self.progress() if self._dialect is None else None)
+        reader = self._reader(await self._found() if self._dialect is None else None)
         # Left in the middle, or by an error whose traceback holds it, it lets go of its connection all the same.
         async with aclosing(self.frames()) as frames:
             async for frame in frames:

@@ -132,13 +132,23 @@ class StreamController(KeptAnswer[Answer]):
         else:
             self._following.settle(report)
 
+    def _found(self) -> StreamReport:
+        """Return how it stands, also where the connection is lost meanwhile."""
+        while True:
+            if delay_s := self._following.delay_s():
+                sleep(delay_s)
+            try:
+                return self.progress()
+            except ClientError as error:
+                self._following.lost(error)
+
     def __iter__(self) -> Iterator[Event]:
         """Yield the events of the answer.
 
         Raises:
             NarthexError: It failed, was cancelled, or was lost; what came before was yielded.
         """
-        reader = self._reader(self.progress() if self._dialect is None else None)
+        reader = self._reader(self._found() if self._dialect is None else None)
         # Left in the middle, or by an error whose traceback holds it, it lets go of its connection all the same.
         with closing(self.frames()) as frames:
             for frame in frames:

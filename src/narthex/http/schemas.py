@@ -454,6 +454,8 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "cache_write_tokens": COUNT,
             "reasoning_tokens": COUNT,
             "total_tokens": COUNT,
+            "images": said(COUNT, "Those that were made."),
+            "audio_ms": said(COUNT, "Milliseconds of sound that were heard or made."),
             "estimated": said(FLAG, "Whether these were counted here, the provider having told nothing."),
         }
     ),

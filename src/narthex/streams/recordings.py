@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 from narthex.errors import LimitExceeded, PermissionDenied, RecordingNotFound
 from narthex.streams.log import Log
@@ -30,6 +31,8 @@ from narthex.streams.recording_sizes import Found, RecordingSizes, found_in
 from narthex.types.accounts import Account
 from narthex.types.ids import files_of, mark_of
 from narthex.types.stocks import Held
+
+T = TypeVar("T")
 
 FLUSH_S: Final = 0.1
 MAX_WAITING_BYTES: Final = 8_388_608
@@ -195,7 +198,7 @@ class Recordings:
             self._past.append(known.held)
         file = RecordingFile(path, head)
         recording = self._active[path] = _Recording(log, file, self._submit, self.limits, ending, held=held)
-        self._submit(self._make_room, head.owner, {one.file.part for one in self._active.values()})
+        self._submit(self._make_room, head.owner, self._being_written())
         self._submit(file.open)
         self._look()
         self._follow(log, recording, path)
@@ -211,8 +214,8 @@ class Recordings:
 
     async def of(self, owner: str) -> list[RecordingReport]:
         """Return an owner's recordings, the newest first."""
-        await self._written()
-        reports = await asyncio.to_thread(self._reports, owner)
+        # Behind all that is to be written by now, so that one that has ended is whole in its file.
+        reports = await asyncio.wrap_future(self._submit(self._reports, owner, self._being_written()))
         return sorted(reports, key=lambda one: (one.recorded_at, one.id), reverse=True)
 
     async def find(self, owner: str, id: str) -> Path:  # noqa: A002 - its name
@@ -253,7 +256,8 @@ class Recordings:
         """
         for _ in range(2):
             path = await self.find(owner, id)
-            report = await asyncio.to_thread(report_of, path, owner, is_active=self._is_active(path))
+            is_active = path in self._being_written()
+            report = await asyncio.wrap_future(self._submit(partial(report_of, path, owner, is_active=is_active)))
             if report is not None:
                 return report
         raise RecordingNotFound
@@ -322,10 +326,10 @@ class Recordings:
             self._past.append(recording.held)
             self._look()
 
-    def _look(self) -> Future[object]:
+    def _look(self) -> Future[None]:
         """Have the files counted when all is written that was to be by now."""
         known, past, self._past = self.sizes.known, self._past, []
-        spared = {one.file.part for one in self._active.values()}
+        spared = self._being_written()
         loop = asyncio.get_running_loop()
 
         def look() -> None:
@@ -339,10 +343,10 @@ class Recordings:
     def _looked(self, found: Found, past: list[Held]) -> None:
         for held in past:
             held.release()
-        being_written = {one.file.part for one in self._active.values()}
+        being_written = self._being_written()
         self.sizes.adopt({file: one for file, one in found.items() if file not in being_written})
 
-    def _submit(self, work: Callable[..., object], *values: object) -> Future[object]:
+    def _submit(self, work: Callable[..., T], *values: object) -> Future[T]:
         if self._writer is None:
             self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recordings")
         return self._writer.submit(work, *values)
@@ -365,13 +369,13 @@ class Recordings:
         # Some file systems take `A` for `a`: the digest does not.
         return self._folder / f"{files_of(owner)}{id}-{mark_of(id, 4)}{SUFFIX}"
 
-    def _reports(self, owner: str) -> list[RecordingReport]:
+    def _reports(self, owner: str, active: set[Path]) -> list[RecordingReport]:
         files = files_in(self._folder, files_of(owner))
-        found = (report_of(file, owner, is_active=self._is_active(file)) for file in files)
+        found = (report_of(file, owner, is_active=file in active) for file in files)
         return [one for one in found if one is not None]
 
-    def _is_active(self, file: Path) -> bool:
-        return any(one.file.part == file for one in list(self._active.values()))
+    def _being_written(self) -> set[Path]:
+        return {one.file.part for one in self._active.values()}
 
     def _make_room(self, owner: str, active: set[Path]) -> None:
         """Delete the oldest recordings beyond what there may be, beside those that are being written."""

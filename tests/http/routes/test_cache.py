@@ -71,7 +71,8 @@ def test_a_workspace_sees_how_its_cache_does(root: Root) -> None:
         told = stats(mine)
         assert (told["hits"], told["misses"], told["stored"], told["hit_rate"]) == ({"hit": 1}, {"absent": 1}, 1, 0.5)
         assert (told["everything"], told["enabled"], told["mode"]) == (False, True, "deterministic")
-        (memory,) = rows(told, "tiers")
+        memory, disk = rows(told, "tiers")
+        assert (disk["hits"], disk["misses"]) == (0, 1)
         assert (memory["name"], memory["hits"], memory["misses"], memory["entries"]) == ("memory", 1, 1, 1)
         assert 0 < float(str(memory["latency_p50_us"])) <= float(str(memory["latency_p99_us"]))
         assert memory["evicted"] is None
