@@ -78,6 +78,17 @@ def test_events_are_those_of_any_streamed_chat(gateway: RunningGateway, proxy: C
     assert isinstance(events[-1], Ended)
 
 
+def test_what_a_stream_speaks_is_found_over_a_lost_connection(gateway: RunningGateway, proxy: CuttingProxy) -> None:
+    """Whoever attaches to a stream asks for that first, and again where nothing came back."""
+    with Client(gateway.url) as client, client.streams.start("[[reply One two three.]]") as begun:
+        name = begun.id
+    with Client(proxy.url) as client:
+        stream = client.streams.attach(name, reconnect=QUICK)
+        proxy.refuse(1)
+        texts = [event.text for event in stream if isinstance(event, TextDelta)]
+    assert "".join(texts) == "One two three."
+
+
 def test_a_stream_is_read_on_by_its_number(gateway: RunningGateway) -> None:
     """`attach` behind an event yields what comes after it."""
     with Client(gateway.url) as client:
