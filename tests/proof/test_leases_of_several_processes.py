@@ -122,8 +122,7 @@ def house(folder: Path) -> Iterator[House]:
         given = {
             "providers": {"up": provider},
             "retries": {"retries": 0},
-            "embedded": {"enabled": False},
-            "shedding": {"enabled": False},
+            **{name: {"enabled": False} for name in ("embedded", "shedding")},
             "redis": {"url": redis.url, "timeout_s": 5, "connect_timeout_s": 5},
             "cache": {"redis_budget_ms": 5_000, "redis_lease_s": LEASE_S, "redis_wait_s": 60},
         }

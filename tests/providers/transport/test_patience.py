@@ -108,6 +108,19 @@ def test_without_word_of_content_every_piece_is_some() -> None:
     assert patience.missed(8.0, Progress(True, 5.0, None)) == (Phase.IDLE, 3.0)
 
 
+def test_what_nobody_has_read_is_no_content_yet() -> None:
+    """Pieces that lie unread are judged once they are read: as signs of life, or as content that came in time."""
+    for is_content, phase in ((False, Phase.FIRST_TOKEN), (True, Phase.IDLE)):
+        patience = Patience(LIMITS, 0.0, is_streaming=True)
+        unread = Progress(True, 0.5, None, is_unread=True)
+        assert all(patience.missed(now, unread) is None for now in (1.0, 2.0, 7.0, 8.5))
+        told = iter([is_content]).__next__
+        missed = patience.missed(9.0, Progress(True, 0.5, told)) or patience.missed(9.5, Progress(True, 0.5, bool))
+        assert missed is not None
+        assert missed[0] is phase
+    assert patience.missed(40.0, unread) == (Phase.TOTAL, 40.0)
+
+
 def test_content_is_looked_for_only_now_and_then() -> None:
     """A stream that runs well is not looked at piece by piece."""
     script = Script(head_at=0.5, pieces=every(STEP_S, content=True))

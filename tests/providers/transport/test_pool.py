@@ -237,6 +237,25 @@ async def test_a_stream_that_says_nothing_is_left(answer: Answer, limits: Timeou
         await upstream.disconnected()
 
 
+async def test_a_sign_of_life_that_nobody_has_read_is_no_content() -> None:
+    """A reader who comes late finds the limit of the first token, and not that of more content."""
+    async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:
+        upstream.always((*streamed([b": ping\n\n"], ended=False), Stall()))
+        connection = await pool.open(2.0)
+        connection.send(REQUEST, Timeouts(first_token_s=5.0, idle_s=0.05, total_s=60.0), streaming=True)
+        await connection.head()
+        while not connection._parts:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+        for late_s in (1.0, 2.0, 5.0):
+            connection.check(connection.begun + late_s)
+        pumping = asyncio.ensure_future(connection.pump(lambda _data: None, lambda: False))
+        await asyncio.sleep(0)
+        connection.check(connection.begun + 5.0)
+        with pytest.raises(PhaseTimeout) as caught:
+            await pumping
+        assert caught.value.phase is Phase.FIRST_TOKEN
+
+
 async def test_what_follows_the_end_of_an_answer_is_not_waited_for() -> None:
     """A provider that pings on after the answer's end does not hold the stream open."""
     async with ScriptedUpstream() as upstream, pool_to(upstream) as pool:

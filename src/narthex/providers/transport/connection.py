@@ -223,9 +223,9 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Fail the exchange if a limit of time is passed; called from the pool's sweep."""
-        patience = self._patience or Patience(self._limits, self.begun, is_streaming=self._streaming)
-        self._patience = patience
-        progress = Progress(self.status > 0, self._since, self._told, self._hurried_at)
+        patience = self._patience = self._patience or Patience(self._limits, self.begun, is_streaming=self._streaming)
+        unread = self._sink is None and bool(self._parts)
+        progress = Progress(self.status > 0, self._since, self._told, self._hurried_at, is_unread=unread)
         missed = patience.missed(now, None if self.paused else progress)
         if missed is not None:
             self._fail(PhaseTimeout(*missed))

@@ -27,6 +27,8 @@ class Progress(NamedTuple):
     """Tells whether content came since it was asked last; without it every piece is content."""
     closing_since: float = 0.0
     """When the answer ended, so that only the end of the response is waited for; 0 before."""
+    is_unread: bool = False
+    """Whether pieces lie here that nobody has read yet, so that nobody can tell whether they are content."""
 
 
 class Patience:
@@ -69,7 +71,8 @@ class Patience:
             return (Phase.CLOSING, CLOSING_S) if now >= since + CLOSING_S else None
         if not progress.has_head and since_s >= limits.headers_s:
             return Phase.HEADERS, limits.headers_s
-        return self._missed_content(now, progress)
+        # What is not read is judged once it is: whether content is late, and what for, hangs on what it says.
+        return None if progress.is_unread else self._missed_content(now, progress)
 
     def _missed_content(self, now: float, progress: Progress) -> tuple[Phase, float] | None:
         limits = self._limits
