@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from typing import get_args
 
+from narthex.cache.figures import HitKind, MissReason
+from narthex.cache.semantic.contract import CATEGORIES
+from narthex.cache.tier_figures import LATENCIES_US
+from narthex.compression.contract import CodecName, Kind
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.socket_settings import SocketSettings
 from narthex.errors import Failure, Overloaded
@@ -37,6 +42,7 @@ from narthex.tenancy.keys import Keyring
 from narthex.types.keys import KeyId, KeyReport, KeyState
 from narthex.types.priorities import PRIORITIES, Priority
 from scripts.pages.markdown import code, table
+from scripts.pages.metric_sources import kept
 
 _HEAD = """\
 # Metrics
@@ -59,6 +65,11 @@ _REFUSED = "Why a call was refused: `lag`, the event loop is late; `active`, the
 
 _SHARED = "Of a change that processes share: `told` to the others, or `heard` of."
 
+_HITS = "How an answer of the cache was given: " + ", ".join(map(code, get_args(HitKind))) + "."
+_MISSES = "Why none was: " + ", ".join(map(code, get_args(MissReason))) + "; why none was kept."
+_PIECES = "What was compressed: " + ", ".join(map(code, get_args(Kind))) + "."
+_TIERS = "Where answers of the cache lie below memory: `redis`, `disk`."
+
 _LABELS = (
     (code("operation"), "What was asked."),
     (code("model"), _MODEL),
@@ -66,16 +77,19 @@ _LABELS = (
     (code("failure"), "The [class](errors.md) of the failure that was met first."),
     (code("priority"), "How urgent it was: " + ", ".join(map(code, PRIORITIES)) + "."),
     (code("way"), "How an answer came about all the same: " + ", ".join(map(code, Way)) + ". " + _SHARED),
-    (code("kind"), "`static` for a fixed answer, `computed` for one that a function made."),
+    (code("kind"), "`static` for a fixed answer, `computed` for one that a function made. " + _HITS + " " + _PIECES),
     (
         code("event"),
         "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
     ),
+    (code("tier"), _TIERS),
+    (code("category"), "Of questions: " + ", ".join(map(code, CATEGORIES)) + "."),
+    (code("codec"), ", ".join(map(code, get_args(CodecName))) + "."),
     (code("code"), "The [close code](../how-to/sockets.md#limits)."),
     (code("breaker"), "`provider/model`, or `provider` for all of its models."),
     (code("provider"), "The provider's name in the configuration."),
     (code("state"), ", ".join(map(code, KeyState)) + "."),
-    (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + ". " + _REFUSED),
+    (code("reason"), "Why no copy was sent: " + ", ".join(map(code, REASONS)) + ". " + _REFUSED + " " + _MISSES),
     (code("virtual"), "The virtual model that was asked for."),
     (code("period"), "`hour`, `day` or `month`."),
     (code("check"), "`passed`, or [why the answer did not](../how-to/failures.md#cheap-models-first)."),
@@ -106,10 +120,11 @@ def documented() -> list[tuple[str, str, str, str]]:
     metrics.sources.append(lambda: key_lines({"groq": [key]}))
     metrics.sources.append(_sockets().lines)
     metrics.sources.append(_shared(board).lines)
+    metrics.sources.append(lambda: kept(TaskKeeper().spawn))
     text = metrics.render()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
-    found = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
-    return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found]
+    found = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
+    return [(name, kinds[name], _labels(text, name), meaning) for name, meaning in found.items()]
 
 
 def _shared(board: BreakerBoard) -> SharedState:
@@ -159,5 +174,5 @@ def _lines() -> Iterator[str]:
     rows = ((code(name), kind, labels, meaning) for name, kind, labels, meaning in documented())
     yield from table(("Metric", "Kind", "Labels", "Meaning"), rows)
     bounds = ", ".join(f"{bound:g}" for bound in BUCKETS_S)
-    yield f"\nThe histograms have buckets up to {bounds} seconds.\n"
+    yield f"\nThe histograms have buckets up to {bounds} seconds; that of the cache's tiers goes from {LATENCIES_US[0]} µs to {LATENCIES_US[-1] // 1_000} ms.\n"
     yield from table(("Label", "Meaning"), _LABELS)

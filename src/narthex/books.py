@@ -133,6 +133,8 @@ class Books:
         yield from self.usage.lines()
         if self.limits.shared is not None:
             yield from self.limits.shared.courier.lines()
+        if self._rows.database is not None:
+            yield from self._rows.database.lines()
 
     async def aclose(self) -> None:
         """Write what waits, as far as the database can be used; what cannot be written stays in the journal."""

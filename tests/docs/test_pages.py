@@ -38,6 +38,17 @@ def test_every_command_error_and_metric_has_its_entry() -> None:
     assert [route for route in routes if f"### `{route}`" not in text["http"]] == []
 
 
+def test_no_metric_that_the_source_names_is_missing() -> None:
+    """However its name is put together; what stands in the source and is on the page nowhere is told by name."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path("src").rglob("*.py"))
+    named = set(re.findall(r"# TYPE (narthex_[a-z_{}]+) ", sources))
+    named |= set(re.findall(r'"(narthex_[a-z_]+_(?:total|bytes|left|limit|waiting|in_flight))"', sources))
+    told = [name for name, _, _, _ in metrics.documented()]
+    patterns = {name: re.compile(re.sub(r"{\w+}", "[a-z_]+", name)) for name in named}
+    assert len(patterns) > 60
+    assert [name for name, one in patterns.items() if not any(map(one.fullmatch, told))] == []
+
+
 def test_every_field_of_the_request_log_is_explained() -> None:
     """No field of a line, of an attempt or of a route is without its meaning."""
     for line in (RequestLine, AttemptLine, RouteLine):

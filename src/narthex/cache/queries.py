@@ -17,6 +17,13 @@ T = TypeVar("T")
 Key = tuple[str, Hashable]
 ENTRY_BYTES: Final = 256
 """What holding an answer takes up beside it."""
+_COUNTED: Final = (
+    ("hits", "Questions about what the database has that were answered from memory."),
+    ("joined", "Those that were answered by the reading of others."),
+    ("misses", "Those that were read in the database."),
+    ("spoiled", "Readings that were overtaken by a change, and not kept."),
+    ("evicted", "Answers to such questions that had to go as there was no room."),
+)
 
 
 @dataclass(slots=True)
@@ -130,9 +137,11 @@ class Queries:
 
     def lines(self) -> Iterator[str]:
         """Yield the counters for Prometheus."""
-        for word in ("hits", "joined", "misses", "spoiled", "evicted"):
+        for word, says in _COUNTED:
+            yield f"# HELP narthex_query_cache_{word}_total {says}"
             yield f"# TYPE narthex_query_cache_{word}_total counter"
             yield f"narthex_query_cache_{word}_total {getattr(self, word)}"
+        yield "# HELP narthex_query_cache_bytes Bytes of answers to such questions, about."
         yield "# TYPE narthex_query_cache_bytes gauge"
         yield f"narthex_query_cache_bytes {self.bytes}"
 

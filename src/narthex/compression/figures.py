@@ -84,13 +84,15 @@ class CompressionStats:
             into = sums.setdefault((kind, codec), Tally())
             for name in Tally.__slots__:
                 setattr(into, name, getattr(into, name) + getattr(one, name))
-        for name, what in _COUNTED:
+        for name, what, says in _COUNTED:
+            yield f"# HELP narthex_compression_{name}_total {says}"
             yield f"# TYPE narthex_compression_{name}_total counter"
             for (kind, codec), sum_ in sums.items():
                 figure = getattr(sum_, what)
                 told = figure / 1e9 if what.endswith("_ns") else figure
                 yield f'narthex_compression_{name}_total{{kind="{kind}",codec="{codec}"}} {told}'
-        for word in ("corrupt", "missing", "trained", "untaken"):
+        for word, says in _TOLD:
+            yield f"# HELP narthex_compression_{word}_total {says}"
             yield f"# TYPE narthex_compression_{word}_total counter"
             yield f"narthex_compression_{word}_total {getattr(self, word)}"
 
@@ -103,10 +105,16 @@ class CompressionStats:
 
 
 _COUNTED: Final = (
-    ("frames", "compressed"),
-    ("plain_bytes", "plain_bytes"),
-    ("stored_bytes", "stored_bytes"),
-    ("seconds", "compress_ns"),
-    ("reads", "decompressed"),
-    ("read_seconds", "decompress_ns"),
+    ("frames", "compressed", "Pieces that were compressed."),
+    ("plain_bytes", "plain_bytes", "Their bytes before compression."),
+    ("stored_bytes", "stored_bytes", "Their bytes after it."),
+    ("seconds", "compress_ns", "Time that compression took."),
+    ("reads", "decompressed", "Pieces that were decompressed."),
+    ("read_seconds", "decompress_ns", "Time that decompression took."),
+)
+_TOLD: Final = (
+    ("corrupt", "Pieces that were not what was written."),
+    ("missing", "Pieces whose dictionary was lost."),
+    ("trained", "Dictionaries that were made and taken."),
+    ("untaken", "Dictionaries that were made, or tried to be, and were not worth it."),
 )

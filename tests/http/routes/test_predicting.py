@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import cast
 
 import httpx
 import pytest
 
+from scripts.pages.metrics import documented
 from tests.gateways import running
 from tests.http.doors import Json
 from tests.http.routes.accounts import SETTINGS, Root, code
@@ -76,3 +78,11 @@ def test_who_may_not_is_refused(root: Root) -> None:
         assert code(plain.get("/api/cache/insights"))[0] == 403
         assert code(plain.post("/api/cache/predict", json={}))[0] == 403
         assert code(reader.post("/api/cache/predict", json={"conversation": 1}))[0] == 400
+
+
+def test_every_metric_of_a_server_is_documented(root: Root) -> None:
+    """What the running server renders stands on the page, whatever was asked of it before."""
+    text = root.client.get("/metrics").text
+    named = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    assert {"narthex_prefetch_total", "narthex_query_cache_hits_total", "narthex_database_waiting"} <= named
+    assert named - {name for name, _, _, _ in documented()} == set()
