@@ -84,3 +84,42 @@ def test_too_many_declarations_void_more_and_never_less(monkeypatch: pytest.Monk
     second = void.declare(patterns=["y*"])
     assert void.is_void(["xx"], second - 2)
     assert not void.is_void(["xx"], second)
+
+
+def test_whoever_declares_a_lot_does_so_to_no_one_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is let go of is of one owner, and so is all that is void with it; the same twice is held once."""
+    monkeypatch.setattr(invalidation, "MAX_TAGS", 2)
+    monkeypatch.setattr(invalidation, "MAX_PATTERNS", 2)
+    void = Invalidation()
+    for _ in range(5):
+        void.declare(tags=["tag:key:a:1"], patterns=["tag:key:a:x*"])
+    assert not void.is_void(["tag:key:a:2"], 0)
+    void.declare(patterns=["tag:key:a:y*", "tag:key:a:z*"])
+    void.declare(tags=["model:key:b:1", "model:key:b:2", "model:key:b:3"])
+    assert void.is_void(["tag:key:a:2"], 4)
+    assert not void.is_void(["tag:key:a:2"], 5)
+    assert void.is_void(["model:key:b:4"], 6)
+    assert not void.is_void(["tag:key:b:4", "tag:key:ab:4", "model:key:a:4", "scope:a"], 0)
+
+
+def test_too_many_owners_void_more_and_never_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so does what is nobody's."""
+    monkeypatch.setattr(invalidation, "MAX_TAGS", 1)
+    monkeypatch.setattr(invalidation, "MAX_OWNERS", 1)
+    void = Invalidation()
+    for owner in "abc":
+        void.declare(tags=[f"tag:key:{owner}:1"])
+    assert void.is_void(["tag:key:z:1"], 1)
+    assert not void.is_void(["tag:key:z:1"], 2)
+    void.declare(tags=["scope:a", "scope:b"])
+    assert void.is_void(["tag:key:z:1"], 3)
+
+
+def test_a_pattern_for_everybody_is_for_everybody() -> None:
+    """Wherever its stars are."""
+    void = Invalidation()
+    void.declare(patterns=["tag:*:2025*"])
+    assert void.is_void(["model:key:a:m", "tag:key:a:2025-01"], 0)
+    assert not void.is_void(["tag:key:a:2026"], 0)
+    void.declare(patterns=["tag:key:a:*6", "t*"])
+    assert void.is_void(["tag:key:b:1"], 1)
