@@ -86,7 +86,8 @@ class House:
         until(lambda: len(self.redis.pubsub_channels("narthex:cache:p:*")) == ONES)
 
     def warm_up(self) -> None:
-        """Have each asked something: a first call takes longer than all others."""
+        """Have each asked something once it is connected: a first call takes longer than all others."""
+        self.wait_for_servers()
         self.upstream.begin()
         self.upstream.let_go()
         for one in [self.ask(number, f"hello {number}") for number in range(ONES)]:
@@ -137,7 +138,6 @@ def house(folder: Path) -> Iterator[House]:
         stack.callback(upstream.let_go)
         for client in house.clients:
             stack.enter_context(client)
-        house.wait_for_servers()
         house.warm_up()
         yield house
 
