@@ -133,6 +133,8 @@ async def looks(url: str, seconds: float) -> None:
             in_turn = await steadily(lambda key: tiers.redis.get_in_turn(key, Turn()), keys, seconds)
             say(f"redis, and whose turn it is: {found}", in_turn)
             say(f"sqlite: {found}", await steadily(tiers.disk.get, keys, seconds))
+        for tier in (tiers.redis, tiers.disk):
+            print(f"{tier.name}: {tier.figures.failures} looks failed, {tier.figures.unasked} were not asked")
         await tiers.redis.clear()
         for task in running:
             task.cancel()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.compression.compressor import ASIDE_BYTES, Compressor
+from narthex.compression.compressor import ASIDE_BYTES, READ_ASIDE_BYTES, Compressor
 from narthex.compression.contract import CodecName, Kind, Policy
 from narthex.compression.dictionaries import Dictionary, FolderDictionaries, MemoryDictionaries
 from narthex.compression.frames import unframed
@@ -178,17 +178,23 @@ async def test_what_is_large_leaves_the_event_loop(monkeypatch: pytest.MonkeyPat
     """Large data is compressed and decompressed in a thread, small data is not."""
     compressor = Compressor({"cache": SMALL}, MemoryDictionaries())
     where: list[bool] = []
-    made = Compressor._made
+    made, read = Compressor._made, Compressor.decompress
 
     def noted(self: Compressor, *arguments: object) -> bytes:
         where.append(threading.current_thread() is threading.main_thread())
         return made(self, *arguments)  # type: ignore[arg-type]  # as they came
 
+    def noted_too(self: Compressor, frame: bytes, **more: object) -> bytes:
+        where.append(threading.current_thread() is threading.main_thread())
+        return read(self, frame, **more)  # type: ignore[arg-type]  # as they came
+
     monkeypatch.setattr(Compressor, "_made", noted)
-    for data in (bytes(ASIDE_BYTES), Random(1).randbytes(ASIDE_BYTES + 1)):
-        frame = await compressor.compress_aside(data, kind="cache")
-        assert await compressor.decompress_aside(frame, kind="cache") == data
-    assert where == [True, False]
+    monkeypatch.setattr(Compressor, "decompress", noted_too)
+    data = (bytes(ASIDE_BYTES), Random(1).randbytes(ASIDE_BYTES + 1), bytes(READ_ASIDE_BYTES + 1))
+    for one in data:
+        frame = await compressor.compress_aside(one, kind="cache")
+        assert await compressor.decompress_aside(frame, kind="cache") == one
+    assert where == [True, True, False, True, False, False]
 
 
 async def test_a_store_that_is_full_costs_only_the_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:

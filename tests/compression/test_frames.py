@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.compression.contract import CodecName
-from narthex.compression.frames import ID_BYTES, MAGIC, MOST_BYTES, Frame, framed, unframed
+from narthex.compression.frames import ID_BYTES, MAGIC, MOST_BYTES, Frame, framed, plain_size, unframed
 from narthex.errors import CorruptFrame
 
 CODECS: tuple[CodecName, ...] = ("none", "zstd", "gzip", "brotli")
@@ -31,6 +31,7 @@ frames = st.builds(
 def test_a_frame_says_what_was_written(frame: Frame) -> None:
     """Codec, dictionary, size and data are read as they were written."""
     assert unframed(framed(frame)) == frame
+    assert plain_size(framed(frame)) == frame.size
 
 
 @given(frames, st.data())
@@ -58,6 +59,7 @@ def test_other_bytes_are_no_frame(other: bytes) -> None:
         unframed(other)
     with pytest.raises(CorruptFrame):
         unframed(bytes([MAGIC, 0x11]) + other)
+    assert plain_size(other[:4]) == 0
 
 
 def test_the_size_is_held_to_a_limit() -> None:

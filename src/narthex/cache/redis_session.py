@@ -82,7 +82,7 @@ class RedisSession:
                 declarations.tell(client),
             ]
             if tier is not None:
-                works.append(tier.write(client))
+                works += [tier.write(client), tier.carry(client)]
             if readings is not None and tier is not None and tier.leases is not None:
                 works += [hear(readings, tier.leases.heard, timeout_s=timeout_s), tier.leases.renew(client)]
             await _all(works)

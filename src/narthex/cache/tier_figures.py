@@ -16,6 +16,7 @@ class TierFigures:
     Attributes:
         hits: Entries that it had and that might be given.
         misses: Times that it had none, or one that is void or too old, or that it failed.
+        unasked: Looks that were in vain, as too many were under way already; misses as well.
         failures: Times that it did not answer in its time, or that what it had was damaged.
         written: Entries that were written to it.
         dropped: Entries that were not, as too much was waiting or it was away.
@@ -26,7 +27,7 @@ class TierFigures:
     """
 
     def __init__(self) -> None:
-        self.hits = self.misses = self.failures = self.written = self.dropped = 0
+        self.hits = self.misses = self.unasked = self.failures = self.written = self.dropped = 0
         self.bytes: int | None = None
         self.max_bytes: int | None = None
         self.entries: int | None = None
@@ -82,28 +83,29 @@ class TierFigures:
 
 def lines(tiers: Mapping[str, TierFigures]) -> Iterator[str]:
     """Yield what was asked of tiers in Prometheus's text format."""
-    yield "# HELP narthex_cache_tier_looks_total Looks into a tier of the cache, by what came of them."
-    yield "# TYPE narthex_cache_tier_looks_total counter"
+    yield from _head("looks_total", "counter", "Looks into a tier of the cache, by what came of them.")
     for tier, figures in tiers.items():
         yield from figures.looks(tier)
-    yield "# HELP narthex_cache_tier_failures_total Looks into a tier of the cache that failed; misses as well."
-    yield "# TYPE narthex_cache_tier_failures_total counter"
+    yield from _head("failures_total", "counter", "Looks into a tier of the cache that failed; misses as well.")
     yield from (f'narthex_cache_tier_failures_total{{tier="{one}"}} {of.failures}' for one, of in tiers.items())
-    yield "# HELP narthex_cache_tier_written_total Answers that were written to a tier of the cache, or were not."
-    yield "# TYPE narthex_cache_tier_written_total counter"
+    yield from _head("unasked_total", "counter", "Looks in vain, as too many were under way; misses as well.")
+    yield from (f'narthex_cache_tier_unasked_total{{tier="{one}"}} {of.unasked}' for one, of in tiers.items())
+    yield from _head("written_total", "counter", "Answers that were written to a tier of the cache, or were not.")
     for tier, figures in tiers.items():
         yield f'narthex_cache_tier_written_total{{tier="{tier}",outcome="written"}} {figures.written}'
         yield f'narthex_cache_tier_written_total{{tier="{tier}",outcome="dropped"}} {figures.dropped}'
     counted = {tier: figures for tier, figures in tiers.items() if figures.bytes is not None}
     if counted:
-        yield "# HELP narthex_cache_tier_bytes Bytes of answers in a tier of the cache."
-        yield "# TYPE narthex_cache_tier_bytes gauge"
+        yield from _head("bytes", "gauge", "Bytes of answers in a tier of the cache.")
         yield from (f'narthex_cache_tier_bytes{{tier="{tier}"}} {figures.bytes}' for tier, figures in counted.items())
-        yield "# HELP narthex_cache_tier_evicted_total Answers that had to go from a tier as there was no room."
-        yield "# TYPE narthex_cache_tier_evicted_total counter"
+        yield from _head("evicted_total", "counter", "Answers that had to go from a tier as there was no room.")
         for tier, figures in counted.items():
             yield f'narthex_cache_tier_evicted_total{{tier="{tier}"}} {figures.evicted or 0}'
-    yield "# HELP narthex_cache_tier_seconds How long looks into a tier of the cache took."
-    yield "# TYPE narthex_cache_tier_seconds histogram"
+    yield from _head("seconds", "histogram", "How long looks into a tier of the cache took.")
     for tier, figures in tiers.items():
         yield from figures.histogram(tier)
+
+
+def _head(name: str, kind: str, what: str) -> Iterator[str]:
+    yield f"# HELP narthex_cache_tier_{name} {what}"
+    yield f"# TYPE narthex_cache_tier_{name} {kind}"

@@ -85,6 +85,14 @@ def unframed(written: bytes, *, max_bytes: int = MOST_BYTES) -> Frame:
     return Frame(codec, written[begin : begin + ID_BYTES], size, written[begin + ID_BYTES :])
 
 
+def plain_size(written: bytes) -> int:
+    """Return how much plain data a frame says that it holds, of which nothing is proved; 0 if it says nothing."""
+    try:
+        return _size(written)[0]
+    except CorruptFrame:
+        return 0
+
+
 def _digits(size: int) -> bytes:
     digits = bytearray()
     while size > 0x7F:

@@ -62,13 +62,13 @@ async def connected(server: RedisServer, tier: RedisTier) -> AsyncIterator[Redis
     """Have a tier write while the block lasts."""
     async with Redis.from_url(server.url) as client:
         tier.joined(client)
-        writing = asyncio.ensure_future(tier.write(client))
+        works = asyncio.gather(tier.write(client), tier.carry(client))
         try:
             yield client
         finally:
             tier.left()
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            works.cancel()
+            await asyncio.gather(works, return_exceptions=True)
 
 
 async def test_it_is_a_tier(redis: RedisServer, tmp_path: Path) -> None:
@@ -125,7 +125,24 @@ async def test_a_server_that_is_slow_is_left_alone(tmp_path: Path, caplog: pytes
             tier.budget_s = 5
             assert tier.is_quick
             await tier.get(ENTRY.key)
-            assert tier._slow == 0
+            assert tier._rests.slow == 0
+
+
+async def test_looks_that_are_too_many_are_told(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many are under way as can be answered in their time; one more is in vain, and counted."""
+    monkeypatch.setattr(tiers, "_LEAST_ASKED", 3)
+    monkeypatch.setattr(tiers, "_LOOK_S", SOON_S / 5)
+    tier = Made(tmp_path, "crowd", budget_s=SOON_S)
+    async with connected(redis, tier):
+        for most, unasked in ((5, 3), (3, 8)):
+            looks = [asyncio.ensure_future(tier.get(bytes([number]) * 32)) for number in range(8)]
+            await asyncio.sleep(0)
+            assert (len(tier._asked), tier.figures.unasked) == (most, unasked)
+            await asyncio.gather(*looks)
+            await until(lambda: not tier._asked, within_s=SOON_S)
+            tier.budget_s = SOON_S / 10
 
 
 async def test_nothing_is_written_without_bounds(

@@ -26,6 +26,7 @@ from narthex.cache.tiers.packing import Packing, scope_of
 from narthex.cache.tiers.redis_dictionaries import LIFE_MS as DICTIONARY_LIFE_MS
 from narthex.cache.tiers.redis_dictionaries import RedisDictionaries, pages
 from narthex.cache.tiers.redis_leases import RedisLeases
+from narthex.cache.tiers.redis_line import RedisLine
 from narthex.errors import FrameUnreadable
 from narthex.stores.link import raise_if_cancelled
 
@@ -46,8 +47,11 @@ FIRST_REST_S: Final = 1.0
 LONGEST_REST_S: Final = 30.0
 _GROUP: Final = 64
 _GROUP_BYTES: Final = 1_048_576
-_MAX_ASKED: Final = 64
-"""Looks at once; further ones find nothing."""
+MAX_ASKED: Final = 1_024
+"""Looks at once, whatever their time: the answers to them lie in memory together."""
+_LOOK_S: Final = 0.000_1
+"""What a look for 64 kB takes of one connection: more at once than fit into the time of a look come too late anyway."""
+_LEAST_ASKED: Final = 64
 _LOGGED_EVERY_S: Final = 60.0
 
 _T = TypeVar("_T")
@@ -64,6 +68,43 @@ class _Look:
         self.task = asyncio.ensure_future(work)
         self.turn = turn
         self.waiters = 0
+
+
+class Rests:
+    """Leaves a server alone for a while that is slow again and again, each time for longer.
+
+    Attributes:
+        slow: Answers in succession that came too late.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin with one that is quick."""
+        self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was: it is another connection."""
+        self._until_s = 0.0
+        self.was_quick()
+
+    def was_quick(self) -> None:
+        """Take note of an answer in time."""
+        self.slow, self._rest_s = 0, FIRST_REST_S
+
+    def was_slow(self, budget_s: float) -> None:
+        """Take note of one that came too late for its time."""
+        self.slow += 1
+        if self.slow < SLOW_TIMES or not self.are_over:
+            return
+        self._until_s = self._clock() + self._rest_s
+        said = "cache: redis does not answer within %g ms; it is left alone for %g s"
+        logger.warning(said, budget_s * 1_000, self._rest_s)
+        self._rest_s, self.slow = min(2 * self._rest_s, LONGEST_REST_S), SLOW_TIMES - 1
+
+    @property
+    def are_over(self) -> bool:
+        """Whether it may be asked."""
+        return self._clock() >= self._until_s
 
 
 class RedisTier:
@@ -105,13 +146,13 @@ class RedisTier:
         self._waiting: dict[bytes, Entry] = {}
         self._waiting_bytes = 0
         self._woken = asyncio.Event()
+        self._line = RedisLine()
         self._asked: set[_Look] = set()
         self._shared: dict[bytes, _Look] = {}
         self.leases = None if lease_s is None else RedisLeases(prefix, lease_s)
         if self.leases is not None:
             self.leases.when_ending = self._woken.set
-        self._slow = 0
-        self._rest_s, self._rests_until = FIRST_REST_S, 0.0
+        self._rests = Rests(clock)
         self._logged_at = -_LOGGED_EVERY_S
 
     # -- its life --------------------------------------------------------------------------------------------------
@@ -119,19 +160,20 @@ class RedisTier:
     def joined(self, client: Redis) -> None:
         """Look there from now on."""
         self._client = client
-        self._slow, self._rest_s, self._rests_until = 0, FIRST_REST_S, 0.0
+        self._rests.begin()
         self._woken.set()
 
     def left(self) -> None:
         """Look there no more: the connection is lost."""
         self._client = None
+        self._line.left()
         if self.leases is not None:
             self.leases.left()
 
     @property
     def is_quick(self) -> bool:
         """Whether it is there, and has answered in time of late."""
-        return self._client is not None and self._clock() >= self._rests_until
+        return self._client is not None and self._rests.are_over
 
     async def write(self, client: Redis) -> None:
         """Write what is put until cancelled."""
@@ -146,6 +188,10 @@ class RedisTier:
                     await self._woken.wait()
             except TimeoutError:
                 await client.ping()
+
+    async def carry(self, client: Redis) -> None:
+        """Carry looks to the server until cancelled."""
+        await self._line.run(client)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -164,9 +210,9 @@ class RedisTier:
     async def lead(self, key: bytes, turn: Turn) -> None:
         """See `LeasingTier`."""
         client = self._client
-        if client is not None and self.is_leasing() and len(self._asked) < _MAX_ASKED:
+        if client is not None and self.is_leasing() and self._has_room():
             asked = Turn()
-            await self._told(_Look(self._turned(client, key, asked), asked), turn)
+            await self._told(_Look(self._turned(key, asked), asked), turn)
 
     async def told(self, key: bytes, within_s: float) -> Outcome | None:
         """See `LeasingTier`."""
@@ -179,7 +225,7 @@ class RedisTier:
         look = None if turn is None else self._shared.get(key)
         if look is None:
             client = self._client
-            if client is None or not self.is_quick or len(self._asked) >= _MAX_ASKED:
+            if client is None or not self.is_quick or not self._has_room():
                 return None
             asked = Turn()
             look = _Look(self._found(client, key, None if turn is None else asked), asked)
@@ -191,6 +237,13 @@ class RedisTier:
             if not look.waiters and self._shared.get(key) is look:
                 del self._shared[key]
 
+    def _has_room(self) -> bool:
+        """Tell whether one more may be asked, and count the look that may not."""
+        if len(self._asked) < min(MAX_ASKED, max(_LEAST_ASKED, int(self.budget_s / _LOOK_S))):
+            return True
+        self.figures.unasked += 1
+        return False
+
     async def _told(self, look: _Look, turn: Turn | None) -> Entry | None:
         """Wait for a look in its time; the first of those who do takes its turn."""
         if look not in self._asked:
@@ -200,7 +253,8 @@ class RedisTier:
         try:
             done, _ = await asyncio.wait((look.task,), timeout=self.budget_s)
             if not done:
-                self._late()
+                self.figures.failures += 1
+                self._rests.was_slow(self.budget_s)
                 return None
             if turn is not None:
                 turn.take(look.turn)
@@ -221,30 +275,18 @@ class RedisTier:
             self.figures.failures += 1
             logger.debug("cache: redis: %s", error)
 
-    def _late(self) -> None:
-        self.figures.failures += 1
-        self._slow += 1
-        if self._slow >= SLOW_TIMES and self.is_quick:
-            self._rests_until = self._clock() + self._rest_s
-            logger.warning(
-                "cache: redis does not answer within %g ms; it is left alone for %g s",
-                self.budget_s * 1_000,
-                self._rest_s,
-            )
-            self._rest_s, self._slow = min(2 * self._rest_s, LONGEST_REST_S), SLOW_TIMES - 1
-
-    async def _turned(self, client: Redis, key: bytes, turn: Turn) -> None:
+    async def _turned(self, key: bytes, turn: Turn) -> None:
         assert self.leases is not None
-        await self.leases.look(client, self._name(key), key, turn, always=True)
+        await self.leases.look(self._line, self._name(key), key, turn, always=True)
 
     async def _found(self, client: Redis, key: bytes, turn: Turn | None) -> Entry | None:
         begin = self._clock()
         if turn is None or self.leases is None:
-            value = cast("bytes | None", await client.get(self._name(key)))
+            value = cast("bytes | None", await self._line.ask("GET", self._name(key)))
         else:
-            value = await self.leases.look(client, self._name(key), key, turn)
+            value = await self.leases.look(self._line, self._name(key), key, turn)
         if self._clock() - begin <= self.budget_s:
-            self._slow, self._rest_s = 0, FIRST_REST_S
+            self._rests.was_quick()
         if value is None:
             return None
         try:

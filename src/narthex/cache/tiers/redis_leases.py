@@ -18,6 +18,7 @@ from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Final, cast
 
 from narthex.cache.leases import Lease, Outcome, Turn
+from narthex.cache.tiers.redis_line import RedisLine
 from narthex.stores.link import raise_if_cancelled
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ class RedisLeases:
         self.when_ending: Callable[[], None] = lambda: None
         """Called when there is one more that ends."""
 
-    async def look(self, client: Redis, entry: str, key: bytes, turn: Turn, *, always: bool = False) -> bytes | None:
+    async def look(self, line: RedisLine, entry: str, key: bytes, turn: Turn, *, always: bool = False) -> bytes | None:
         """Return what lies under the name of an entry, and say whose turn it is if that is nothing.
 
         Args:
-            client: Is asked.
+            line: Over which it is asked.
             entry: The name.
             key: Of the question.
             turn: Is told.
@@ -92,12 +93,12 @@ class RedisLeases:
         from redis.exceptions import NoScriptError  # noqa: PLC0415 - not cheap to load
 
         token, name = f"{self._name}:{next(self._numbers)}", key.hex()
-        names = (entry, self._lease + name, self._waiters + name)
-        asked = (*names, token, str(self._ms), self._name, "1" if always else "")
+        keys = (entry, self._lease + name, self._waiters + name)
+        asked = (len(keys), *keys, token, str(self._ms), self._name, "1" if always else "")
         try:
-            told = await cast("asyncio.Future[list[object]]", client.evalsha(_LOOK_SHA, len(names), *asked))
+            told = cast("list[object]", await line.ask("EVALSHA", _LOOK_SHA, *asked))
         except NoScriptError:
-            told = await cast("asyncio.Future[list[object]]", client.eval(_LOOK, len(names), *asked))
+            told = cast("list[object]", await line.ask("EVAL", _LOOK, *asked))
         if len(told) > 1:
             self._say(turn, key, token, cast("int", told[1]))
         return cast("bytes | None", told[0]) if told else None
