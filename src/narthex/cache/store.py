@@ -129,6 +129,10 @@ class Cache:
         # Another call may have brought it meanwhile.
         return self.find(key) if self.memory.peek(key) is not None else why
 
+    def turn(self) -> Turn | None:
+        """Return what a look is told whose turn it is to ask with; None where nobody has to wait for others."""
+        return Turn() if self.leasing is not None and self.leasing.is_leasing() else None
+
     async def follow(self, key: bytes, turn: Turn, within_s: float) -> Found | None:
         """Wait for the answer that another process is fetching, as long as that takes and no longer than so.
 

@@ -38,7 +38,7 @@ class Missed(NamedTuple):
     terms: Terms
     why: MissReason
     found: Found | None
-    """May be given in place of an error."""
+    """What is too old to be given, but in place of an error."""
     turn: Turn | None
     """Whose turn it is to ask; None where everybody does."""
     alike: Alike | None = None
@@ -102,10 +102,9 @@ class Giving:
             meaning: Knows similar questions.
             before: The headers that it had before it went out.
         """
-        told, old, alike = exchange.told, missed.found, missed.alike
+        told, alike, old = exchange.told, missed.alike, self._old(missed)
         exchange.told, exchange.instead_of = before, error
-        if old is not None and old.standing != "gone" and old.entry.error_ms:
-            self.give(exchange, old, "error")
+        if old is not None and self.is_given(exchange, old, "error"):
             return True
         if meaning is not None and alike is not None and may_be_answered(exchange, error):
             similar = await meaning.instead(exchange, missed.terms, alike.near)
@@ -113,6 +112,11 @@ class Giving:
                 return True
         exchange.told, exchange.instead_of = told, None
         return False
+
+    def _old(self, missed: Missed) -> Found | None:
+        """Return the answer that was too old to be given; None if there was none, or it was let go of meanwhile."""
+        found = None if missed.found is None else self._cache.find(missed.terms.key)
+        return found if isinstance(found, Found) and found.entry.error_ms else None
 
 
 def against(found: Found, said: Directives, now_ms: int) -> MissReason | None:

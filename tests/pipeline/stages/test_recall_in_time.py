@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
 from narthex.errors import Failure, ProviderFailed, ProviderRejected
 from narthex.testing.wires import openai_answer, openai_frames
 from tests.pipeline.doubles import House, streamed, whole
+from tests.pipeline.keyed import Tap, turns
 from tests.pipeline.recalled import ZERO_STREAM, call, house, how, said
 
 ANSWER = whole(openai_answer("Hello"))
@@ -23,6 +26,13 @@ class Later:
     def by(self, seconds: float) -> None:
         """Have it be so much later."""
         self._made.cache.now_ms = lambda: self._real() + int(seconds * 1_000)
+
+
+def damage(made: House) -> None:
+    """Have the only entry be one that cannot be read."""
+    held = next(iter(made.cache.memory))
+    held.entry = msgspec.structs.replace(held.entry, form="answer", dialect=None, data=b"\xc1")
+    held.made = None
 
 
 async def test_what_is_old_is_fetched_anew() -> None:
@@ -72,6 +82,40 @@ async def test_a_stale_answer_stands_in_for_an_error() -> None:
         await made.engine.handle(call())
 
 
+async def test_a_damaged_answer_stands_in_for_nothing() -> None:
+    """Where it cannot be read and a new one cannot be had, the error is the provider's."""
+    _, made = house(ANSWER, DOWN, ttl_s=60, stale_if_error_s=30)
+    await said(made, call())
+    damage(made)
+    with pytest.raises(ProviderFailed):
+        await made.engine.handle(call())
+
+
+async def test_what_was_let_go_of_meanwhile_stands_in_for_nothing() -> None:
+    """Declared void while the call was out, an old answer is not given in place of an error either."""
+    tap = Tap()
+    _, made = house(ANSWER, tap.reply, ttl_s=60, stale_if_error_s=30)
+    await said(made, call())
+    Later(made).by(70)
+    asking = asyncio.ensure_future(made.engine.handle(call(ZERO_STREAM)))
+    await turns()
+    made.cache.declare_void(tags=["model:key:local:up/m"])
+    await tap.give(DOWN)
+    with pytest.raises(ProviderFailed):
+        await asking
+
+
+async def test_whoever_joins_a_call_is_not_given_what_is_older() -> None:
+    """The answer that they wait for is none to be kept: the one that is there is still too old, for all of them."""
+    cut = whole(openai_answer("cut", finish="length"))
+    provider, made = house(ANSWER, cut, whole(openai_answer("new")), ttl_s=60, stale_if_error_s=30)
+    await said(made, call())
+    Later(made).by(70)
+    first, other = call(), call(ZERO_STREAM)
+    assert await asyncio.gather(*(said(made, one) for one in (first, other))) == ["cut", "new"]
+    assert [how(first), how(other), len(provider.calls)] == ["MISS", "MISS", 3]
+
+
 async def test_answers_that_are_asked_for_often_are_fetched_before_they_end() -> None:
     """Shortly before its end one of those who ask has it fetched anew, and is given what there is."""
     provider, made = house(ttl_s=60, early_refresh=True)
@@ -102,9 +146,7 @@ async def test_a_damaged_entry_is_a_miss() -> None:
     """What cannot be read is given up, said in the log, and asked for anew."""
     provider, made = house()
     await said(made, call())
-    held = next(iter(made.cache.memory))
-    held.entry = msgspec.structs.replace(held.entry, form="answer", dialect=None, data=b"\xc1")
-    held.made = None
+    damage(made)
     assert await said(made, call()) == "answer 2"
     assert await said(made, call()) == "answer 2"
     assert len(provider.calls) == 2

@@ -7,9 +7,8 @@ and what costs nothing is held against no limit.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from random import Random
 from time import perf_counter_ns
@@ -19,26 +18,22 @@ from narthex.cache.entries import Entry
 from narthex.cache.figures import HitKind, MissReason
 from narthex.cache.leases import Turn
 from narthex.cache.store import MEMORY, Cache, Found
-from narthex.errors import DeadlineExceeded, NarthexError, NotCached, ProviderError, ProviderRejected
+from narthex.errors import DeadlineExceeded, NotCached, ProviderError, ProviderRejected
 from narthex.pipeline.cache_intake import Cost, Intake
 from narthex.pipeline.cache_terms import CachePolicy, Terms, directives_of
 from narthex.pipeline.cached_answers import Hit, said_by, text_of
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.flights import Flight, Flights
-from narthex.pipeline.giving import Giving, Missed, against, pace_of
+from narthex.pipeline.giving import Giving, Headers, Missed, against, pace_of
 from narthex.pipeline.prefetching import Prefetching
+from narthex.pipeline.refreshing import Handle, Refreshing, again
 from narthex.pipeline.refusals import Refusals
 from narthex.pipeline.same_meaning import Alike, SameMeaning
 from narthex.types.usage import Usage
 
-logger = logging.getLogger(__name__)
-
 _DISABLED: Final = (("x-narthex-cache", "DISABLED"), ("cache-status", "narthex; fwd=bypass"))
 _OF_A_MISS: Final = frozenset({"x-narthex-cache", "cache-status"})
-
-Handle = Callable[[Exchange, Next], Awaitable[None]]
-"""Takes a call of our own through the rest of the chain, to its end, and settles it."""
 
 
 class Recall:
@@ -48,6 +43,7 @@ class Recall:
         cache: Where answers are.
         policy: Says which calls it is for.
         flights: The calls under way.
+        refreshing: Fetches answers anew.
         intake: Keeps answers.
         meaning: Finds answers to questions that mean the same; None where that is off.
     """
@@ -76,7 +72,8 @@ class Recall:
         self._giving = Giving(cache)
         self._looks = cache.figures.latencies[MEMORY]
         self.flights = Flights()
-        self._spawn, self._handle = spawn, handle
+        self._spawn = spawn
+        self.refreshing = Refreshing(cache, self.flights, spawn, handle=handle, lead=self._lead)
         self.prefetching: Prefetching | None = None
         self._random = Random() if random is None else random  # noqa: S311 - nothing is secret about when
         self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=0.0)
@@ -103,11 +100,11 @@ class Recall:
             return
         if self.prefetching is not None:
             self.prefetching.asked(exchange, terms)
-        found, why, turn = await self._look(exchange, terms)
-        if found is not None and why is None and self._given_again(exchange, call_next, found, terms):
-            return
+        found, why, turn = await self._look(terms)
         alike, meaning = None, self.meaning
         try:
+            if found is not None and why is None and self._given_again(exchange, call_next, found, terms):
+                return
             if meaning is not None and terms.circle is not None and terms.directives.look:
                 alike = await self._alike(meaning, exchange, call_next, terms)
                 if alike is None:
@@ -126,7 +123,7 @@ class Recall:
         if self.meaning is not None:
             self.meaning.met(exchange, terms, terms.key)
         if found.standing == "stale" or self._is_due(found.entry):
-            self._refresh(exchange, call_next, terms)
+            self.refreshing.begin(exchange, call_next, terms)
         return True
 
     def _bypass(self, exchange: Exchange) -> None:
@@ -139,7 +136,7 @@ class Recall:
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
-    async def _look(self, exchange: Exchange, terms: Terms) -> tuple[Found | None, MissReason | None, Turn | None]:
+    async def _look(self, terms: Terms) -> tuple[Found | None, MissReason | None, Turn | None]:
         """Return what there is, why it may not be given, and whose turn it is to ask, as far as that is known."""
         said, turn = terms.directives, None
         if not said.look:
@@ -149,17 +146,26 @@ class Recall:
         found = cache.find(terms.key)
         self._looks.note(perf_counter_ns() - began)
         if isinstance(found, str) and cache.below:
-            turn = self._turn(said.store)
-            found = await cache.search(terms.key, found, turn)
-        if isinstance(found, str):
+            turn = cache.turn() if said.store else None
+            found = await self._search(terms.key, found, turn)
+        elif isinstance(found, str):
             self._refusals.raise_remembered(terms.key)
+        if isinstance(found, str):
             return None, found, turn
         return found, against(found, said, cache.now_ms()), turn
 
-    def _turn(self, stores: bool) -> Turn | None:
-        """Return what is told whose turn it is; None where nobody has to wait for others."""
-        leasing = self.cache.leasing
-        return Turn() if stores and leasing is not None and leasing.is_leasing() else None
+    async def _search(self, key: bytes, why: MissReason, turn: Turn | None) -> Found | MissReason:
+        """Look below memory; whoever does not come back from that has no turn either."""
+        try:
+            found = await self.cache.search(key, why, turn)
+            if isinstance(found, str):
+                self._refusals.raise_remembered(key)
+        except BaseException:
+            # A lease that nobody ends is renewed for as long as this process lives, and others wait for it.
+            if turn is not None:
+                turn.give_up()
+            raise
+        return found
 
     async def _alike(self, meaning: SameMeaning, exchange: Exchange, call_next: Next, terms: Terms) -> Alike | None:
         """Give the answer to a question that means the same, and return None; or return why there is none."""
@@ -177,15 +183,15 @@ class Recall:
         if not self._giving.is_given(exchange, alike.found, "semantic", alike):
             return Alike("damaged", hit=alike.hit)
         if alike.hit.is_sampled and said.store:
-            generate = partial(self._generated, self._again(exchange), call_next, terms)
+            generate = partial(self._generated, again(exchange), call_next, terms)
             self._spawn(meaning.sampled(alike.hit.pair, text_of(said_by(alike.found.held)), generate))
         return None
 
-    async def _generated(self, again: Exchange, call_next: Next, terms: Terms) -> str | None:
+    async def _generated(self, asked: Exchange, call_next: Next, terms: Terms) -> str | None:
         """Have an answer generated and kept, and return what it says; None if there is none that is kept."""
-        await self._fetch(again, call_next, terms)
+        await self.refreshing.fetch(asked, call_next, terms)
         held = self.cache.memory.peek(terms.key)
-        return text_of(said_by(held)) if held is not None and held.entry.maker == again.id else None
+        return text_of(said_by(held)) if held is not None and held.entry.maker == asked.id else None
 
     # -- what there is not -----------------------------------------------------------------------------------------
 
@@ -216,14 +222,21 @@ class Recall:
         left_s, within_s = exchange.left_s, self.policy.settings.redis_wait_s
         # Half of the time is left for a call of one's own.
         found = await self.cache.follow(terms.key, turn, within_s if left_s is None else min(left_s / 2, within_s))
-        if found is not None and against(found, terms.directives, self.cache.now_ms()) is None:
-            told = exchange.told
-            exchange.told = tuple(one for one in told if one[0] not in _OF_A_MISS)
-            if self._giving.is_given(exchange, found, "joined"):
-                return
-            exchange.told = told
+        if found is not None and self._given_too(exchange, found, terms):
+            return
         self._count_miss(exchange, missed)
         await call_next(exchange)
+
+    def _given_too(self, exchange: Exchange, found: Found, terms: Terms) -> bool:
+        """Give what the same call was answered; False if that is too old for this one, or cannot be given."""
+        if against(found, terms.directives, self.cache.now_ms()) is not None:
+            return False
+        told = exchange.told
+        exchange.told = _without_miss(told)
+        if self._giving.is_given(exchange, found, "joined"):
+            return True
+        exchange.told = told
+        return False
 
     def _count_miss(self, exchange: Exchange, missed: Missed) -> None:
         terms, _, found, _, alike = missed
@@ -252,7 +265,6 @@ class Recall:
 
     async def _joined(self, exchange: Exchange, flight: Flight, terms: Terms) -> bool:
         """Tell whether the call was answered by another one."""
-        before = tuple(one for one in exchange.told if one[0] not in _OF_A_MISS)
         try:
             async with asyncio.timeout(exchange.left_s):
                 outcome = await flight.join(exchange)
@@ -261,13 +273,10 @@ class Recall:
         if outcome == "again":
             return False
         if outcome == "ended":
+            # If its answer is not one to be kept, there may still be an older one.
             found = self.cache.find(terms.key)
-            if isinstance(found, str):
-                return False
-            exchange.told = before
-            self._giving.give(exchange, found, "joined")
-            return True
-        exchange.told = (*before, ("cache-status", "narthex; fwd=uri-miss; collapsed"))
+            return not isinstance(found, str) and self._given_too(exchange, found, terms)
+        exchange.told = (*_without_miss(exchange.told), ("cache-status", "narthex; fwd=uri-miss; collapsed"))
         exchange.hit = Hit("joined", None)
         usage = flight.exchange.usage or Usage()
         read, written = usage.input_tokens, usage.output_tokens
@@ -314,33 +323,10 @@ class Recall:
             return False
         return -entry.took_ms * math.log(1 - self._random.random()) >= left_ms
 
-    def _refresh(self, exchange: Exchange, call_next: Next, terms: Terms) -> None:
-        """Fetch an answer anew, in a call of its own."""
-        if self.flights.get(terms.key) is not None:
-            return
-        self._spawn(self._fetch(self._again(exchange), call_next, terms))
 
-    @staticmethod
-    def _again(exchange: Exchange) -> Exchange:
-        """Return the same call, to be made and paid once more."""
-        again = exchange.copied()
-        again.shadow_of, again.head = None, exchange.head
-        again.target, again.plan = exchange.target, exchange.plan
-        return again
-
-    async def _fetch(self, exchange: Exchange, call_next: Next, terms: Terms) -> None:
-        turn = self._turn(stores=True)
-        if turn is not None and (await self.cache.renewed(terms.key, turn) or turn.elsewhere_s is not None):
-            # Another process has fetched it, or does.
-            return
-        missed = Missed(terms, "refresh", None, turn)
-        try:
-            await self._handle(exchange, lambda call: self._lead(call, call_next, missed))
-        except NarthexError as error:
-            logger.info("an answer in the cache could not be fetched anew: %s", error)
-        finally:
-            if turn is not None:
-                turn.give_up()
+def _without_miss(told: Headers) -> Headers:
+    """Return the headers of a call without those that say that it was not answered from the cache."""
+    return tuple(one for one in told if one[0] not in _OF_A_MISS)
 
 
 def _kind(exchange: Exchange, found: Found) -> HitKind:
