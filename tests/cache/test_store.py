@@ -46,6 +46,17 @@ class Made:
         await asyncio.gather(*self.tasks)
 
 
+def test_what_was_found_before_is_not_found_once_it_is_void() -> None:
+    """However late that is heard: under a number, too, that another declaration had already."""
+    made = Made()
+    assert made.cache.keep(ENTRY)
+    made.cache.invalidation.declare(tags=["of others"], number=7)
+    for _ in range(2):
+        assert isinstance(made.cache.find(ENTRY.key), Found)
+    made.cache.invalidation.declare(tags=ENTRY.tags[:1], number=5)
+    assert made.cache.find(ENTRY.key) == "void"
+
+
 def test_what_is_kept_is_found_until_it_is_gone() -> None:
     """Fresh and stale entries are found with their standing; one that is of no use any more is let go of."""
     made = Made()

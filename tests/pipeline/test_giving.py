@@ -27,8 +27,8 @@ NOW = 1_000_000
 def test_what_a_request_says_of_age(control: str, age_ms: int, why: str | None) -> None:
     """As RFC 9111 has it."""
     one = entry(made_ms=NOW - age_ms, fresh_ms=3_600_000, error_ms=9_999_999)
-    found = Found(Held(one), one.standing(NOW), "memory")
-    assert against(found, read(None, control.encode()), NOW) == why
+    found = Found(Held(one), one.standing(NOW), "memory", age_ms)
+    assert against(found, read(None, control.encode())) == why
 
 
 def test_pace() -> None:

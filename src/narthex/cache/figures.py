@@ -28,6 +28,7 @@ LAST_MISSES: Final = 200
 """Misses that are remembered one by one."""
 MAX_OWNERS: Final = 500
 """Workspaces that are counted one by one; the one that was counted first goes first."""
+_MINUTE_S: Final = 60
 LATELY_S: Final = 600
 """Over which it is looked whether fewer calls are answered than usual."""
 FEWEST_CALLS: Final = 100
@@ -81,6 +82,12 @@ class Savings(msgspec.Struct):
         self.picousd += other.picousd
 
 
+class Given(Savings):
+    """Answers of one kind that were given again, out of one tier."""
+
+    count: int = 0
+
+
 class Fall(NamedTuple):
     """That far fewer calls are answered than before."""
 
@@ -104,14 +111,10 @@ class Counts:
     """What was counted, of all calls or of those of one owner.
 
     Attributes:
-        hits: By kind.
         misses: By reason.
-        found: Answers that were found and given, by the tier that they lay in.
         withheld: Answers that were found and not given, as they are too old for that; misses as well.
         stored: Answers that were kept.
         refused: Answers that were not, by reason.
-        saved: What was not spent, in all.
-        saved_by: The same, by the tier that the answer lay in; none is told of calls that joined another.
         trend: By the minute, the oldest first.
         last_misses: The latest of them.
         meant: Looks for a question of the same meaning, and those that found one, by category.
@@ -119,35 +122,35 @@ class Counts:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self.hits: dict[HitKind, int] = {}
+        self._given: dict[tuple[HitKind, str], Given] = {}
         self.misses: dict[MissReason, int] = {}
-        self.found: dict[str, int] = {}
         self.withheld: dict[str, int] = {}
         self.refused: dict[str, int] = {}
         self.stored = 0
-        self.saved = Savings()
-        self.saved_by: defaultdict[str, Savings] = defaultdict(Savings)
         self.trend: deque[Minute] = deque(maxlen=MINUTES)
+        self._last: Minute | None = None
         self.last_misses: deque[Miss] = deque(maxlen=LAST_MISSES)
         self.meant: dict[str, tuple[int, int]] = {}
 
-    def count_hit(self, kind: HitKind, tier: str, saved: Savings) -> None:
-        """Count an answer that was given again."""
-        self.hits[kind] = self.hits.get(kind, 0) + 1
-        minute = self._minute()
+    def count_hit(self, now: float, kind: HitKind, tier: str, saved: tuple[int, int, int]) -> None:
+        """Count an answer that was given again, and what was saved by it: tokens read and written, and picodollars."""
+        input_tokens, output_tokens, picousd = saved
+        given = self._given.get((kind, tier))
+        if given is None:
+            given = self._given[kind, tier] = Given()
+        given.count += 1
+        given.input_tokens += input_tokens
+        given.output_tokens += output_tokens
+        given.picousd += picousd
+        minute = self._minute(now)
         minute.hits += 1
-        self.saved.add(saved)
-        if not tier:
-            return
-        self.saved_by[tier].add(saved)
-        if kind not in _NO_LOOK:
-            for counts in (self.found, minute.found):
-                counts[tier] = counts.get(tier, 0) + 1
+        if tier and kind not in _NO_LOOK:
+            minute.found[tier] = minute.found.get(tier, 0) + 1
 
     def count_miss(self, miss: Miss, tier: str) -> None:
         """Count a call that was not answered; `tier` has what is too old for it."""
         self.misses[miss.reason] = self.misses.get(miss.reason, 0) + 1
-        minute = self._minute()
+        minute = self._minute(miss.at)
         minute.misses += 1
         minute.sought += miss.reason != "refresh"
         if tier:
@@ -163,6 +166,36 @@ class Counts:
     def count_refused(self, reason: str) -> None:
         """Count an answer that was not kept."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    @property
+    def hits(self) -> dict[HitKind, int]:
+        """Answers given again, by kind."""
+        hits: dict[HitKind, int] = {}
+        for (kind, _), given in self._given.items():
+            hits[kind] = hits.get(kind, 0) + given.count
+        return hits
+
+    @property
+    def found(self) -> dict[str, int]:
+        """Answers that were found and given, by the tier that they lay in."""
+        found: dict[str, int] = {}
+        for (kind, tier), given in self._given.items():
+            if tier and kind not in _NO_LOOK:
+                found[tier] = found.get(tier, 0) + given.count
+        return found
+
+    @property
+    def saved(self) -> Savings:
+        """What was not spent, in all."""
+        return self.saved_by(None)
+
+    def saved_by(self, tier: str | None) -> Savings:
+        """Return what was not spent as an answer lay in a tier; calls that joined another are told of no tier."""
+        saved = Savings()
+        for (_, where), given in self._given.items():
+            if tier is None or where == tier:
+                saved.add(given)
+        return saved
 
     @property
     def looks(self) -> int:
@@ -188,12 +221,16 @@ class Counts:
         hits, misses = sum(self.hits.values()), sum(self.misses.values())
         return hits / (hits + misses) if hits + misses else None
 
-    def _minute(self) -> Minute:
-        at = int(self._clock()) // 60 * 60
-        trend = self.trend
-        if not trend or trend[-1].at != at:
-            trend.append(Minute(at))
-        return trend[-1]
+    def _minute(self, now: float) -> Minute:
+        last = self._last
+        if last is None or not 0 <= now - last.at < _MINUTE_S:
+            last = self._last = Minute(int(now) // _MINUTE_S * _MINUTE_S)
+            self.trend.append(last)
+            self._begun(last)
+        return last
+
+    def _begun(self, minute: Minute) -> None:
+        """Take note that a minute has begun."""
 
 
 class CacheFigures(Counts):
@@ -219,9 +256,9 @@ class CacheFigures(Counts):
         self, kind: HitKind, *, input_tokens: int, output_tokens: int, picousd: int, scope: str = "", tier: str = ""
     ) -> None:
         """Count an answer that was given again, and what was saved by it."""
-        saved = Savings(input_tokens, output_tokens, picousd)
-        self.count_hit(kind, tier, saved)
-        self._owner(scope).count_hit(kind, tier, saved)
+        now, saved = self._clock(), (input_tokens, output_tokens, picousd)
+        self.count_hit(now, kind, tier, saved)
+        self._owner(scope).count_hit(now, kind, tier, saved)
 
     def miss(
         self,
@@ -263,16 +300,9 @@ class CacheFigures(Counts):
                 return found
         return None
 
-    def _minute(self) -> Minute:
-        before = self.trend[-1].at if self.trend else None
-        minute = super()._minute()
-        if minute.at != before:
-            self._watch(minute.at)
-        return minute
-
-    def _watch(self, now: int) -> None:
+    def _begun(self, minute: Minute) -> None:
         """Say it in the log when far fewer calls are answered than before, once until it is better."""
-        fall = self.fall(now)
+        fall = self.fall(minute.at)
         if fall is not None and not self._is_low:
             message = "the cache answers %.0f %% of calls in the last ten minutes, and %.0f %% in the last hour"
             logger.warning(message, fall.rate * 100, fall.usual * 100)

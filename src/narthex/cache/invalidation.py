@@ -26,10 +26,11 @@ class Invalidation:
 
     Attributes:
         number: Of the last declaration.
+        count: Declarations heard of so far: until there is another one, whatever is not void stays so.
     """
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number = self.count = 0
         self._floor = 0
         """Whatever is of this number or of one before it and not newer is void."""
         self._floors: dict[str, int] = {}
@@ -49,6 +50,7 @@ class Invalidation:
         """
         number = self.number + 1 if number is None else max(number, self.number)
         self.number = number
+        self.count += 1
         for tag in tags:
             self._tags.pop(tag, None)
             self._tags[tag] = number
@@ -62,6 +64,7 @@ class Invalidation:
     def declare_all(self, *, number: int | None = None) -> int:
         """Declare void whatever there is."""
         self.number = self._floor = self.number + 1 if number is None else max(number, self.number)
+        self.count += 1
         self._floors.clear()
         self._tags.clear()
         self._patterns.clear()

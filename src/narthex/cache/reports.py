@@ -220,7 +220,7 @@ def _tiers(cache: Cache, counts: Counts, seen: Overview, owner: str | None) -> l
                 max_bytes=holds.max_bytes,
                 entries=holds.entries,
                 evicted=holds.evicted,
-                saved=_saved(counts.saved_by.get(name, Savings())),
+                saved=_saved(counts.saved_by(name)),
                 trend=[one.into(name) for one in minutes],
             )
         )

@@ -35,6 +35,8 @@ class Found(NamedTuple):
     standing: Standing
     tier: str
     """Where it lay."""
+    age_ms: int
+    """How old it is."""
 
     @property
     def entry(self) -> Entry:
@@ -97,11 +99,14 @@ class Cache:
         held = self.memory.get(key)
         if held is None:
             return "absent"
-        why = self._against(held.entry)
-        if why is not None:
+        if held.checked != self.invalidation.count and self._is_void(held):
             self.memory.remove(key)
-            return why
-        return Found(held, "for errors" if self._is_alone else held.entry.standing(self.now_ms()), MEMORY)
+            return "void"
+        found = self._found(held, MEMORY)
+        if found.standing == "gone":
+            self.memory.remove(key)
+            return "expired"
+        return found._replace(standing="for errors") if self._is_alone else found
 
     async def search(self, key: bytes, why: MissReason, turn: Turn | None = None) -> Found | MissReason:
         """Return the entry that a tier below has, and bring it up; or why there is none.
@@ -147,7 +152,7 @@ class Cache:
             entry = await leasing.get_in_turn(key, turn)
             if entry is not None:
                 against = self._against_shared(entry)
-                return None if against else Found(self._brought_up(entry), entry.standing(self.now_ms()), leasing.name)
+                return None if against else self._found(self._brought_up(entry), leasing.name)
         return None
 
     async def renewed(self, key: bytes, turn: Turn) -> bool:
@@ -178,7 +183,19 @@ class Cache:
             await tier.put(entry)
         if turn is not None:
             turn.give_up("kept")
-        return Found(self._brought_up(entry), entry.standing(self.now_ms()), self.below[number].name)
+        return self._found(self._brought_up(entry), self.below[number].name)
+
+    def _found(self, held: Held, tier: str) -> Found:
+        now_ms = self.now_ms()
+        return Found(held, held.entry.standing(now_ms), tier, now_ms - held.entry.made_ms)
+
+    def _is_void(self, held: Held) -> bool:
+        """Tell whether an entry in memory has been declared void; looked at once for each declaration."""
+        invalidation = self.invalidation
+        if invalidation.is_void(held.entry.tags, held.entry.number):
+            return True
+        held.checked = invalidation.count
+        return False
 
     def _brought_up(self, entry: Entry) -> Held:
         if self.coherence is not None:

@@ -13,6 +13,8 @@ def usd(picousd: int) -> str:
     if 0 < picousd < PICO_PER_USD:
         # What nearly every call costs, at a third of the price of what is below.
         return "0." + str(picousd).rjust(12, "0").rstrip("0")
+    if not picousd:
+        return "0"
     whole, rest = divmod(abs(picousd), PICO_PER_USD)
     sign = "-" if picousd < 0 else ""
     return f"{sign}{whole}.{rest:012d}".rstrip("0").rstrip(".")

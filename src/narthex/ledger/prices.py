@@ -71,7 +71,9 @@ class Prices:
         """Return what a model costs an organisation at a moment of Unix time in milliseconds; None if nobody knows."""
         if not self._versions:
             price, based = self._base(model), self._based.get(model)
-            return based if based is not None and based.price is price else self._base_of(model)
+            if price is None or (based is not None and based.price is price):
+                return None if price is None else based
+            return self._base_of(model)
         known = self._known.get((organisation_id, model))
         if known is not None and known[0] <= at_ms < known[1]:
             return known[2]

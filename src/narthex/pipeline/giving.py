@@ -68,8 +68,7 @@ class Giving:
         found.held.uses += 1
         error = exchange.instead_of if kind == "similar" else None
         give(exchange, found.held, kind, None if error is None else {"fallback": "similar", "after": word_of(error)})
-        about = _told(entry, kind, self._cache.now_ms(), found.tier)
-        exchange.told = (*exchange.told, *about, *_similarity(alike, error))
+        exchange.told = (*exchange.told, *_told(found, kind), *_similarity(alike, error))
         self._cache.figures.hit(
             kind,
             input_tokens=entry.input_tokens,
@@ -119,17 +118,16 @@ class Giving:
         return found if isinstance(found, Found) and found.entry.error_ms else None
 
 
-def against(found: Found, said: Directives, now_ms: int) -> MissReason | None:
+def against(found: Found, said: Directives) -> MissReason | None:
     """Return why an entry may not be given to a call that says this; None if it may."""
-    entry = found.entry
-    age_ms = entry.age_ms(now_ms)
+    age_ms, fresh_ms = found.age_ms, found.entry.fresh_ms
     if said.max_age_s is not None and age_ms > said.max_age_s * 1_000:
         return "too old"
-    if said.min_fresh_s is not None and entry.fresh_ms - age_ms < said.min_fresh_s * 1_000:
+    if said.min_fresh_s is not None and fresh_ms - age_ms < said.min_fresh_s * 1_000:
         return "too old"
     if found.standing == "fresh" or (found.standing == "stale" and said.max_age_s is None):
         return None
-    stale_s = (age_ms - entry.fresh_ms) / 1_000
+    stale_s = (age_ms - fresh_ms) / 1_000
     return None if said.max_stale_s is not None and stale_s <= said.max_stale_s else "expired"
 
 
@@ -140,15 +138,15 @@ def pace_of(entry: Entry) -> Pace | None:
     return Pace(tokens_per_s=entry.output_tokens * 1_000 / entry.took_ms)
 
 
-def _told(entry: Entry, kind: HitKind, now_ms: int, tier: str) -> Headers:
+def _told(found: Found, kind: HitKind) -> Headers:
     """Return the headers of an answer from the cache (https://www.rfc-editor.org/rfc/rfc9211)."""
-    age_s = max(0, entry.age_ms(now_ms)) // 1_000
-    left_s = (entry.fresh_ms - entry.age_ms(now_ms)) // 1_000
+    held, _, tier, age_ms = found
+    left_s = (held.entry.fresh_ms - age_ms) // 1_000
     where = "" if tier == MEMORY or kind in _OF_ANOTHER else f"; detail={tier}"
     return (
         ("x-narthex-cache", _WORDS.get(kind, "HIT")),
         ("cache-status", f"narthex; hit; ttl={left_s}{_HOW.get(kind, '')}{where}"),
-        ("age", str(age_s)),
+        ("age", str(age_ms // 1_000 if age_ms > 0 else 0)),
     )
 
 

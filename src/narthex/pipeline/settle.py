@@ -114,9 +114,7 @@ class Settlement:
         target, caller, usage = exchange.target, exchange.caller, told or _NO_USAGE
         return RequestLine(
             exchange.received_at + self._clock_offset,
-            exchange.id,
-            exchange.operation,
-            exchange.dialect,
+            *(exchange.id, exchange.operation, exchange.dialect),
             "-" if caller is None else caller.name,
             exchange.model_asked[:MAX_NAME],
             None if target is None else target.name,
@@ -135,6 +133,7 @@ class Settlement:
             0 if exchange.answer is None else exchange.answer.bytes_total,
             None if error is None else _failure(error),
             "" if caller is None else caller.account.workspace_id,
+            cache=None if exchange.hit is None else exchange.hit.kind,
         )
 
 
@@ -193,7 +192,7 @@ def _first_us(exchange: Exchange) -> int | None:
 
 
 def _is_plain(exchange: Exchange) -> bool:
-    apart = exchange.shadow_of is not None or exchange.replays is not None or exchange.hit is not None
+    apart = exchange.shadow_of is not None or exchange.replays is not None
     if exchange.merger is not None or exchange.merged_into is not None:
         return False
     return exchange.plan is None and not exchange.attempts and not apart and not exchange.simulated
@@ -202,8 +201,7 @@ def _is_plain(exchange: Exchange) -> bool:
 def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
     """Return the line of a call that was not plain, with what was decided and tried."""
     if exchange.replays is not None:
-        cache = None if exchange.hit is None else exchange.hit.kind
-        return msgspec.structs.replace(line, replayed=cache is None, cache=cache)
+        return msgspec.structs.replace(line, replayed=line.cache is None)
     attempts = tuple(AttemptLine(*msgspec.structs.astuple(one)[:5]) for one in exchange.attempts)
     instead_of = exchange.instead_of
     return msgspec.structs.replace(
@@ -215,7 +213,6 @@ def _with_story(line: RequestLine, exchange: Exchange) -> RequestLine:
         route=None if exchange.plan is None else _route(exchange.plan),
         shadow_of=exchange.shadow_of,
         simulated=exchange.simulated,
-        cache=None if exchange.hit is None else exchange.hit.kind,
         merge=None if exchange.merger is None else MergeLine(exchange.merger.mode, exchange.merger.sources),
         merged_into=exchange.merged_into,
     )

@@ -12,11 +12,13 @@ from narthex.cache.eviction import POLICIES, Item
 class Held:
     """An entry in memory, and what was made of it for those who asked."""
 
-    __slots__ = ("entry", "made", "uses")
+    __slots__ = ("checked", "entry", "made", "uses")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.uses = 0
+        self.checked = -1
+        """The declarations of what is void that it has outlived, by their count."""
         self.made: object = None
         """The answer as values, once somebody needed it so."""
 

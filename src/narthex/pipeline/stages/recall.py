@@ -14,7 +14,6 @@ from random import Random
 from time import perf_counter_ns
 from typing import Final
 
-from narthex.cache.entries import Entry
 from narthex.cache.figures import HitKind, MissReason
 from narthex.cache.leases import Turn
 from narthex.cache.store import MEMORY, Cache, Found
@@ -122,7 +121,7 @@ class Recall:
             exchange.pace = pace_of(found.entry)
         if self.meaning is not None:
             self.meaning.met(exchange, terms, terms.key)
-        if found.standing == "stale" or self._is_due(found.entry):
+        if found.standing == "stale" or self._is_due(found):
             self.refreshing.begin(exchange, call_next, terms)
         return True
 
@@ -152,7 +151,7 @@ class Recall:
             self._refusals.raise_remembered(terms.key)
         if isinstance(found, str):
             return None, found, turn
-        return found, against(found, said, cache.now_ms()), turn
+        return found, against(found, said), turn
 
     async def _search(self, key: bytes, why: MissReason, turn: Turn | None) -> Found | MissReason:
         """Look below memory; whoever does not come back from that has no turn either."""
@@ -175,10 +174,10 @@ class Recall:
         if alike.hit is None or alike.found is None:
             # The very same may have been answered while the vector was waited for.
             found = self.cache.memory.peek(terms.key) and self.cache.find(terms.key)
-            if not isinstance(found, Found) or against(found, said, self.cache.now_ms()) is not None:
+            if not isinstance(found, Found) or against(found, said) is not None:
                 return alike
             return None if self._given_again(exchange, call_next, found, terms) else alike
-        if against(alike.found, said, self.cache.now_ms()) is not None:
+        if against(alike.found, said) is not None:
             return Alike("too old", hit=alike.hit)
         if not self._giving.is_given(exchange, alike.found, "semantic", alike):
             return Alike("damaged", hit=alike.hit)
@@ -229,7 +228,7 @@ class Recall:
 
     def _given_too(self, exchange: Exchange, found: Found, terms: Terms) -> bool:
         """Give what the same call was answered; False if that is too old for this one, or cannot be given."""
-        if against(found, terms.directives, self.cache.now_ms()) is not None:
+        if against(found, terms.directives) is not None:
             return False
         told = exchange.told
         exchange.told = _without_miss(told)
@@ -312,14 +311,14 @@ class Recall:
 
     # -- what is fetched anew -------------------------------------------------------------------------------------
 
-    def _is_due(self, entry: Entry) -> bool:
+    def _is_due(self, found: Found) -> bool:
         """Tell whether an entry is to be fetched anew before it ends.
 
         The likelier, the nearer its end and the longer it took: of those that are asked for often, one does it in time
         (Vattani et al., "Optimal probabilistic cache stampede prevention", VLDB 2015).
         """
-        left_ms = entry.fresh_ms - entry.age_ms(self.cache.now_ms())
-        if not self.policy.settings.early_refresh or left_ms > 10 * entry.took_ms:
+        entry, left_ms = found.entry, found.entry.fresh_ms - found.age_ms
+        if left_ms > 10 * entry.took_ms or not self.policy.settings.early_refresh:
             return False
         return -entry.took_ms * math.log(1 - self._random.random()) >= left_ms
 
