@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -13,7 +14,7 @@ from narthex.pipeline.warming import Asked, checked_directives
 from narthex.tenancy.keys import LOCAL
 from narthex.testing.wires import openai_answer
 from tests.pipeline.doubles import House, streamed, whole
-from tests.pipeline.keyed import FRAMES
+from tests.pipeline.keyed import FRAMES, Tap, turns
 from tests.pipeline.recalled import ZERO, call, house, how, said
 
 
@@ -63,6 +64,21 @@ async def test_a_cache_that_is_off_keeps_nothing() -> None:
     _, made = house(enabled=False)
     (told,) = await warmed(made).warming.warm(LOCAL, Asked(requests=[json.dumps(ZERO).encode()]))
     assert (told.status, told.key) == ("not kept", None)
+
+
+async def test_whoever_leaves_ends_what_is_sent() -> None:
+    """No provider goes on to write what nobody reads."""
+    tap = Tap()
+    _, made = house(tap.reply)
+    body = json.dumps({**ZERO, "stream": True}).encode()
+    sending = asyncio.ensure_future(warmed(made).warming.warm(LOCAL, Asked(requests=[body])))
+    await turns()
+    await tap.give(*FRAMES[:2])
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await turns()
+    assert "cancelled" in tap.notes
 
 
 def test_directives_are_checked_before_anything_is_sent() -> None:

@@ -17,6 +17,7 @@ from narthex.pipeline.facts import facts_of
 from narthex.pipeline.settle import Settlement
 from narthex.providers.catalog import Catalog, Target
 from narthex.routing.router import Router
+from narthex.streams.stream import drain
 from narthex.types.dialects import Operation
 
 Reason = Literal["busy", "tools", "same", "unavailable", "unknown"]
@@ -161,22 +162,13 @@ class Shadows:
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 await self._attempt(copy)
-                return await _read(copy)
+                assert copy.answer is not None
+                await drain(copy.answer)
         except NarthexError as error:
             return error
         except TimeoutError:
             return DeadlineExceeded(f"the copy took longer than {self.limits.timeout_s:g} s, `shadows.timeout_s`")
-
-
-async def _read(copy: Exchange) -> NarthexError | None:
-    """Read an answer to its end and keep nothing of it; return why it is not whole."""
-    answer = copy.answer
-    assert answer is not None
-    if not answer.closed:
-        reader = answer.reader()
-        while await reader.wait():
-            reader.take()
-    return answer.error
+        return None
 
 
 class _Tool(msgspec.Struct):

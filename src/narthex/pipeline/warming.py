@@ -14,7 +14,7 @@ from narthex.errors import InvalidRequest, NarthexError
 from narthex.pipeline.cache_intake import LARGE_BYTES
 from narthex.pipeline.cache_terms import OWN_HEADER, CachePolicy
 from narthex.pipeline.exchange import Exchange
-from narthex.streams.stream import Stream
+from narthex.streams.stream import Stream, drain
 from narthex.tenancy.keys import Caller
 from narthex.types.dialects import Dialect
 
@@ -77,12 +77,7 @@ class Warming:
 
     async def _send(self, index: int, exchange: Exchange) -> Warmed:
         try:
-            answer = await self._handle(exchange)
-            reader = answer.reader()
-            while await reader.wait():
-                reader.take()
-            if answer.error is not None:
-                raise answer.error
+            await drain(await self._handle(exchange))
         except NarthexError as error:
             return _told(index, exchange, "failed", error=error)
         key = await self._kept(exchange)

@@ -473,6 +473,22 @@ class Keeper(Reader):
             stream.cancel = stream._pause = stream._resume = _nothing
 
 
+async def drain(answer: Stream) -> None:
+    """Read an answer to its end, and keep nothing of it; whoever is cancelled before that leaves it.
+
+    Raises:
+        NarthexError: It broke before its end.
+    """
+    reader = answer.reader()
+    try:
+        while await reader.wait():
+            reader.take()
+    finally:
+        reader.leave()
+    if answer.error is not None:
+        raise answer.error
+
+
 def _weight_bytes(frame: Frame) -> int:
     """Return the memory that a frame takes up, as far as it matters."""
     if isinstance(frame, bytes):

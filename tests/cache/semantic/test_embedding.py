@@ -118,3 +118,26 @@ async def test_a_model_that_is_changed_underneath_is_another_namespace(caplog: p
     embedder.values = (1.0, 2.0, 3.0)
     await embedding.of("a")
     assert embedding.namespace not in {before, second}
+
+
+async def test_what_the_model_before_was_asked_for_and_comes_late_is_not_kept() -> None:
+    """Its vectors are never held against those of the model that is there now."""
+    embedder = Embedder()
+    asked, slow = asyncio.Event(), asyncio.Event()
+
+    async def embed(text: str) -> Sequence[float]:
+        values = await embedder(text)
+        if text == "a":
+            asked.set()
+            await slow.wait()
+        return values
+
+    embedding = Embedding(embed, name="m", budget_ms=5_000)
+    await embedding.check()
+    asking = asyncio.ensure_future(embedding.of("a"))
+    await asked.wait()
+    embedder.values = (4.0, -3.0)
+    await embedding.check()
+    slow.set()
+    assert await asking is None
+    assert array.array("f", await embedding.of("a") or b"").tolist() == pytest.approx([0.8, -0.6])

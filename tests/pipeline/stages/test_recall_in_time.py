@@ -139,7 +139,8 @@ async def test_definite_refusals_are_remembered_where_that_is_wanted() -> None:
         with pytest.raises(ProviderRejected, match="too long"):
             await made.engine.handle(call())
     assert len(provider.calls) == 1
-    assert await said(made, call(x_narthex_cache="refresh")) == "Hello"
+    made.cache.clear()
+    assert await said(made, call()) == "Hello"
 
 
 async def test_a_damaged_entry_is_a_miss() -> None:

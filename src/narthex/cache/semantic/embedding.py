@@ -122,10 +122,14 @@ class Embedding:
         return call
 
     async def _embedded(self, text: str) -> bytes | None:
+        generation = self._generation
         try:
             values = await self._embed(text)
         except Exception as error:  # noqa: BLE001 - whatever an embedder does, the request goes on
             _log.info("semantic cache: %s has no vector for a question: %r", self.name, error)
+            return None
+        if generation != self._generation:
+            # Made by the model that was there before: it is not to be held against vectors of the one that is now.
             return None
         vector = unit(values)
         if vector is None:

@@ -76,7 +76,7 @@ class Recall:
         self.prefetching: Prefetching | None = None
         self._random = Random() if random is None else random  # noqa: S311 - nothing is secret about when
         self.intake = Intake(cache, spawn, cost=cost, random=self._random, jitter=0.0)
-        self._refusals = Refusals()
+        self._refusals = Refusals(cache.invalidation)
         self.adopt(policy)
 
     def adopt(self, policy: CachePolicy, meaning: SameMeaning | None = None) -> None:
@@ -146,19 +146,19 @@ class Recall:
         self._looks.note(perf_counter_ns() - began)
         if isinstance(found, str) and cache.below:
             turn = cache.turn() if said.store else None
-            found = await self._search(terms.key, found, turn)
+            found = await self._search(terms, found, turn)
         elif isinstance(found, str):
-            self._refusals.raise_remembered(terms.key)
+            self._refusals.raise_remembered(terms)
         if isinstance(found, str):
             return None, found, turn
         return found, against(found, said), turn
 
-    async def _search(self, key: bytes, why: MissReason, turn: Turn | None) -> Found | MissReason:
+    async def _search(self, terms: Terms, why: MissReason, turn: Turn | None) -> Found | MissReason:
         """Look below memory; whoever does not come back from that has no turn either."""
         try:
-            found = await self.cache.search(key, why, turn)
+            found = await self.cache.search(terms.key, why, turn)
             if isinstance(found, str):
-                self._refusals.raise_remembered(key)
+                self._refusals.raise_remembered(terms)
         except BaseException:
             # A lease that nobody ends is renewed for as long as this process lives, and others wait for it.
             if turn is not None:
@@ -303,7 +303,7 @@ class Recall:
         try:
             await asyncio.shield(flight.done)
         except ProviderRejected as error:
-            self._refusals.remember(terms.key, error, self.policy.settings.errors_s)
+            self._refusals.remember(terms, error, for_s=self.policy.settings.errors_s, number=number)
             raise
         except asyncio.CancelledError:
             flight.leave()
