@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from pathlib import Path
 
@@ -50,8 +51,9 @@ async def test_a_reload_changes_the_rules() -> None:
     assert await said(made, call()) == "answer 2"
     assert await said(made, call(x_narthex_cache="on")) == "answer 1"
     assert made.cache.max_entry_bytes == 2_048
-    made.caching.adopt(CacheSettings(max_bytes=65_536, policy="lru"))
-    assert made.cache.memory.policy_name == "lru"
+    assert made.cache.alone_s == 60
+    made.caching.adopt(CacheSettings(max_bytes=65_536, policy="lru", redis_alone_gives="all"))
+    assert (made.cache.memory.policy_name, made.cache.alone_s) == ("lru", math.inf)
     assert len(provider.calls) == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ class Caching:
             shared=self.places.are_shared,
             spawn=spawn,
         )
+        self.cache.alone_s = _alone_s(settings)
         warming = Warming(self.cache, lambda: self.policy, lambda exchange: self.handle(exchange))  # noqa: PLW0108 - comes later
         self.desk = CacheDesk(self.cache, self.policy, warming)
         self.desk.settle = self._settle
@@ -216,6 +218,7 @@ class Caching:
         self.policy = self.desk.policy = CachePolicy(settings)
         self.cache.memory.adopt(policy=settings.policy, max_bytes=settings.max_bytes)
         self.cache.max_entry_bytes = settings.max_entry_bytes
+        self.cache.alone_s = _alone_s(settings)
         self.places.adopt(settings)
         if self._recall is not None:
             self._recall.adopt(self.policy, self.meaning)
@@ -260,6 +263,10 @@ def same_meaning(settings: SemanticSettings, house: HouseCalls, cache: Cache, sp
         least_similarity=settings.least_similarity if settings.similar_on_failure else None,
     )
     return SameMeaning(means, cache, spawn)
+
+
+def _alone_s(settings: CacheSettings) -> float:
+    return math.inf if settings.redis_alone_gives == "all" else settings.redis_alone_s
 
 
 def _read(file: Path) -> bytes:

@@ -62,6 +62,11 @@ class Process:
         assert self.cache.coherence is not None
         return self.cache.coherence
 
+    def standing(self, key: bytes) -> str:
+        """Return what the entry in memory is good for, or why there is none."""
+        found = self.cache.find(key)
+        return found if isinstance(found, str) else found.standing
+
     async def written(self, count: int = 1) -> None:
         """Wait until so many entries are in Redis."""
         await until(lambda: self.tier.figures.written >= count, within_s=SOON_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,22 +141,30 @@ async def test_a_server_that_lost_everything_makes_everything_void(tmp_path: Pat
             assert await seen(other) == "redis"
 
 
-async def test_who_hears_nothing_gives_nothing(tmp_path: Path) -> None:
-    """A process that has lost the others gives what it has for a while, and then only in place of errors."""
+async def test_who_hears_nothing_gives_what_is_recent(tmp_path: Path) -> None:
+    """Once alone a process gives what it has asked for itself for a while, and the rest in place of errors; or all."""
     with running_redis(tmp_path) as server:
         async with processes(server, tmp_path, "alone") as start:
-            one = start()
-            await joined(one)
-            one.session.when_alone = one.cache.be_alone
-            one.cache.keep(entry(number=one.cache.invalidation.number))
-            one.session.alone_s = 0.01
+            one, other = start(), start()
+            await joined(one, other)
+            one.session.when_alone, one.session.alone_s, one.cache.alone_s = one.cache.be_alone, 0.01, 3_600.0
+            now(other.cache, key=OTHER)
+            await other.written()
+            assert await seen(one, OTHER) == "redis"
+            # What was asked an hour ago, and answered just now: others may have declared it void since then.
+            now(one.cache, key=b"l" * 32, took_ms=3_600_000)
+            now(one.cache)
             server.kill()
-
-            def standing() -> str:
-                found = one.cache.find(ENTRY.key)
-                return found if isinstance(found, str) else found.standing
-
-            await until(lambda: standing() == "for errors", within_s=SOON_S)
+            standing = one.standing
+            await until(lambda: standing(OTHER) == "for errors", within_s=SOON_S)
+            assert (standing(ENTRY.key), standing(b"l" * 32)) == ("fresh", "for errors")
             assert await one.cache.search(b"n" * 32, "absent") == "absent"
+            one.cache.alone_s, asked = 0.0, one.tier.figures.misses
+            assert standing(ENTRY.key) == "for errors"
+            one.cache.alone_s = math.inf
+            assert {standing(key) for key in (ENTRY.key, OTHER, b"l" * 32)} == {"fresh"}
+            assert await one.cache.search(b"n" * 32, "absent") == "absent"
+            assert one.tier.figures.misses == asked + 1
+            one.cache.alone_s = 0.0
             server.start()
-            await until(lambda: standing() != "for errors", within_s=SOON_S)
+            await until(lambda: standing(OTHER) != "for errors", within_s=SOON_S)

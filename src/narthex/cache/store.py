@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from time import monotonic, perf_counter_ns
@@ -55,6 +56,8 @@ class Cache:
         coherence: What others are told of that, and tell; None where there are no others.
         figures: What the cache did.
         max_entry_bytes: Size beyond which no answer is kept.
+        alone_s: For how long an answer is given that this process has asked for while it is alone; without end all are,
+            whoever asked for them.
     """
 
     def __init__(
@@ -87,12 +90,26 @@ class Cache:
         """Told of entries that were let go of, by their keys; None for some that were declared void."""
         self._spawn = spawn
         self._is_alone = False
+        self.alone_s = math.inf
 
     def be_alone(self, is_alone: bool) -> None:
-        """Give what is kept only in place of errors while nobody tells this process what others have declared void."""
+        """Be without those who tell this process what they have declared void, or with them again.
+
+        Alone it gives what it has asked for itself no longer than `alone_s` ago, and the rest in place of errors: so
+        none is given later than that after it was declared void anywhere.
+        """
         if is_alone:
-            logger.warning("cache: nothing is heard of what others declare void; answers are given in place of errors")
+            logger.warning("cache: nothing is heard of what others declare void; %s", self._given_alone)
         self._is_alone = is_alone
+
+    @property
+    def _given_alone(self) -> str:
+        if self.alone_s == math.inf:
+            return "all is given"
+        return f"what was asked for here is given for {self.alone_s:g} s, and the rest in place of errors"
+
+    def _is_doubtful(self, held: Held) -> bool:
+        return self.alone_s < math.inf and monotonic() - held.asked_at >= self.alone_s
 
     def find(self, key: bytes) -> Found | MissReason:
         """Return the entry under a key that lies in memory, or why there is none that may be given."""
@@ -106,7 +123,7 @@ class Cache:
         if found.standing == "gone":
             self.memory.remove(key)
             return "expired"
-        return found._replace(standing="for errors") if self._is_alone else found
+        return found._replace(standing="for errors") if self._is_alone and self._is_doubtful(held) else found
 
     async def search(self, key: bytes, why: MissReason, turn: Turn | None = None) -> Found | MissReason:
         """Return the entry that a tier below has, and bring it up; or why there is none.
@@ -116,7 +133,7 @@ class Cache:
             why: What is wrong with the one in memory.
             turn: Is told whose turn it is to ask, if it is to be asked.
         """
-        for number, tier in enumerate(() if self._is_alone else self.below):
+        for number, tier in enumerate(() if self._is_alone and self.alone_s < math.inf else self.below):
             begin = perf_counter_ns()
             entry = await self._sought(tier, key, turn)
             took_ns = perf_counter_ns() - begin
@@ -225,7 +242,7 @@ class Cache:
             if lease is not None:
                 lease.end("alone")
             return False
-        self.memory.put(entry)
+        self.memory.put(entry, monotonic() - entry.took_ms / 1_000)
         self.figures.keep(entry.scope)
         if self.when_kept is not None:
             self.when_kept(entry)

@@ -223,7 +223,12 @@ class CacheSettings(Section):
         le=86_400,
         allow_inf_nan=False,
         description="For how long a process that has lost Redis goes on giving what it has, in seconds; after that "
-        "only in place of errors (`stale_if_error_s`) until it is back, as others may have declared it void.",
+        "each answer for so long after it was asked for here, and the rest in place of errors (`stale_if_error_s`).",
+    )
+    redis_alone_gives: Literal["recent", "all"] = Field(
+        default="recent",
+        description="What that process gives after `redis_alone_s`: what is so recent that nobody can have declared it "
+        "void for longer, or all that it has, for where nobody else declares anything void.",
     )
     disk: bool = Field(
         default=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import cast
 
@@ -12,10 +13,12 @@ from narthex.cache.eviction import POLICIES, Item
 class Held:
     """An entry in memory, and what was made of it for those who asked."""
 
-    __slots__ = ("checked", "entry", "made", "uses")
+    __slots__ = ("asked_at", "checked", "entry", "made", "uses")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, asked_at: float = -math.inf) -> None:
         self.entry = entry
+        self.asked_at = asked_at
+        """When it was asked for by this process, by the monotonic clock; endlessly long ago if another did."""
         self.uses = 0
         self.checked = -1
         """The declarations of what is void that it has outlived, by their count."""
@@ -52,9 +55,9 @@ class MemoryTier:
         item = self._policy.peek(key)
         return None if item is None else cast("Held", item.value)
 
-    def put(self, entry: Entry) -> Held:
-        """Hold an entry, in the place of one under its key."""
-        held = Held(entry)
+    def put(self, entry: Entry, asked_at: float = -math.inf) -> Held:
+        """Hold an entry, in the place of one under its key; `asked_at` as `Held` has it."""
+        held = Held(entry, asked_at)
         before = self._policy.peek(entry.key)
         if before is not None:
             held.uses = cast("Held", before.value).uses
