@@ -67,11 +67,13 @@ def test_what_compresses_keeps_its_dictionaries_in_a_folder(tmp_path: Path) -> N
 def test_answers_go_out_as_configured() -> None:
     """Codings by their names over HTTP; what there is already goes by other settings after a reload."""
     by = represent(settings())
-    assert (by.coding(b"br, gzip", 1_024), by.coding(b"gzip", 1_023), by.answers_bytes) == ("br", None, 4_096)
+    assert (by.coding(b"br, gzip", 1_024), by.coding(b"gzip", 1_023), by.answers_bytes) == ("br", None, 1_024)
+    assert by.events_coding({b"accept-encoding": b"gzip"}) == "gzip"
     rules = [{"path": "/api/models", "cache_control": "max-age=5"}]
-    compression = {"http": ["gzip"], "answers_threshold_bytes": -1}
+    compression = {"http": ["gzip"], "answers_threshold_bytes": -1, "streams": False}
     assert represent(settings(compression=compression, http_cache={"rules": rules}), by) is by
     assert (by.coding(b"br, gzip", 1_024), by.answers_bytes) == ("gzip", math.inf)
+    assert by.events_coding({b"accept-encoding": b"gzip"}) is None
     assert by.rules.of("/api/models", "GET", 200, None) == "private, max-age=5"
 
 

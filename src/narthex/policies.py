@@ -104,6 +104,7 @@ def represent(settings: Settings, by: Representations | None = None) -> Represen
         codings=[names[name] for name in compression.http],
         threshold_bytes=compression.http_threshold_bytes,
         answers_bytes=None if answers < 0 else answers,
+        encodes_events=compression.streams,
         rules=[Rule(rule.path, rule.cache_control) for rule in settings.http_cache.rules],
     )
     return representations

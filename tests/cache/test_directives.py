@@ -83,6 +83,12 @@ def test_what_is_stricter_holds() -> None:
     assert not read(b"refresh", b"max-age=5").look
 
 
+def test_what_is_said_twice_is_what_was_said_first() -> None:
+    """As RFC 9111 would have it where they differ."""
+    assert read(None, b"max-age=0, max-age=100").max_age_s == 0
+    assert read(None, b" max-age =7,max-stale").max_age_s == 7
+
+
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_no_header_breaks_the_reader(own: bytes, control: bytes) -> None:
     """Whatever is sent is understood, passed over, or refused with a reason."""

@@ -64,4 +64,5 @@ def test_any_field_chooses_something_that_is_offered(field: str) -> None:
     """No `Accept-Encoding`, however broken, is answered with a failure."""
     assert choose(field, OFFERED) in {*OFFERED, None}
     assert choose(field, ()) is None
+    assert choose(f"identity, *, {field}", ()) is None
     assert refuses_plain(field) in {True, False}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.http.heads import KnownHead, known_head, without_offer
+from narthex.http.heads import KnownHead, fields_of, known_head, without_offer
 from narthex.http.surfaces import SURFACES
 
 URL = b"/v1/chat/completions"
@@ -100,3 +100,10 @@ def test_an_offer_is_left_out_of_a_head() -> None:
     assert kept == b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
     closed = without_offer(b"GET", b"/health", headers, keep_alive=False)
     assert closed == b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+def test_lines_of_a_list_are_one_list() -> None:
+    """Whoever forbids something in one line is not overruled by the next; of other headers the last line holds."""
+    pairs = [(b"cache-control", b"no-store"), (b"a", b"1"), (b"cache-control", b"max-age=5"), (b"a", b"2")]
+    assert fields_of(pairs) == {b"cache-control": b"no-store, max-age=5", b"a": b"2"}
+    assert fields_of(pairs[:2]) == dict(pairs[:2])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import zlib
+
 import pytest
 
+from narthex.compression.contents import encoder
 from narthex.errors import Cancelled, NarthexError
-from narthex.http.outflow import Outflow, flow
+from narthex.http.outflow import PART_BYTES, Outflow, flow
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import HIGH_WATER_BYTES, Stream
 from narthex.streams.throttle import Pace
@@ -185,3 +189,57 @@ async def test_a_paced_caller_who_leaves_ends_the_call() -> None:
     out.leave()
     assert ended == [True]
     assert pieces == [b"9\r\ndata: a\n\n\r\n"]
+
+
+class Read:
+    """A connection that reads the coding of what is written to it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.pieces = list[bytes]()
+        self.reader = zlib.decompressobj(31)
+        coded = encoder("gzip", hasty=True)
+        self.flow = Outflow(
+            stream, self.pieces.append, head=b"", encode=None, last_words=words, encoder=coded, sign=b":\n\n"
+        )
+
+    @property
+    def new(self) -> bytes:
+        """What came since."""
+        body, found = b"".join(self.pieces), b""
+        self.pieces.clear()
+        while body:
+            size, _, rest = body.partition(b"\r\n")
+            found, body = found + self.reader.decompress(rest[: int(size, 16)]), rest[int(size, 16) + 2 :]
+        return found
+
+
+async def test_events_are_read_in_their_coding_as_they_come() -> None:
+    """Each, signs of life, and the error at the end; what comes at once in parts, a turn of the loop between them."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    read = Read(stream)
+    stream.append(b"one")
+    assert read.new == b"one"
+    read.flow.keep_alive()
+    assert read.new == b":\n\n"
+    large = bytes(range(256)) * 600
+    stream.append(large)
+    read.flow.keep_alive()
+    assert read.new == large[:PART_BYTES]
+    read.flow.pause()
+    await asyncio.sleep(0)
+    assert read.new == b""
+    read.flow.resume()
+    stream.close(Cancelled())
+    await read.flow.ended
+    assert read.new == large[PART_BYTES:] + b"error: cancelled"
+    assert read.reader.eof
+
+
+async def test_what_is_broken_off_is_whole_in_its_coding() -> None:
+    """With what was still to be written before it, so that no event is cut in two."""
+    stream = Stream(Dialect.OPENAI_CHAT)
+    stream.append(bytes(PART_BYTES + 10))
+    read = Read(stream)
+    read.flow.break_off(Cancelled())
+    assert read.new == bytes(PART_BYTES + 10) + b"error: cancelled"
+    assert read.reader.eof

@@ -65,6 +65,29 @@ async def test_an_answer_of_a_model_goes_out_as_asked() -> None:
     assert await some.answer(body, {b"accept-encoding": b"gzip", b"cache-control": b"no-transform"}) == plain
 
 
+def test_who_refuses_what_is_plain_gets_nothing_plain() -> None:
+    """However small it is; who refuses everything gets it as it is."""
+    some = by(answers_bytes=None)
+    assert some.concern(1, {b"accept-encoding": b"identity;q=0, gzip"})
+    assert not some.concern(10_000, {b"accept-encoding": b"gzip"})
+    assert not some.concern(10_000, {b"accept-encoding": b"*;q=0"})
+    assert not some.concern(10_000, {})
+    assert by().concern(100, {})
+
+
+def test_events_are_encoded_for_who_asks() -> None:
+    """With lines that say so; not for who forbids it, nor where the settings do."""
+    some, asked = by(), {b"accept-encoding": b"gzip, br;q=0.5"}
+    made, lines = some.events(asked)
+    assert made is not None
+    assert lines == b"content-encoding: gzip\r\nvary: accept-encoding\r\n"
+    assert some.events({}) == (None, b"")
+    assert some.events({b"accept-encoding": b"identity"}) == (None, b"")
+    assert some.events({**asked, b"cache-control": b"no-transform"}) == (None, b"")
+    some.adopt(codings=("gzip",), threshold_bytes=1, answers_bytes=1, rules=(), encodes_events=False)
+    assert some.events(asked) == (None, b"")
+
+
 async def test_what_is_large_is_encoded_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop does not wait for it."""
     where: list[bool] = []

@@ -142,7 +142,7 @@ async def test_head_is_get_without_the_body() -> None:
         ("/api/models", "GET", {}, {**JSON, "content-encoding": "br"}),
         ("/api/models", "GET", {}, {"content-type": "application/zip"}),
         ("/index.html", "GET", {}, {"content-type": "text/html", "vary": "Accept-Encoding"}),
-        ("/api/models", "GET", {}, {"content-type": "text/event-stream"}),
+        ("/api/models", "GET", {"cache-control": "no-transform"}, {"content-type": "text/event-stream"}),
     ],
 )
 async def test_some_answers_are_never_encoded(
@@ -170,16 +170,27 @@ async def test_whole_answers_of_models_have_a_threshold_of_their_own() -> None:
     assert (large.headers["content-encoding"], large.plain) == ("gzip", BODY)
     small = await ask(path, "POST", asked=asked, pieces=(BODY[:1_999],))
     assert "content-encoding" not in small.headers
+    nothing_else = await ask(path, "POST", asked={"accept-encoding": "gzip, identity;q=0"}, pieces=(b"{}",))
+    assert (nothing_else.headers["content-encoding"], nothing_else.plain) == ("gzip", b"{}")
     assert "cache-control" not in large.headers
 
 
-async def test_streams_of_events_are_not_touched() -> None:
-    """Each event goes out when it comes."""
-    told = {"content-type": "text/event-stream; charset=utf-8"}
-    answer = await ask(
-        "/v1/chat/completions", "POST", asked={"accept-encoding": "gzip"}, told=told, pieces=(b"1", b"2")
-    )
-    assert (answer.body, answer.pieces) == (b"12", 2)
+async def test_events_of_streams_go_out_when_they_come() -> None:
+    """Each is read as soon as it was sent, encoded or not, and nobody waits for the next."""
+    told = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store, no-transform"}
+    pieces = (b"1" * 20, b"2", b"")
+    plain = await ask("/v1/streams/s", told=told, pieces=pieces)
+    assert (plain.body, plain.pieces, "content-encoding" in plain.headers) == (b"".join(pieces), 3, False)
+    answer = await ask("/v1/streams/s", asked={"accept-encoding": "gzip"}, told=told, pieces=pieces)
+    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "accept-encoding")
+    assert (answer.plain, answer.pieces) == (b"".join(pieces), 3)
+
+
+async def test_answers_to_changes_are_encoded_where_they_show_no_secret() -> None:
+    """What they say is never kept."""
+    answer = await ask("/api/cache/warm", "POST", asked={"accept-encoding": "gzip"})
+    assert (answer.plain, answer.headers["content-encoding"]) == (BODY, "gzip")
+    assert "etag" not in answer.headers
 
 
 async def test_exports_are_encoded_piece_by_piece() -> None:

@@ -257,7 +257,7 @@ async def test_a_similar_answer_stands_in_where_every_model_failed(stream: bool)
         answer = await made.engine.handle(asking)
         told = dict(asking.told)
         assert told["x-narthex-cache"] == "SEMANTIC HIT"
-        assert told["cache-status"].endswith("; fwd=uri-miss; detail=similar")
+        assert told["cache-status"].endswith("; detail=similar")
         assert told["x-narthex-fallback"] == "similar"
         assert 0.5 <= float(told["x-narthex-cache-similarity"]) < 1
         if stream:

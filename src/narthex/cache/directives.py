@@ -40,7 +40,7 @@ class Directives(msgspec.Struct, frozen=True):
     only: bool = False
     """Whether it may not be answered from anywhere else."""
     said: bool = False
-    """Whether our own header is there: its caller is told how it went in any case."""
+    """Whether its caller is told how it went in any case: our own header is there, or nothing may be kept."""
     ttl_s: float | None = None
     max_age_s: float | None = None
     max_stale_s: float | None = None
@@ -162,8 +162,9 @@ def _pace(text: str) -> bool:
 
 
 def _with_control(said: Directives, text: str) -> Directives:
-    parts = (part.strip().partition("=") for part in text.split(","))
-    control = {name: value for name, _, value in parts}
+    parts = [part.strip().partition("=") for part in text.split(",")]
+    # What is said twice is what was said first: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1
+    control = {name.strip(): value.strip() for name, _, value in reversed(parts)}
     look, store = said.look, said.store
     if "no-store" in control:
         look = store = False
@@ -175,6 +176,7 @@ def _with_control(said: Directives, text: str) -> Directives:
         look=look,
         store=store,
         only=said.only or "only-if-cached" in control,
+        said=said.said or "no-store" in control,
         max_age_s=_seconds(control.get("max-age")),
         min_fresh_s=_seconds(control.get("min-fresh")),
         max_stale_s=MAX_TTL_S if stale == "" else _seconds(stale),

@@ -18,9 +18,11 @@ def choose(field: str, offered: Sequence[str]) -> str | None:
     What weighs most is taken, and of what weighs the same what is offered first. A client that would rather have no
     coding gets none.
     """
+    if not offered:
+        return None
     weights = _weights(field)
     others = weights.get("*", 0.0)
-    best = max(offered, key=lambda name: weights.get(name, others), default=IDENTITY)
+    best = max(offered, key=lambda name: weights.get(name, others))
     weight = weights.get(best, others)
     return best if weight > 0 and weight >= weights.get(IDENTITY, 0.0) else None
 

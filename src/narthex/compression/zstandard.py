@@ -65,13 +65,20 @@ class Zstandard:
 class ZstandardStream:
     """Writes one frame, piece by piece."""
 
-    def __init__(self, level: int) -> None:
-        """Begin a frame."""
-        self._compressor = zstd.ZstdCompressor(level=level)
+    def __init__(self, level: int, *, window_log: int | None = None) -> None:
+        """Begin a frame; with a window of 2 to the power of `window_log` bytes, or what the level has."""
+        options: dict[int, int] = {zstd.CompressionParameter.compression_level: level}
+        if window_log is not None:
+            options[zstd.CompressionParameter.window_log] = window_log
+        self._compressor = zstd.ZstdCompressor(options=options)
 
     def piece(self, data: bytes) -> bytes:
         """Return what can be sent by now; perhaps nothing."""
         return self._compressor.compress(data)
+
+    def sent(self, data: bytes) -> bytes:
+        """Return all of it, so that its reader has it at once."""
+        return self._compressor.compress(data, zstd.ZstdCompressor.FLUSH_BLOCK)
 
     def end(self) -> bytes:
         """Return what is left."""

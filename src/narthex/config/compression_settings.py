@@ -40,8 +40,11 @@ class CompressionSettings(Section):
         description="Codings for answers over HTTP, for clients that ask; the preferred first. Empty sends all plain.",
     )
     http_threshold_bytes: int = Field(default=1_024, ge=0, description="What is smaller is sent plain, in bytes.")
+    streams: bool = Field(
+        default=True, description="Whether streams of events are compressed as well, each event as it comes."
+    )
     answers_threshold_bytes: int = Field(
-        default=4_096, ge=-1, description="As above for whole answers of models, in bytes; -1 sends them all plain."
+        default=1_024, ge=-1, description="As above for whole answers of models, in bytes; -1 sends them all plain."
     )
 
 

@@ -14,6 +14,7 @@ from narthex.http.access import Access
 from narthex.http.cookies import check_same_site, guest_of
 from narthex.http.cutting import AnswerCut
 from narthex.http.guards import route_word
+from narthex.http.heads import fields_of
 from narthex.http.probes import PROBES, probe
 from narthex.http.services import Services
 from narthex.http.surfaces import dialect_of, error_body, error_headers
@@ -123,7 +124,7 @@ class _Visit:
     """One request on its way through the door."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, access: Access, max_body_bytes: int) -> None:
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = fields_of(scope["headers"])
         self._dialect = dialect_of(scope["path"], self.headers)
         scope["narthex.request_id"] = new_request_id()
         scope["narthex.dialect"] = self._dialect

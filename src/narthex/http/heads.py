@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from narthex.http.surfaces import SURFACES, Surface
@@ -11,6 +11,8 @@ from narthex.http.surfaces import SURFACES, Surface
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: ?([0-9]{1,9})(?=\r\n)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 _MAX_DIGITS: Final = 9
+_LISTS: Final = (b"cache-control", b"accept-encoding", b"x-narthex-cache")
+"""Whose lines mean what one line would with all of them: https://www.rfc-editor.org/rfc/rfc9110#section-5.3"""
 _OFFER: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
@@ -55,6 +57,16 @@ class KnownHead:
                 if digits.isdigit() and int(digits) == len(body):
                     return body
         return None
+
+
+def fields_of(pairs: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers of a request by their names; of several lines the last, but of lists all of them."""
+    headers = dict(pairs)
+    if len(headers) != len(pairs):
+        for name in _LISTS:
+            if name in headers:
+                headers[name] = b", ".join(value for other, value in pairs if other == name)
+    return headers
 
 
 def known_head(data: bytes, url: bytes, headers: Mapping[bytes, bytes]) -> KnownHead | None:

@@ -23,7 +23,7 @@ from narthex.errors import BodyTooLarge, InvalidRequest, NarthexError, Overloade
 from narthex.http.access import Access
 from narthex.http.cutting import CuttingProtocol
 from narthex.http.deadlines import Phase, Sweeper
-from narthex.http.heads import KnownHead, known_head, without_offer
+from narthex.http.heads import KnownHead, fields_of, known_head, without_offer
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.outflow import Outflow, flow
 from narthex.http.representations import Representations
@@ -242,7 +242,7 @@ class LaneProtocol(CuttingProtocol):
         ):
             self._ordinary()
             return
-        headers = dict(self.headers)
+        headers = fields_of(self.headers)
         if b"origin" in headers or b"upgrade" in headers or surface.dialect is Dialect.ANTHROPIC_COUNT_TOKENS:
             self._ordinary()
         else:
@@ -346,8 +346,8 @@ class LaneProtocol(CuttingProtocol):
         try:
             try:
                 answer = await self.lane.engine.handle(exchange)
-                if answer.whole and len(answer.body) >= self.lane.representations.answers_bytes:
-                    await _large(self, exchange, cycle, answer.body)
+                if answer.whole and self.lane.representations.concern(len(answer.body), exchange.headers):
+                    await _negotiated(self, exchange, cycle, answer.body)
                 elif answer.whole:
                     self.transport.write(whole_answer(exchange, _common(self, cycle), answer.body))
                 else:
@@ -397,7 +397,7 @@ def _tell(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, error
     connection.transport.write(error_answer(exchange.dialect, without_frames(error), exchange.id, common))
 
 
-async def _large(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, body: bytes) -> None:
+async def _negotiated(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, body: bytes) -> None:
     """Write a whole answer in the coding that its caller asks for."""
     written, lines = await connection.lane.representations.answer(body, exchange.headers)
     connection.transport.write(whole_answer(exchange, _common(connection, cycle), written, lines))
@@ -405,9 +405,10 @@ async def _large(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle
 
 async def _stream(connection: LaneProtocol, exchange: Exchange, cycle: _LaneCycle, answer: Stream) -> None:
     """Write frames as they come, to the end of the answer or to the error that it ends with."""
-    head = stream_head(exchange, _common(connection, cycle))
+    encoder, lines = connection.lane.representations.events(exchange.headers)
+    head = stream_head(exchange, _common(connection, cycle), lines)
     heartbeat = connection.lane.heartbeat
-    connection.outflow = outflow = heartbeat.add(flow(exchange, answer, connection.transport.write, head))
+    connection.outflow = outflow = heartbeat.add(flow(exchange, answer, connection.transport.write, head, encoder))
     if connection.stalled_since is not None:  # since the first write, when there was no outflow to tell yet
         outflow.pause()
     try:

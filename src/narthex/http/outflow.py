@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
+from narthex.compression.contents import Encoder
 from narthex.errors import NarthexError, Overloaded
 from narthex.http.heartbeat import COMMENT, sign_of_life
 from narthex.pipeline.exchange import Exchange
@@ -14,6 +15,9 @@ from narthex.streams.log import Log
 from narthex.streams.stream import Stream
 from narthex.streams.throttle import paced
 from narthex.types.events import Event
+
+PART_BYTES: Final = 65_536
+"""What is encoded in one turn of the loop."""
 
 
 class Outflow:
@@ -31,9 +35,11 @@ class Outflow:
         "_answer",
         "_blocked",
         "_encode",
+        "_encoder",
         "_head",
         "_last_words",
         "_reader",
+        "_rest",
         "_sign",
         "_unwritten",
         "_write",
@@ -50,6 +56,7 @@ class Outflow:
         last_words: LastWords,
         after: int = 0,
         sign: bytes = COMMENT,
+        encoder: Encoder | None = None,
     ) -> None:
         """Begin to write what there is.
 
@@ -61,6 +68,7 @@ class Outflow:
             last_words: Returns the frames that tell why an answer is not whole.
             after: Events of a kept answer that the caller has already.
             sign: The sign of life.
+            encoder: Writes the content coding that the head names; None if there is none.
         """
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answer = answer
@@ -69,6 +77,8 @@ class Outflow:
         self._encode = encode
         self._last_words = last_words
         self._sign = sign
+        self._encoder = encoder
+        self._rest = b""
         self._unwritten = 0
         self._blocked = False
         self._reader = answer.reader(self._push, after=after)
@@ -90,14 +100,17 @@ class Outflow:
 
     def keep_alive(self) -> None:
         """Write a sign of life, unless the caller does not keep up."""
-        if not self._blocked and not self.ended.done():
-            self._write(b"%b%x\r\n%b\r\n" % (self._head, len(self._sign), self._sign))
+        if not self._blocked and not self.ended.done() and not self._rest:
+            sign = self._sign if self._encoder is None else self._encoder.sent(self._sign)
+            self._write(b"%b%x\r\n%b\r\n" % (self._head, len(sign), sign))
             self._head = b""
 
     def break_off(self, error: NarthexError) -> None:
         """End the answer with an error, whatever is still to come of it."""
         self.leave()
-        data = self._last_words(error)
+        data = self._rest + self._last_words(error)
+        if self._encoder is not None:
+            data = self._encoder.sent(data) + self._encoder.end()
         self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data))
 
     async def written(self, closing: Callable[[], bool]) -> None:
@@ -133,7 +146,9 @@ class Outflow:
             self.leave()
             self.ended.set_exception(error)
             return
-        if self._answer.closed and self._reader.ended:
+        if self._encoder is not None and (data or self._rest):
+            data = self._encoded(self._encoder, data)
+        if self._answer.closed and self._reader.ended and not self._rest:
             self._finish(data)
         elif data:
             self._write(b"%b%x\r\n%b\r\n" % (self._head, len(data), data))
@@ -142,21 +157,36 @@ class Outflow:
             # Events that the caller's dialect has no words for.
             self._unwritten += len(frames)
 
+    def _encoded(self, encoder: Encoder, data: bytes) -> bytes:
+        """Return data in its coding; of much at once a part, and the rest a turn of the loop later."""
+        data = self._rest + data
+        self._rest = data[PART_BYTES:]
+        if self._rest:
+            asyncio.get_running_loop().call_soon(self._push)
+        return encoder.sent(data[:PART_BYTES])
+
     def _finish(self, data: bytes) -> None:
-        error = self._answer.error
+        error, encoder = self._answer.error, self._encoder
         if error is not None and not self._answer.tells_error:
-            data += self._last_words(error)
+            words = self._last_words(error)
+            data += words if encoder is None else encoder.sent(words)
+        if encoder is not None:
+            data += encoder.end()
         self._write(b"%b%x\r\n%b\r\n0\r\n\r\n" % (self._head, len(data), data) if data else self._head + b"0\r\n\r\n")
         self._reader.leave()
         self.ended.set_result(None)
 
 
-def flow(exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes) -> Outflow:
-    """Let the answer to a call flow into its connection, in the dialect of its caller."""
+def flow(
+    exchange: Exchange, answer: Stream, write: Callable[[bytes], None], head: bytes, encoder: Encoder | None = None
+) -> Outflow:
+    """Let the answer to a call flow into its connection, in the dialect of its caller and in the coding of its head."""
     encode, last_words = writers(exchange, answer)
     sign = sign_of_life(exchange.dialect, numbered=isinstance(answer, Log))
     after = exchange.after
     if exchange.pace is not None:
         answer = paced(answer, exchange.pace, dialect=exchange.dialect, encode=encode, after=after)
         encode, after = None, 0
-    return Outflow(answer, write, head=head, encode=encode, last_words=last_words, after=after, sign=sign)
+    return Outflow(
+        answer, write, head=head, encode=encode, last_words=last_words, after=after, sign=sign, encoder=encoder
+    )

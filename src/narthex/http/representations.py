@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from narthex.compression.contents import Coding, encode
+from narthex.compression.contents import Coding, Encoder, encode, encoder
 from narthex.compression.negotiation import choose, refuses_plain
 from narthex.http.caching import Rule, Rules
 
@@ -31,6 +31,7 @@ class Representations:
         rules: What is said about keeping answers.
         threshold_bytes: What is smaller is sent as it is, unless its client refuses that.
         answers_bytes: As above for whole answers of models; infinite where these are never encoded.
+        encodes_events: Whether streams of events are encoded as well.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,13 @@ class Representations:
         self.adopt(codings=(), threshold_bytes=0, answers_bytes=None, rules=())
 
     def adopt(
-        self, *, codings: Sequence[Coding], threshold_bytes: int, answers_bytes: int | None, rules: Iterable[Rule]
+        self,
+        *,
+        codings: Sequence[Coding],
+        threshold_bytes: int,
+        answers_bytes: int | None,
+        rules: Iterable[Rule],
+        encodes_events: bool = True,
     ) -> None:
         """Go by other settings from now on.
 
@@ -47,7 +54,9 @@ class Representations:
             threshold_bytes: What is smaller is sent as it is.
             answers_bytes: As above for whole answers of models; None if these are sent as they are.
             rules: What is said about keeping answers.
+            encodes_events: Whether streams of events are encoded as well.
         """
+        self.encodes_events = encodes_events and bool(codings)
         self._codings = tuple(codings)
         self.threshold_bytes = threshold_bytes
         self.answers_bytes = float("inf") if answers_bytes is None or not codings else float(answers_bytes)
@@ -72,6 +81,16 @@ class Representations:
         name, must = chosen
         return name if size >= self.threshold_bytes or must else None
 
+    def concern(self, size: float, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether it has to be looked how a whole answer of a model goes out.
+
+        That is one that is large enough, or one for a client that takes nothing that is sent as it is.
+        """
+        if size >= self.answers_bytes:
+            return True
+        field = headers.get(b"accept-encoding")
+        return field is not None and self.coding(field, -1) is not None
+
     async def answer(self, body: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
         """Return a whole answer of a model as it goes out, and header lines that tell how.
 
@@ -79,14 +98,28 @@ class Representations:
             body: The answer.
             headers: Of the request, names in lower case.
         """
-        coding = None if b"no-transform" in headers.get(b"cache-control", b"") else self.model_coding(headers)
+        coding = self._asked(headers)
         if coding is None:
             return body, _PLAIN_LINES
-        written = await encoded(body, coding, hasty=True)
-        return written, b"content-encoding: %b\r\n%b" % (coding.encode(), _PLAIN_LINES)
+        return await encoded(body, coding, hasty=True), _lines(coding)
 
-    def model_coding(self, headers: Mapping[bytes, bytes]) -> str | None:
-        """Return the coding for a whole answer of a model that is large enough."""
+    def events(self, headers: Mapping[bytes, bytes]) -> tuple[Encoder | None, bytes]:
+        """Return what encodes a stream of events, and header lines that tell of it; None if it goes as it is.
+
+        Args:
+            headers: Of the request, names in lower case.
+        """
+        coding = self.events_coding(headers)
+        return (None, b"") if coding is None else (encoder(coding, hasty=True), _lines(coding))
+
+    def events_coding(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the coding for a stream of events; None if it goes as it is."""
+        return self._asked(headers) if self.encodes_events and b"accept-encoding" in headers else None
+
+    def _asked(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the coding for what is large enough."""
+        if b"no-transform" in headers.get(b"cache-control", b""):
+            return None
         return self.coding(headers.get(b"accept-encoding"), float("inf"))
 
 
@@ -95,6 +128,10 @@ async def encoded(body: bytes, coding: str, *, hasty: bool = False) -> bytes:
     if len(body) <= ASIDE_BYTES:
         return encode(body, coding, hasty=hasty)
     return await asyncio.to_thread(encode, body, coding, hasty=hasty)
+
+
+def _lines(coding: str) -> bytes:
+    return b"content-encoding: %b\r\n%b" % (coding.encode(), _PLAIN_LINES)
 
 
 def is_textual(media_type: str) -> bool:

@@ -1,8 +1,8 @@
 """Answers of the ASGI application on their way out: not sent again, encoded, and told how long they hold.
 
-What is encoded: answers to `GET` and `HEAD` that are text, and whole answers of models. Never what shows secrets, so
-that nothing can be guessed from how well it compresses next to what somebody else put there (http://breachattack.com);
-nor streams of events, which must not wait, nor what is encoded or negotiated already.
+What is encoded: answers to `GET` and `HEAD` that are text, answers of models, and streams of events, each as it comes.
+Never what shows secrets, so that nothing can be guessed from how well it compresses next to what somebody else put
+there (http://breachattack.com); nor what is encoded or negotiated already.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from narthex.compression.contents import Encoder, encoder
 from narthex.http.caching import NO_STORE, etag_of, is_known, is_secret, stays_fresh, weak
+from narthex.http.heads import fields_of
 from narthex.http.representations import ASIDE_BYTES, Representations, encoded, is_textual
 from narthex.http.surfaces import SURFACES
 
@@ -22,6 +23,8 @@ _HEADED: Final = ("/api/", "/v1/models", "/openapi.json", "/metrics", "/docs")
 _MODEL_PATHS: Final = frozenset({path.decode() for path in SURFACES} | {"/api/generate"})
 _OURS: Final = ("/api/", "/v1/")
 _WITH_TAG: Final = ("/api/", "/v1/models", "/openapi.json")
+_OPEN: Final = ("/api/cache/", "/api/ledger/", "/api/audit/", "/api/route", "/api/prices", "/api/limits", "/api/roles")
+"""Under these no answer to whatever method shows a secret."""
 _NOT_WITH_304: Final = frozenset({b"content-length", b"content-type", b"content-encoding"})
 _UNTOUCHED: Final = frozenset({204, 206, 304})
 
@@ -49,13 +52,14 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send, representations: Representations) -> None:
         self._scope = scope
-        self._asked: dict[bytes, bytes] = dict(scope["headers"])
+        self._asked: dict[bytes, bytes] = fields_of(scope["headers"])
         self._method: str = scope["method"]
         self._path: str = scope["path"]
         self._send = send
         self._by = representations
         self._start: Message | None = None
         self._encoder: Encoder | None = None
+        self._is_of_events = False
         self._is_over = False
 
     async def send(self, message: Message) -> None:
@@ -85,11 +89,22 @@ class _Answer:
             _put(start, b"cache-control", said.encode())
             if stays_fresh(said) and self._path.startswith(_OURS):
                 start["headers"].append((b"vary", b"authorization, cookie, x-api-key"))
-        negotiated = b"accept-encoding" in headers.get(b"vary", b"").lower()
-        if negotiated or headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self._is_of_events = True
+            coding = self._by.events_coding(self._asked)
+            if coding is not None:
+                self._encode_in(start, encoder(coding, hasty=True), coding)
+            await self._send(start)
+        elif b"accept-encoding" in headers.get(b"vary", b"").lower():
             await self._send(start)
         else:
             self._start = start
+
+    def _encode_in(self, start: Message, encoder: Encoder, coding: str) -> None:
+        self._encoder = encoder
+        start["headers"].append((b"vary", b"accept-encoding"))
+        _encoded(start, coding)
+        start["headers"] = [pair for pair in start["headers"] if pair[0] != b"content-length"]
 
     # -- whole -----------------------------------------------------------------------------------------------------
 
@@ -138,11 +153,10 @@ class _Answer:
             return
         if self._may_encode(start, float("inf")):
             coding = self._by.coding(self._asked.get(b"accept-encoding"), float("inf"))
-            start["headers"].append((b"vary", b"accept-encoding"))
-            if coding is not None:
-                self._encoder = encoder(coding)
-                _encoded(start, coding)
-                start["headers"] = [pair for pair in start["headers"] if pair[0] != b"content-length"]
+            if coding is None:
+                start["headers"].append((b"vary", b"accept-encoding"))
+            else:
+                self._encode_in(start, encoder(coding), coding)
         await self._send(start)
         if self._encoder is None:
             await self._send(message)
@@ -151,7 +165,8 @@ class _Answer:
 
     async def _piece(self, encoder: Encoder, message: Message) -> None:
         data = message.get("body", b"")
-        piece = await asyncio.to_thread(encoder.piece, data) if len(data) > ASIDE_BYTES else encoder.piece(data)
+        write = encoder.sent if self._is_of_events and data else encoder.piece
+        piece = await asyncio.to_thread(write, data) if len(data) > ASIDE_BYTES else write(data)
         more = message.get("more_body", False)
         if not more:
             piece += encoder.end()
@@ -161,9 +176,9 @@ class _Answer:
     def _may_encode(self, start: Message, size: float) -> bool:
         headers = dict(start["headers"])
         if self._path in _MODEL_PATHS:
-            may = size >= self._by.answers_bytes
+            may = self._by.concern(size, self._asked)
         else:
-            may = self._method in {"GET", "HEAD"} and not is_secret(self._path)
+            may = not is_secret(self._path) and (self._method in {"GET", "HEAD"} or self._path.startswith(_OPEN))
         return (
             may
             and start["status"] < 300

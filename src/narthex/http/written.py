@@ -41,9 +41,9 @@ def whole_answer(exchange: Exchange, common: bytes, body: bytes, lines: bytes = 
     return _JSON % (common, exchange.id.encode(), _told(exchange) + lines, len(body), body)
 
 
-def stream_head(exchange: Exchange, common: bytes) -> bytes:
-    """Return the head of a streamed answer."""
-    return _STREAM % (common, exchange.id.encode(), _told(exchange))
+def stream_head(exchange: Exchange, common: bytes, lines: bytes = b"") -> bytes:
+    """Return the head of a streamed answer; as above."""
+    return _STREAM % (common, exchange.id.encode(), _told(exchange) + lines)
 
 
 def error_answer(dialect: Dialect, error: NarthexError, request_id: str, common: bytes) -> bytes:

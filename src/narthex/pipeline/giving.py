@@ -25,11 +25,11 @@ Headers = tuple[tuple[str, str], ...]
 
 _WORDS: Final[Mapping[HitKind, str]] = {"joined": "JOINED", "semantic": "SEMANTIC HIT", "similar": "SEMANTIC HIT"}
 _HOW: Final[Mapping[HitKind, str]] = {
-    "error": "; fwd=stale",
-    "semantic": "; detail=semantic",
-    "similar": "; fwd=uri-miss; detail=similar",
+    # What a call went out for, in vain, is no hit: https://www.rfc-editor.org/rfc/rfc9211#section-2.2
+    "error": "fwd=stale; ttl={}; detail=stale-if-error",
+    "semantic": "hit; ttl={}; detail=semantic",
+    "similar": "fwd=uri-miss; ttl={}; detail=similar",
 }
-_OF_ANOTHER: Final = frozenset({"semantic", "similar"})
 
 
 class Missed(NamedTuple):
@@ -142,10 +142,14 @@ def _told(found: Found, kind: HitKind) -> Headers:
     """Return the headers of an answer from the cache (https://www.rfc-editor.org/rfc/rfc9211)."""
     held, _, tier, age_ms = found
     left_s = (held.entry.fresh_ms - age_ms) // 1_000
-    where = "" if tier == MEMORY or kind in _OF_ANOTHER else f"; detail={tier}"
+    how = _HOW.get(kind)
+    if how is None:
+        how = f"hit; ttl={left_s}" if tier == MEMORY else f"hit; ttl={left_s}; detail={tier}"
+    else:
+        how = how.format(left_s)
     return (
         ("x-narthex-cache", _WORDS.get(kind, "HIT")),
-        ("cache-status", f"narthex; hit; ttl={left_s}{_HOW.get(kind, '')}{where}"),
+        ("cache-status", f"narthex; {how}"),
         ("age", str(age_ms // 1_000 if age_ms > 0 else 0)),
     )
 

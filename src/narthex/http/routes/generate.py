@@ -13,6 +13,7 @@ from starlette.responses import Response
 from narthex.errors import NarthexError
 from narthex.http import openapi
 from narthex.http.bodies import read_body
+from narthex.http.heads import fields_of
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.pull import EventStream, Pull, pull
 from narthex.http.routes.model_calls import answer_headers
@@ -32,7 +33,7 @@ def generate_routes(services: Services) -> APIRouter:
     async def generate(request: Request) -> Response:
         asked = parse(await read_body(request))
         scope = request.scope
-        running = await services.generator.begin(asked, scope["narthex.caller"], dict(scope["headers"]))
+        running = await services.generator.begin(asked, scope["narthex.caller"], fields_of(scope["headers"]))
         exchange = running.exchange
         scope["narthex.request_id"] = exchange.id
         if asked.stream:

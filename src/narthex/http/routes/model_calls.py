@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from narthex.http import openapi
 from narthex.http.bodies import read_body
+from narthex.http.heads import fields_of
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.pull import EventStream, pull
 from narthex.http.services import Services
@@ -25,7 +26,7 @@ def model_routes(services: Services) -> APIRouter:
         exchange = Exchange(
             surface.dialect,
             await read_body(request),
-            dict(request.scope["headers"]),
+            fields_of(request.scope["headers"]),
             operation=surface.operation,
             caller=request.scope["narthex.caller"],
             peer=request.scope["client"],

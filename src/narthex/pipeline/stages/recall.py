@@ -314,11 +314,11 @@ class Recall:
     def _is_due(self, found: Found) -> bool:
         """Tell whether an entry is to be fetched anew before it ends.
 
-        The likelier, the nearer its end and the longer it took: of those that are asked for often, one does it in time
-        (Vattani et al., "Optimal probabilistic cache stampede prevention", VLDB 2015).
+        The likelier, the nearer its end (Vattani et al., "Optimal probabilistic cache stampede prevention", VLDB 2015),
+        and no sooner than it takes: one call does it for all, so that it is done no more often than answers end.
         """
         entry, left_ms = found.entry, found.entry.fresh_ms - found.age_ms
-        if left_ms > 10 * entry.took_ms or not self.policy.settings.early_refresh:
+        if left_ms > entry.took_ms or not self.policy.settings.early_refresh:
             return False
         return -entry.took_ms * math.log(1 - self._random.random()) >= left_ms
 
