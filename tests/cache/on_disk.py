@@ -38,7 +38,8 @@ class OnDisk:
         self.place: Place = place_of(settings_for(folder, database=database))
         self.own = Invalidation()
         self.coherence = Coherence(self.own)
-        self.packing = Packing(Compressor({"cache": Policy()}, MemoryDictionaries()))
+        self.store = MemoryDictionaries()
+        self.packing = Packing(Compressor({"cache": Policy()}, self.store))
         shared = self.place.kind != "sqlite"
         self.now_ms = ENTRY.made_ms
         self.tier = DiskTier(

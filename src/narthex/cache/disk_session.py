@@ -227,6 +227,8 @@ class DiskSession:
     async def _erase(self, rows: SqlRows, concerns: Callable[[Entry], bool], until_ms: int) -> int:
         if await self._in_thread(rows.erased_ms) >= until_ms:
             return 0
+        await self._in_thread(partial(rows.forget_dictionaries, until_ms))
+        self._tier.let_go(concerns)
         count, after = 0, b""
         while page := await self._in_thread(partial(rows.page, after)):
             after = page[-1][0]

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 
 from narthex.cache.entries import CorruptEntry, Entry
 from narthex.cache.tier_figures import TierFigures
-from narthex.cache.tiers.packing import Packing
+from narthex.cache.tiers.disk_dictionaries import DiskDictionaries
+from narthex.cache.tiers.packing import Packing, dictionary_from
 from narthex.cache.tiers.presence import Presence
 from narthex.cache.tiers.sql_rows import Changes, Row, SqlRows
-from narthex.errors import FrameUnreadable
+from narthex.errors import DictionaryMissing, FrameUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,10 @@ _GROUP: Final = 256
 _LOGGED_EVERY_S: Final = 60.0
 
 T = TypeVar("T")
+
+
+class _Unread(Exception):
+    """A look took too long, or failed."""
 
 
 class DiskTier:
@@ -89,7 +94,8 @@ class DiskTier:
         self._removed: set[bytes] = set()
         self._used: dict[bytes, int] = {}
         self._cleared: list[str | None] = []
-        self._asked: set[asyncio.Future[tuple[bytes, int] | None]] = set()
+        self._dictionaries = DiskDictionaries(packing, shared=shared)
+        self._asking = 0
         self._slow, self._rests_until = 0, 0.0
         self._logged_at = -_LOGGED_EVERY_S
 
@@ -136,38 +142,28 @@ class DiskTier:
         waiting = self._waiting.get(key)
         if waiting is not None:
             return waiting
-        rows, readers = self._rows, self._readers
-        if rows is None or readers is None or key in self._removed:
+        rows = self._rows
+        if rows is None or key in self._removed or self._asking >= _MAX_ASKED or self._clock() < self._rests_until:
             return None
         if self._presence is not None and not self._presence.may_have(key):
             return None
-        if len(self._asked) >= _MAX_ASKED or self._clock() < self._rests_until:
-            return None
         cleared = tuple(self._cleared)
-        value = await self._read(asyncio.get_running_loop().run_in_executor(readers, rows.get, key))
-        entry = None if value is None else await self._unpacked(value, key)
+        try:
+            entry = await self._found(rows, key)
+        except _Unread:
+            return None
         if entry is None or any(scope in {None, entry.scope} for scope in (*cleared, *self._cleared)):
             # It is about to go.
             return None
         return entry
 
-    async def _read(self, asked: asyncio.Future[tuple[bytes, int] | None]) -> bytes | None:
-        self._asked.add(asked)
-        asked.add_done_callback(self._answered)
-        done, _ = await asyncio.wait((asked,), timeout=self.budget_s)
-        if not done:
-            self._late()
-            return None
-        self._slow = 0
-        found = None if asked.cancelled() or asked.exception() is not None else asked.result()
+    async def _found(self, rows: SqlRows, key: bytes) -> Entry | None:
+        found = await self._read(rows.get, key)
         if found is None or (self.known is not None and found[1] > self.known()):
             # What others have declared void since is heard in a moment.
             return None
-        return found[0]
-
-    async def _unpacked(self, value: bytes, key: bytes) -> Entry | None:
         try:
-            entry = await self._packing.read(value, key)
+            entry = await self._unpacked(rows, found[0], key)
         except (CorruptEntry, FrameUnreadable) as error:
             self.figures.failures += 1
             logger.warning("cache: an entry in %s is given up: %s", self.name, error)
@@ -176,8 +172,38 @@ class DiskTier:
         self._used[key] = self._now_ms()
         return entry
 
-    def _answered(self, asked: asyncio.Future[tuple[bytes, int] | None]) -> None:
-        self._asked.discard(asked)
+    async def _unpacked(self, rows: SqlRows, value: bytes, key: bytes) -> Entry:
+        """Read an entry, if need be with the dictionary of another process; raises as `Packing.read` does."""
+        try:
+            return await self._packing.read(value, key)
+        except DictionaryMissing:
+            name = self._packing.dictionary_name(value)
+            told = await self._read(rows.dictionary, name) if self.is_shared else None
+            if told is None:
+                raise
+            await self._packing.learn(dictionary_from(told, name))
+            return await self._packing.read(value, key)
+
+    async def _read(self, look: Callable[[bytes], T], key: bytes) -> T:
+        """Look there in the thread for that.
+
+        Raises:
+            _Unread: It took too long, or failed.
+        """
+        asked = asyncio.get_running_loop().run_in_executor(self._readers, look, key)
+        self._asking += 1
+        asked.add_done_callback(self._answered)
+        done, _ = await asyncio.wait((asked,), timeout=self.budget_s)
+        if not done:
+            self._late()
+            raise _Unread
+        self._slow = 0
+        if asked.cancelled() or asked.exception() is not None:
+            raise _Unread
+        return asked.result()
+
+    def _answered(self, asked: asyncio.Future[T]) -> None:
+        self._asking -= 1
         error = None if asked.cancelled() else asked.exception()
         if isinstance(error, Exception):
             self.broken = error
@@ -221,6 +247,13 @@ class DiskTier:
         self._cleared.append(scope)
         self.waits.set()
 
+    def let_go(self, concerns: Callable[[Entry], bool]) -> None:
+        """Write nothing of somebody that waits, and with no dictionary that others are thought to have."""
+        for entry in tuple(self._waiting.values()):
+            if concerns(entry):
+                self._unwait(entry.key)
+        self._dictionaries.forget()
+
     def _unwait(self, key: bytes) -> None:
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
@@ -252,7 +285,9 @@ class DiskTier:
             ends_ms = entry.made_ms + entry.kept_ms
             if ends_ms > now_ms:
                 put.append(Row(entry.key, entry.scope, await self._packing.written(entry), ends_ms, now_ms))
-        await in_thread(partial(rows.write, Changes(removed=removed, put=put)))
+        dictionaries = self._dictionaries.unwritten((row.value for row in put), now_ms)
+        await in_thread(partial(rows.write, Changes(removed=removed, put=put, dictionaries=dictionaries)))
+        self._dictionaries.written(dictionaries)
         self._removed.difference_update(removed)
         for entry in group:
             if self._presence is not None:

@@ -22,6 +22,8 @@ CREATE INDEX IF NOT EXISTS narthex_cache_ends ON narthex_cache_entries (ends_ms)
 CREATE INDEX IF NOT EXISTS narthex_cache_scope ON narthex_cache_entries (scope);
 CREATE UNLOGGED TABLE IF NOT EXISTS narthex_cache_declarations (
     number BIGINT PRIMARY KEY, previous BIGINT NOT NULL, said BYTEA NOT NULL);
+CREATE UNLOGGED TABLE IF NOT EXISTS narthex_cache_dictionaries (
+    id BYTEA PRIMARY KEY, kept_ms BIGINT NOT NULL, content BYTEA NOT NULL);
 CREATE UNLOGGED TABLE IF NOT EXISTS narthex_cache_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 _NUMBERING: Final = 7_316_021_946_880_131

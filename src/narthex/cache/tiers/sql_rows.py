@@ -2,6 +2,7 @@
 
     narthex_cache_entries        an entry: its scope, and a frame of the compression; when it ends, when it was used
     narthex_cache_declarations   what was declared void, numbered, where no Redis numbers it
+    narthex_cache_dictionaries   what entries were compressed with, where several processes read them
     narthex_cache_facts          the format, and who gives out the numbers
 
 Of another format, or with numbers of another row, nothing that lies there can be judged: it goes.
@@ -18,6 +19,8 @@ FORMAT: Final = 1
 MAX_DECLARATIONS: Final = 10_000
 """That are held; whoever missed more takes everything for void."""
 PAGE: Final = 256
+DICTIONARY_LIFE_MS: Final = 100 * 86_400_000
+"""How long a dictionary lies there after it was written last: longer than any entry."""
 
 SqlRow = tuple[object, ...]
 
@@ -64,6 +67,15 @@ class Row(NamedTuple):
     used_ms: int
 
 
+class DictionaryRow(NamedTuple):
+    """A dictionary of the compression as it lies there."""
+
+    id: bytes
+    kept_ms: int
+    """When it was last written, in milliseconds of Unix time."""
+    content: bytes
+
+
 class Changes(NamedTuple):
     """What is written together, in this order."""
 
@@ -71,6 +83,8 @@ class Changes(NamedTuple):
     put: Sequence[Row] = ()
     used: Sequence[tuple[int, bytes]] = ()
     """When an entry was used last, and its key."""
+    dictionaries: Sequence[DictionaryRow] = ()
+    """That the entries were written with."""
 
 
 class Held(NamedTuple):
@@ -111,6 +125,7 @@ class SqlRows:
             if (facts.get("format"), facts.get("line")) != (str(FORMAT), line):
                 self._driver.do("DELETE FROM narthex_cache_entries")
                 self._driver.do("DELETE FROM narthex_cache_declarations")
+                self._driver.do("DELETE FROM narthex_cache_dictionaries")
                 self._driver.do("DELETE FROM narthex_cache_facts")
                 self._driver.many(
                     "INSERT INTO narthex_cache_facts (name, value) VALUES (?, ?)",
@@ -159,9 +174,28 @@ class SqlRows:
                         for row in sorted(changes.put)
                     ],
                 )
+            if changes.dictionaries:
+                self._driver.many(
+                    "INSERT INTO narthex_cache_dictionaries (id, kept_ms, content) VALUES (?, ?, ?)"
+                    " ON CONFLICT (id) DO UPDATE SET kept_ms = excluded.kept_ms",
+                    sorted(changes.dictionaries),
+                )
             if changes.used:
                 used = sorted(changes.used, key=itemgetter(1))
                 self._driver.many("UPDATE narthex_cache_entries SET used_ms = ? WHERE key = ?", used)
+
+    def dictionary(self, name: bytes) -> bytes | None:
+        """Return the content of a dictionary by its ID."""
+        found = self._driver.do("SELECT content FROM narthex_cache_dictionaries WHERE id = ?", (name,))
+        return bytes(cast("bytes", found[0][0])) if found else None
+
+    def forget_dictionaries(self, before_ms: int) -> None:
+        """Take away the dictionaries that were last written before a time."""
+        with self._writing():
+            self._forget_dictionaries(before_ms)
+
+    def _forget_dictionaries(self, before_ms: int) -> None:
+        self._driver.do("DELETE FROM narthex_cache_dictionaries WHERE kept_ms < ?", (before_ms,))
 
     def clear(self, scope: str | None) -> None:
         """Take away all entries, or those of a scope."""
@@ -186,6 +220,7 @@ class SqlRows:
         gone = 0
         with self._writing():
             self._driver.do("DELETE FROM narthex_cache_entries WHERE ends_ms <= ?", (now_ms,))
+            self._forget_dictionaries(now_ms - DICTIONARY_LIFE_MS)
             held = self._held()
             while held.bytes > max_bytes:
                 # A tenth more than is needed, so that it is not done again at once.

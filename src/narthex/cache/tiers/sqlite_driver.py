@@ -31,6 +31,8 @@ CREATE INDEX IF NOT EXISTS narthex_cache_ends ON narthex_cache_entries (ends_ms)
 CREATE INDEX IF NOT EXISTS narthex_cache_scope ON narthex_cache_entries (scope);
 CREATE TABLE IF NOT EXISTS narthex_cache_declarations (
     number INTEGER PRIMARY KEY, previous INTEGER NOT NULL, said BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS narthex_cache_dictionaries (
+    id BLOB PRIMARY KEY, kept_ms INTEGER NOT NULL, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS narthex_cache_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 _BESIDE: Final = ("", "-wal", "-shm")
