@@ -114,7 +114,7 @@ def run(asked: list[Request], lifetime: int, *, predicts: bool) -> Outcome:
         for one in prospects:
             if mind.bet(one, now=now, is_held=lambda name: until.get(name, -1) > now):  # noqa: B023 - called at once
                 until[one.intent] = early[one.intent] = now + lifetime
-                mind.record.sent(one.intent)
+                mind.record("generation").sent(one.intent)
                 made += now >= half
     wasted += sum(half <= end <= len(asked) for end in early.values())
     return Outcome(len(asked) - half, hits, made, wasted, tuple(sorted(took)))

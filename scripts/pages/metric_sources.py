@@ -45,7 +45,7 @@ def _cache(books: Books, spawn: Spawn) -> Iterator[str]:
     figures = caching.cache.figures
     figures.hits["hit"] = figures.misses["absent"] = 1
     figures.refused["too large"] = 1
-    caching.prefetching.outcomes["made"] = 1
+    caching.prefetching.outcomes["generation", "made"] = 1
     yield from caching.lines()
     tier = TierFigures()
     tier.bytes = 0

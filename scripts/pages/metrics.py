@@ -83,6 +83,7 @@ _LABELS = (
         "`begun`, `refused` by the budget, or how it ended: " + ", ".join(map(code, HedgeEnd)) + ".",
     ),
     (code("tier"), _TIERS),
+    (code("rung"), "What is done [before it is asked for](../how-to/cache.md#answers-before-they-are-asked-for)."),
     (code("category"), "Of questions: " + ", ".join(map(code, CATEGORIES)) + "."),
     (code("codec"), ", ".join(map(code, get_args(CodecName))) + "."),
     (code("code"), "The [close code](../how-to/sockets.md#limits)."),

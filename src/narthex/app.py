@@ -181,7 +181,7 @@ class Gateway(InProcess):
         self.answers = self._registered(settings)
         self.shadows = self._shadows(settings, log)
         self.cascades = Cascades(self.router.virtual_models)
-        self.caching = Caching.of(settings, self._tasks.spawn, self.keyring, self.compressor, self.shadows.available)
+        self.caching = Caching.of(settings, self._tasks.spawn, self.keyring, self.compressor, self.recovery.has_spare)
 
     def _open_books(self, settings: Settings, folder: Path) -> TaskKeeper:
         self.books = Books(folder, lambda model: self.catalog.price(model))  # noqa: PLW0108 - the catalog comes later

@@ -26,7 +26,7 @@ from narthex.ledger.periods import kept_since
 from narthex.ledger.prices import Prices, PriceVersion
 from narthex.pipeline.billing import Billing
 from narthex.pipeline.contract import Spawn
-from narthex.pipeline.prefetching import budget_limit
+from narthex.pipeline.early_calls import budget_limit
 from narthex.pipeline.usage_desk import UsageDesk
 from narthex.stores.database.erasures import ErasedNames, Erasure, read_erased
 from narthex.stores.link import LinkSettings

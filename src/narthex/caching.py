@@ -101,7 +101,7 @@ class Caching:
         self._watching: asyncio.Task[None] | None = None
         self.meaning: SameMeaning | None = None
         self.prefetching = self.desk.prefetching = Prefetching(settings.predictive, self.cache, spawn)
-        self.prefetching.handle = lambda exchange: self.handle(exchange)  # noqa: PLW0108 - comes later
+        self.prefetching.calls.handle = lambda exchange: self.handle(exchange)  # noqa: PLW0108 - comes later
 
     @classmethod
     def of(
@@ -115,7 +115,7 @@ class Caching:
         """Return the cache of a server with these settings; `available` tells whether a model has room to spare."""
         link, place = link_settings(settings.redis), place_of(settings)
         made = cls(settings.cache, spawn, keyring, compressor=compressor, link=link, place=place)
-        made.prefetching.available = available
+        made.prefetching.calls.available = available
         return made
 
     async def _settle(self) -> None:
@@ -143,6 +143,7 @@ class Caching:
         if self.policy.settings.warm is not None:
             self._spawn(self._warm_up(self.policy.settings.warm, billing))
         settlement.saving = saving = Saving(billing, ledger)
+        self.prefetching.warmth.cost = saving.cost_of
         self._recall = Recall(self.cache, self.policy, self._spawn, cost=saving.cost_of, handle=handle)
         self._house = HouseCalls(resolve, self._spawn, billing)
         self._go_by_meaning()
@@ -156,6 +157,7 @@ class Caching:
         self.cache.when_kept = self.prefetching.kept if on else None
         if self._recall is not None:
             self._recall.prefetching = self.prefetching if on else None
+            self._recall.intake.when_landed = self.prefetching.landed if on else None
 
     def _go_by_meaning(self) -> None:
         """Hold questions against each other by their meaning, as the settings say; what was known of them is gone."""

@@ -132,6 +132,21 @@ async def test_what_a_tier_below_has_is_brought_up() -> None:
     assert await made.cache.search(other.key, "absent") == "absent"
 
 
+async def test_what_lies_below_is_brought_up_before_it_is_asked_for() -> None:
+    """Into all tiers above it, and without a look that is counted; what is void is not."""
+    near, far = DictTier(), DictTier()
+    made = Made(near, far)
+    far.held[ENTRY.key] = ENTRY
+    assert await made.cache.bring_up(ENTRY.key)
+    assert isinstance(made.cache.find(ENTRY.key), Found)
+    assert ENTRY.key in near.held
+    assert [one.figures.hits + one.figures.misses for one in (near, far)] == [0, 0]
+    assert not await made.cache.bring_up(b"x" * 32)
+    made.cache.declare_void(tags=ENTRY.tags[:1])
+    made.cache.memory.clear()
+    assert not await made.cache.bring_up(ENTRY.key)
+
+
 async def test_what_is_void_or_old_below_is_not_brought_up() -> None:
     """A tier that others write too may hold what this process knows to be void."""
     far = DictTier()

@@ -16,10 +16,11 @@ async def test_how_predictions_do_is_told_of_ones_own() -> None:
     await bench.flow(20)
     told = insights(bench.prefetching, None)
     assert (told.enabled, told.everything, told.used > 10, told.wasted) == (True, True, True, 0)
-    assert (told.outcomes["made"] > 10, told.spent_usd != "0") == (True, True)
+    assert (told.outcomes["generation"]["made"] > 10, told.spent_usd != "0") == (True, True)
     (one,) = told.principals
     assert (one.workspace_id, one.key_id, one.sessions) == (LOCAL.owner, "local", 1)
-    assert (one.won > 20, one.proved > 0.5, one.contexts > 3) == (True, True, True)
+    (generation,) = one.rungs
+    assert (generation.won > 20, generation.proved > 0.5, one.contexts > 3) == (True, True, True)
     own = insights(bench.prefetching, LOCAL.owner)
     assert (own.principals, own.outcomes, own.spent_usd) == (told.principals, {}, told.spent_usd)
     theirs = insights(bench.prefetching, OTHER.owner)

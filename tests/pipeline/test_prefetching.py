@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from narthex.cache.predictive.record import FEWEST
 from narthex.config.cache_settings import CacheSettings, PredictiveSettings
 from narthex.ledger.entries import Entry
+from narthex.pipeline.early_calls import budget_limit
 from narthex.pipeline.exchange import Exchange
-from narthex.pipeline.prefetching import Prefetching, budget_limit, is_of, may_be_made, principal, unstreamed
+from narthex.pipeline.prefetching import Prefetching
 from narthex.tenancy.keys import LOCAL, Caller
 from narthex.testing.clock import FakeClock
 from narthex.testing.wires import openai_answer
@@ -81,13 +82,14 @@ async def test_what_is_proved_to_follow_is_made_early() -> None:
     assert ways[: FEWEST // 2] == [None] * (FEWEST // 2)
     assert ways[-6:] == ["prefetched"] * 6
     mind = bench.prefetching.minds.all()[0][1]
-    assert (mind.record.used > 10, mind.record.wasted) == (True, 0)
+    record = mind.record("generation")
+    assert (record.used > 10, record.wasted) == (True, 0)
     kinds = [entry.kind for entry in written(bench)]
-    assert kinds.count("prefetch") == bench.prefetching.outcomes["made"] > 10
-    assert bench.prefetching.spent[LOCAL.owner] > 0
+    assert kinds.count("prefetch") == bench.prefetching.outcomes["generation", "made"] > 10
+    assert bench.prefetching.calls.spent[LOCAL.owner] > 0
     made = await bench.ask(FLOW[0])
     assert how(made) == "HIT"
-    assert 'narthex_prefetch_total{outcome="made"}' in "\n".join(bench.caching.lines())
+    assert 'narthex_prefetch_total{rung="generation",outcome="made"}' in "\n".join(bench.caching.lines())
 
 
 async def test_nothing_is_learned_where_it_is_off() -> None:
@@ -114,8 +116,6 @@ async def test_nobody_is_told_of_anothers_questions() -> None:
     assert bench.prefetching.prospects(second, "") == []
     assert bench.prefetching.prospects(first, "") != []
     assert {entry.key_id for entry in written(bench) if entry.kind == "prefetch"} == {"key_a"}
-    assert is_of(principal(first, "scope"), first)
-    assert not is_of(principal(first, "scope"), second)
 
 
 @settings(max_examples=8, deadline=None)
@@ -130,8 +130,8 @@ def test_no_more_is_spent_than_the_budget(budget: int) -> None:
         spent = sum(entry.cost_picousd for entry in written(bench) if entry.kind == "prefetch")
         assert spent <= budget * 1_000_000
         if budget == 0:
-            assert bench.prefetching.outcomes["made"] == 0
-            assert bench.prefetching.outcomes["refused"] > 0
+            assert bench.prefetching.outcomes["generation", "made"] == 0
+            assert bench.prefetching.outcomes["generation", "refused"] > 0
 
     asyncio.run(run())
 
@@ -139,10 +139,10 @@ def test_no_more_is_spent_than_the_budget(budget: int) -> None:
 async def test_only_room_to_spare_is_used() -> None:
     """Nothing is made while a model has none, or has failed a moment ago."""
     bench = Bench()
-    bench.prefetching.available = lambda _name: False
+    bench.prefetching.calls.available = lambda _name: False
     assert "prefetched" not in await bench.flow(12)
-    assert bench.prefetching.outcomes["busy"] > 0
-    assert bench.prefetching.outcomes["made"] == 0
+    assert bench.prefetching.outcomes["generation", "busy"] > 0
+    assert bench.prefetching.outcomes["generation", "made"] == 0
 
 
 async def test_a_question_that_would_be_another_one_is_not_asked() -> None:
@@ -154,35 +154,8 @@ async def test_a_question_that_would_be_another_one_is_not_asked() -> None:
     asked = len(bench.provider.calls)
     await bench.clock.advance(60)
     other = type(prospect)(intent=b"x" * 32, probability=0.9, needed=0.1, sample=prospect.sample)
-    assert await bench.prefetching.make(mind, other, LOCAL, None) == "changed"
+    climb = partial(bench.prefetching.climb, rungs=["generation"], caller=LOCAL, peer=None)
+    assert await climb(mind, other) == ("generation", "changed")
     assert len(bench.provider.calls) == asked
-    assert await bench.prefetching.make(mind, prospect, LOCAL, None) == "made"
-    assert await bench.prefetching.make(mind, prospect, LOCAL, None) == "held"
-
-
-IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "may"),
-    [
-        ({}, True),
-        ({"stream": True}, True),
-        ({"temperature": 1}, False),
-        ({"tools": [TOOL]}, False),
-        ({"messages": [{"role": "user", "content": [IMAGE]}]}, False),
-    ],
-)
-def test_what_might_change_something_is_not_made(changes: dict[str, object], *, may: bool) -> None:
-    """Calls with tools, with what lies elsewhere, and those whose answer may be another one each time."""
-    bench, made = Bench(), call({**ZERO, **changes})
-    made.read_head()
-    made.target = bench.house.catalog.resolve("up/m")
-    terms = bench.caching.policy.terms(made)
-    assert (terms is not None and may_be_made(made, terms)) is may
-
-
-def test_a_stream_is_asked_for_as_a_whole() -> None:
-    """The cache knows both as one."""
-    assert unstreamed(b'{"stream":true,"stream_options":{"include_usage":true},"a":1}') == b'{"stream":false,"a":1}'
+    assert await climb(mind, prospect) == ("generation", "made")
+    assert await climb(mind, prospect) == ("generation", "held")

@@ -73,6 +73,22 @@ async def test_the_same_target_is_asked_again() -> None:
     assert all(0 <= pause <= 0.5 for pause in running.pauses)
 
 
+async def test_what_nobody_waits_for_is_not_tried_again() -> None:
+    """Neither here nor elsewhere: calls that somebody waits for may be in need there; nor is it begun in their way."""
+    up, other = Double(DOWN, GOOD), Double(GOOD, name="other")
+    running = house(up, other)
+    made = exchange(CHAT)
+    made.prefetches = b"key"
+    with pytest.raises(ProviderError):
+        await running.engine.handle(made)
+    assert (len(up.calls), len(other.calls)) == (1, 0)
+    assert running.recovery.has_spare("up/m")
+    permit = running.recovery.places.of("up/m").try_acquire()
+    assert permit is not None
+    permit.crowded()
+    assert not running.recovery.has_spare("up/m")
+
+
 async def test_what_the_provider_asks_for_is_waited() -> None:
     """A rate limit's own time is kept to, and one that asks for more than our patience is left."""
     running = house(Double(failed(Failure.RATE_LIMITED, ProviderLimited, retry_after_s=3.0), GOOD))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from narthex.providers.prefixes import MAX_REMEMBERED, Prefixes
 
 
@@ -29,3 +31,12 @@ def test_the_least_used_is_forgotten() -> None:
     assert len(prefixes) == MAX_REMEMBERED
     assert prefixes.uses(b"0", "z", within_s=10) == 3
     assert prefixes.uses(b"1", "z", within_s=10) == 1
+
+
+def test_how_long_a_prefix_did_not_come() -> None:
+    """Since its last use; of one that is not known for ever."""
+    now = [0.0]
+    prefixes = Prefixes(lambda: now[0])
+    prefixes.uses(b"a", "1", within_s=10)
+    now[0] = 7.0
+    assert (prefixes.idle_s(b"a"), prefixes.idle_s(b"b")) == (7.0, math.inf)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from narthex.resilience import places as module
-from narthex.resilience.concurrency import LimitPolicy
+from narthex.resilience.concurrency import CALM_S, LimitPolicy
 from narthex.resilience.places import Places
 from narthex.testing.clock import FakeClock
+from narthex.wire.rate_limits import Side, Told
 
 
 def test_each_target_has_its_own() -> None:
@@ -58,3 +59,28 @@ def test_prometheus_is_told() -> None:
         'narthex_model_limit{model="small/m"} 2'
     ]
     assert 'narthex_model_waiting{model="odd\\"\\\\\\n/m"} 0' in lines
+
+
+def test_what_nobody_waits_for_has_room_where_half_of_it_is_free() -> None:
+    """Of places and of what the provider allows; and not for a while after anybody was refused."""
+    clock = FakeClock()
+    places = Places(LimitPolicy(maximum=4), maximums={"small": 1}, clock=clock)
+    assert (places.has_spare("a/m"), places.has_spare("small/m")) == (True, False)
+    held = [places.of("a/m").try_acquire() for _ in range(2)]
+    assert not places.has_spare("a/m")
+    for one in held:
+        assert one is not None
+        one.release()
+    assert places.has_spare("a/m")
+    side = Side(limit=10, remaining=6, resets_s=60.0)
+    places.allowances.hear("a/m", Told(side, None), refused=False)
+    assert places.has_spare("a/m")
+    places.allowances.hear("a/m", Told(None, Side(limit=10, remaining=5, resets_s=60.0)), refused=False)
+    assert (places.has_spare("a/m"), places.has_spare("b/m")) == (False, True)
+    clock.set(clock() + 61)
+    assert places.has_spare("a/m")
+    refused = places.of("a/m").try_acquire()
+    assert refused is not None
+    refused.crowded()
+    clock.set(clock() + CALM_S - 1)
+    assert not places.has_spare("a/m")

@@ -155,6 +155,15 @@ class Cache:
         """Return what a look is told whose turn it is to ask with; None where nobody has to wait for others."""
         return Turn() if self.leasing is not None and self.leasing.is_leasing() else None
 
+    async def bring_up(self, key: bytes) -> bool:
+        """Bring the entry of a tier below into memory before it is asked for; no look of a call is counted."""
+        for number, tier in enumerate(() if self._is_alone else self.below):
+            entry = await tier.get(key)
+            if entry is not None and self._against_shared(entry) is None:
+                await self._brought(entry, number, None)
+                return True
+        return False
+
     async def follow(self, key: bytes, turn: Turn, within_s: float) -> Found | None:
         """Wait for the answer that another process is fetching, as long as that takes and no longer than so.
 

@@ -45,8 +45,27 @@ class Prefetched(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a question that was to be answered early."""
 
     key: str
+    rung: str
+    """What was done last for it: `retrieval`, `embeddings` or `generation`."""
     outcome: str
     """`made`, or why it was not."""
+
+
+class RungInsight(msgspec.Struct, frozen=True, kw_only=True):
+    """How the predictions come true on which something is done."""
+
+    rung: str
+    """What is done: `retrieval`, `embeddings`, `prefix` or `generation`."""
+    open_bets: int
+    won: int
+    lost: int
+    share: float | None
+    """Of the last bets, those that were won; None before any."""
+    proved: float
+    """The share that is proved by them."""
+    used: int
+    """What was done and of use."""
+    wasted: int
 
 
 class PrincipalInsight(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,16 +77,8 @@ class PrincipalInsight(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     contexts: int
     """What was learned of what follows what."""
-    open_bets: int
-    won: int
-    lost: int
-    share: float | None
-    """Of the last bets, those that were won; None before any."""
-    proved: float
-    """The share that is proved by them."""
-    used: int
-    """Answers that were made early and asked for."""
-    wasted: int
+    rungs: tuple[RungInsight, ...]
+    """The cheapest first; none that was never bet on."""
 
 
 class Insights(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +87,17 @@ class Insights(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     everything: bool
     """Whether it is of all workspaces, or of one's own."""
+    rungs: tuple[str, ...]
+    """What is done early."""
     least_probability: float
     budget_usd_per_day: float
     spent_usd: str
-    outcomes: dict[str, int]
+    outcomes: dict[str, dict[str, int]]
+    """What became of what was to be done, by rung and outcome; empty for whoever sees one workspace alone."""
     used: int
+    """Vectors and answers that were made early and asked for."""
     wasted: int
+    """Those that were not in time."""
     principals: tuple[PrincipalInsight, ...]
 
 

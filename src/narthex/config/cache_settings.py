@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field
 
@@ -14,6 +14,11 @@ CacheMode = Literal["off", "asked", "deterministic", "all"]
 CacheScope = Literal["workspace", "key", "user"]
 """Who shares answers."""
 PolicyName = Literal["s3-fifo", "sieve", "lru", "lfu", "ttl"]
+
+Rung = Literal["retrieval", "embeddings", "prefix", "generation"]
+"""What is done before it is asked for, the cheapest first: what lies below memory is brought up; vectors are made; a
+prompt is kept in its provider's cache; answers are made."""
+RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
 
 _FORTY_DAYS_S = 3_456_000.0
 KeptS = Annotated[float, Field(ge=0, le=_FORTY_DAYS_S, allow_inf_nan=False)]
@@ -128,6 +133,12 @@ class PredictiveSettings(Section):
             "Whether it is learned what each principal asks behind what, and an answer is made early where that is "
             "proved to pay; its calls cost money, and stand in the ledger as `prefetch`."
         ),
+    )
+    rungs: tuple[Rung, ...] = Field(
+        default=RUNGS,
+        description="What is done early: `retrieval` brings up what lies in the tiers below memory, `embeddings` makes "
+        "vectors, `prefix` keeps a prompt in its provider's cache that would end there, `generation` makes answers. "
+        "Each has to prove itself.",
     )
     workspaces: tuple[str, ...] = Field(default=("*",), description="IDs of the workspaces that have it; `*` is all.")
     budget_usd_per_day: float = Field(

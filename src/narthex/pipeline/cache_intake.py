@@ -31,6 +31,7 @@ class Intake:
     Attributes:
         jitter: By how much the time differs for which one is fresh, as a share of it.
         when_kept: Told of a call whose answer is kept, and under which key.
+        when_landed: Told of each call that has ended, if anybody wants to know.
     """
 
     def __init__(self, cache: Cache, spawn: Spawn, *, cost: Cost, random: Random, jitter: float) -> None:
@@ -45,6 +46,7 @@ class Intake:
         """
         self.jitter = jitter
         self.when_kept: Callable[[Exchange, Terms, bytes], None] | None = None
+        self.when_landed: Callable[[Exchange, Terms], None] | None = None
         self._cache = cache
         self._spawn = spawn
         self._cost = cost
@@ -60,6 +62,8 @@ class Intake:
             lease: Under which it was asked.
         """
         exchange = flight.exchange
+        if self.when_landed is not None:
+            self.when_landed(exchange, terms)
         answer, target = exchange.answer, exchange.target
         if exchange.hit is not None:
             # It lies there already.

@@ -70,6 +70,7 @@ def _marked(exchange: Exchange, target: Target, caching: PrefixCaching, body: by
             return body
         tools = places.tools is not None and places.tools[1] - places.tools[0] >= least_bytes
         turns = _turns(places, least_bytes, asked=asked)
+        exchange.kept_prefix = digest if is_large else b""
         return mark(body, places, turns=turns, ttl=caching.ttl, head=(tools, is_large))
     except Unplaced:
         # Its provider may understand it: it is sent as it is.

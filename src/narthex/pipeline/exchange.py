@@ -242,6 +242,8 @@ class Exchange:
     """Whether its answer was made before it was asked."""
     prefix: bytes | None = None
     """Tells how it begins from how others do, once somebody has asked; empty if nothing is to be made of it."""
+    kept_prefix: bytes = b""
+    """Tells the tools and instructions that its provider was told to keep from others; empty where there are none."""
     _request: ChatRequest | EmbeddingRequest | None = None
 
     def __init__(

@@ -7,12 +7,33 @@ from typing import Literal
 
 import msgspec
 
+from narthex.cache.predictive.record import Record
+from narthex.config.cache_settings import RUNGS, Rung
 from narthex.ledger.money import usd
-from narthex.pipeline.prefetching import Again, Made, Prefetching
+from narthex.pipeline.predicted_calls import Again
+from narthex.pipeline.prefetching import Made, Prefetching
 from narthex.tenancy.keys import Caller
 
 MOST: int = 200
 """Principals that are told one by one."""
+_MADE = ("embeddings", "generation")
+
+
+class RungInsight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the predictions come true on which something is done."""
+
+    rung: Rung
+    """What is done."""
+    open_bets: int
+    won: int
+    lost: int
+    share: float | None
+    """Of the last bets, those that were won; null before any."""
+    proved: float
+    """The share that is proved by them: it is done where this is above what pays."""
+    used: int
+    """What was done and of use."""
+    wasted: int
 
 
 class PrincipalInsight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,16 +45,8 @@ class PrincipalInsight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     sessions: int
     contexts: int
     """What was learned of what follows what."""
-    open_bets: int
-    won: int
-    lost: int
-    share: float | None
-    """Of the last bets, those that were won; null before any."""
-    proved: float
-    """The share that is proved by them: an answer is made early where it is above what pays."""
-    used: int
-    """Answers that were made early and asked for."""
-    wasted: int
+    rungs: tuple[RungInsight, ...]
+    """The cheapest first; none that was never bet on."""
 
 
 class Insights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,14 +56,18 @@ class Insights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     enabled: bool
     everything: bool
     """Whether it is of all workspaces, or of one's own."""
+    rungs: tuple[Rung, ...]
+    """What is done early."""
     least_probability: float
     budget_usd_per_day: float
     spent_usd: str
-    """What answers cost that were made early."""
-    outcomes: dict[str, int]
-    """What became of those that were to be made, of all workspaces; empty for whoever sees one alone."""
+    """What all of it has cost."""
+    outcomes: dict[str, dict[str, int]]
+    """What became of what was to be done, by rung and outcome, of all workspaces; empty for whoever sees one alone."""
     used: int
+    """Vectors and answers that were made early and asked for."""
     wasted: int
+    """Those that were not in time."""
     principals: tuple[PrincipalInsight, ...]
 
 
@@ -71,16 +88,18 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def insights(prefetching: Prefetching, owner: str | None) -> Insights:
     """Tell how predictions do, of one owner or of all."""
     principals = tuple(_principals(prefetching, owner))
-    given, spent = prefetching.settings, prefetching.spent
+    given, spent = prefetching.settings, prefetching.calls.spent
+    made = [one for each in principals for one in each.rungs if one.rung in _MADE]
     return Insights(
         enabled=given.enabled,
         everything=owner is None,
+        rungs=tuple(one for one in RUNGS if one in given.rungs),
         least_probability=given.least_probability,
         budget_usd_per_day=given.budget_usd_per_day,
         spent_usd=usd(spent.total() if owner is None else spent[owner]),
-        outcomes={str(word): count for word, count in prefetching.outcomes.items()} if owner is None else {},
-        used=sum(one.used for one in principals),
-        wasted=sum(one.wasted for one in principals),
+        outcomes=_outcomes(prefetching) if owner is None else {},
+        used=sum(one.used for one in made),
+        wasted=sum(one.wasted for one in made),
         principals=principals[:MOST],
     )
 
@@ -104,8 +123,20 @@ async def prefetch(
     prefetching: Prefetching, caller: Caller, session: str, peer: tuple[str, int] | None = None
 ) -> list[Made]:
     """Have answered what a caller is likely to ask next and what pays, one after the other, proved or not."""
-    found = [(mind, one) for mind, one in prefetching.prospects(caller, session) if one.pays]
-    return [Made(key=one.intent.hex(), outcome=await prefetching.make(mind, one, caller, peer)) for mind, one in found]
+    done = list[Made]()
+    for mind, one in prefetching.prospects(caller, session):
+        rungs = prefetching.rungs(one) if one.pays else []
+        if rungs:
+            rung, outcome = await prefetching.climb(mind, one, rungs, caller, peer)
+            done.append(Made(key=one.intent.hex(), rung=rung, outcome=outcome))
+    return done
+
+
+def _outcomes(prefetching: Prefetching) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (rung, outcome), count in prefetching.outcomes.items():
+        found.setdefault(rung, {})[outcome] = count
+    return found
 
 
 def _model(call: Again | None) -> str | None:
@@ -117,18 +148,24 @@ def _principals(prefetching: Prefetching, owner: str | None) -> Iterator[Princip
         whose, key_id, user_id, *_ = name.split("\0")
         if owner is not None and whose != owner:
             continue
-        record = mind.record
         yield PrincipalInsight(
             workspace_id=whose,
             key_id=key_id,
             user_id=user_id,
             sessions=mind.sessions,
             contexts=len(mind.sequences),
-            open_bets=record.open_bets,
-            won=record.won,
-            lost=record.lost,
-            share=record.share,
-            proved=record.proved,
-            used=record.used,
-            wasted=record.wasted,
+            rungs=tuple(_rung(rung, mind.records[rung]) for rung in RUNGS if rung in mind.records),
         )
+
+
+def _rung(rung: Rung, record: Record) -> RungInsight:
+    return RungInsight(
+        rung=rung,
+        open_bets=record.open_bets,
+        won=record.won,
+        lost=record.lost,
+        share=record.share,
+        proved=record.proved,
+        used=record.used,
+        wasted=record.wasted,
+    )

@@ -85,6 +85,10 @@ class Recovery:
     chance: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
+    def has_spare(self, name: str) -> bool:
+        """Tell whether the model `provider/model` has room for a call that nobody waits for."""
+        return self.board.available(name) and self.places.has_spare(name)
+
     async def carry(self, exchange: Exchange, attempt: Attempt) -> None:
         """Make attempts until one succeeds or no other is worth it.
 
@@ -102,6 +106,9 @@ class Recovery:
                 return
             exchange.note_attempt(Tried.of(target, "first", begun, error))
             failed = Failed(target, error)
+        if failed is not None and exchange.prefetches:
+            # Nobody waits for it: it is not tried again where others may be in need.
+            raise failed.error
         if failed is not None:
             await _Course(self, exchange, attempt, failed).follow(failed.error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Literal
@@ -34,6 +35,11 @@ class Prefixes:
         """Return how many are remembered."""
         return len(self._uses)
 
+    def idle_s(self, digest: bytes) -> float:
+        """Return how long ago a prefix came last, in seconds; infinite for one that is not remembered."""
+        known = self._uses.get(digest)
+        return math.inf if known is None else self._clock() - known.at
+
     def uses(self, digest: bytes, call: str, *, within_s: float) -> int:
         """Note that a prefix came, and return in how many calls so far, each not later than that after the one before.
 
@@ -62,3 +68,5 @@ class PrefixCaching(msgspec.Struct, frozen=True, kw_only=True):
     """How long what is marked is kept."""
     prefixes: Prefixes
     """Which ones came before."""
+    least_output_tokens: int = 1
+    """The fewest tokens that may be asked of such a model: what the cheapest call has written."""

@@ -103,6 +103,11 @@ class Allowance:
         requests = self._requests.wait_s(1, now_s, windowed=self.windowed)
         return max(requests, self._tokens.wait_s(max(tokens, 1), now_s, windowed=self.windowed))
 
+    def has_spare(self, now_s: float) -> bool:
+        """Tell whether half of what is allowed is left, so that a call that nobody waits for is in nobody's way."""
+        buckets = (self._requests, self._tokens)
+        return all(2 * one.left(now_s, windowed=self.windowed) > (one.limit or 0) for one in buckets)
+
     def begin(self, tokens: int) -> None:
         """Take note of a call that goes out."""
         self._requests.under_way += 1
@@ -171,6 +176,11 @@ class Allowances:
         self.follows = follows
         if not follows:
             self.known.clear()
+
+    def has_spare(self, name: str) -> bool:
+        """Tell whether a call that nobody waits for may go to a target, as far as it tells what it allows."""
+        allowance = self.known.get(name)
+        return allowance is None or allowance.has_spare(self._clock())
 
     def hear(self, name: str, told: Told, *, refused: bool) -> None:
         """Take note of what an answer tells of a target's limits."""

@@ -74,6 +74,8 @@ class LimitReport:
     """How often the target said that there were too many."""
 
 
+CALM_S: Final = 30.0
+"""So long after a target has refused a call nothing is sent that nobody waits for."""
 _CREEP: Final = 100
 """Calls that must go well before a limit near its ceiling rises by one: one refusal in a hundred calls at most."""
 _LEARNING: Final = 0.1
@@ -132,8 +134,8 @@ class AdaptiveLimit:
     """The limit on calls at once to one target; while there is none, calls are only counted."""
 
     __slots__ = (
-        *("_bounded", "_by_rate", "_ceiling", "_clock", "_crowded", "_epoch", "_excused", "_floor", "_in_flight"),
-        "_limit",
+        *("_bounded", "_by_rate", "_ceiling", "_clock", "_crowded", "_crowded_s", "_epoch", "_excused", "_floor"),
+        *("_in_flight", "_limit"),
         *("_line", "_pressed_s", "_places", "_policy", "_refused", "_unrefused", "_usual_s", "_wanted_s"),
     )
 
@@ -156,6 +158,8 @@ class AdaptiveLimit:
         """How long a call holds its place."""
         self._pressed_s = clock()
         """When there was last no room for a call."""
+        self._crowded_s = -math.inf
+        """When the target last said that there were too many calls."""
         self._wanted_s = -math.inf
         """When the target asked to be called again."""
         self._by_rate = False
@@ -219,6 +223,12 @@ class AdaptiveLimit:
         return self._in_flight < self._places
 
     @property
+    def has_spare(self) -> bool:
+        """Whether a call that nobody waits for may have a place: half of them stay free, and nobody is refused."""
+        is_calm = self._clock() - self._crowded_s >= CALM_S and not self._line
+        return is_calm and 2 * (self._in_flight + 1) <= self._places
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is lost with it: no call is under way, and nothing was learned."""
         return not self._in_flight and not self._line and self._limit == math.inf
@@ -255,10 +265,11 @@ class AdaptiveLimit:
         in_flight = self._in_flight
         self._in_flight = in_flight - 1
         self._crowded += 1
+        self._crowded_s = self._clock()
         known = False
         if self._policy.adaptive:
             self._by_rate = by_rate
-            self._pressed_s = now_s = self._clock()
+            self._pressed_s = now_s = self._crowded_s
             self._wanted_s = max(self._wanted_s, now_s + (retry_after_s or 0.0))
             known = epoch != self._epoch and self._limit < math.inf
             if known:

@@ -53,6 +53,10 @@ class Places:
             limit = self._limits[name] = AdaptiveLimit(self._policy_of(name), clock=self._clock)
         return limit
 
+    def has_spare(self, name: str) -> bool:
+        """Tell whether a call that nobody waits for would be in nobody's way at a target."""
+        return self.of(name).has_spare and self.allowances.has_spare(name)
+
     def adopt(self, policy: LimitPolicy, maximums: Mapping[str, int]) -> None:
         """Go by other settings from now on; what was learned of targets is kept."""
         self.policy = policy

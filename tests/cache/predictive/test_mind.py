@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as some
 
-from narthex.cache.predictive.mind import MAX_SESSIONS, SESSION_S, Bounds, Mind, Sample, Terms
+from narthex.cache.predictive.mind import MAX_SESSIONS, SESSION_S, Bounds, Mind, Prospect, Sample, Terms
 from narthex.cache.predictive.record import FEWEST
 
 FREE = Terms(least=0.25, picousd_per_s=1.0)
@@ -67,7 +67,7 @@ def test_nothing_is_made_before_it_is_proved() -> None:
         for prospect in mind.prospects("s", FREE):
             assert not mind.bet(prospect, now=now, is_held=lambda _: True)
             made += mind.bet(prospect, now=now, is_held=lambda _: False)
-            assert not made or mind.record.won >= FEWEST
+            assert not made or mind.record("generation").won >= FEWEST
     assert made > FEWEST
 
 
@@ -105,3 +105,22 @@ def test_what_an_answer_cost_stays_known() -> None:
     found = mind.sample(b"a")
     assert found is not None
     assert (found.call, found.picousd, found.took_s) == ("second", 7, 2.0)
+
+
+def test_each_rung_proves_itself() -> None:
+    """By bets of its own; what costs nothing pays sooner, and what was brought up was not made early."""
+    mind: Mind[str] = Mind(Bounds())
+    dear, terms = (
+        Sample(call="ask", size_bytes=1, picousd=100, took_s=1.0, fresh_s=60.0),
+        Terms(least=0.1, picousd_per_s=1),
+    )
+    (prospect,) = [Prospect(intent=b"a", probability=0.5, needed=0.9, sample=dear, least=terms.least)]
+    assert not mind.bet(prospect, now=0, is_held=lambda _: False)
+    assert not mind.bet(prospect, now=0, is_held=lambda _: False, rung="retrieval")
+    assert list(mind.records) == ["retrieval"]
+    mind.record("retrieval").sent(b"a")
+    assert not mind.asked("s", b"a", 1)
+    assert mind.record("retrieval").used == 1
+    mind.record("embeddings").bet(b"a", now=2, until=9)
+    mind.record("embeddings").sent(b"a")
+    assert mind.asked("s", b"a", 3)

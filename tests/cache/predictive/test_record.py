@@ -66,3 +66,16 @@ def test_it_is_bounded_and_adds_up(steps: list[tuple[int, bool]]) -> None:
     assert len(record._last) == min(LAST, record.won + record.lost)
     assert record._wins == sum(record._last)
     assert 0 <= record.proved <= (record.share or 0)
+
+
+def test_a_bet_is_called_off_or_lost_before_its_time() -> None:
+    """Of the first nothing is learned; what was done for the other was for nothing."""
+    record = Record()
+    for name in (b"off", b"lost"):
+        record.bet(name, now=0, until=9)
+        record.sent(name)
+    assert (record.is_sent(b"off"), record.is_sent(b"none")) == (True, False)
+    record.drop(b"off")
+    record.lose(b"lost")
+    record.lose(b"none")
+    assert (record.won, record.lost, record.wasted, record.open_bets) == (0, 1, 1, 0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from narthex.cache.predictive.worth import least_probability
+from narthex.cache.predictive.worth import least_of_renewal, least_probability
 
 
 def test_the_rule() -> None:
@@ -23,3 +25,9 @@ def test_at_that_probability_nothing_is_won_or_lost(cost: float, value: float, r
     least = least_probability(cost=cost, value=value, reused=reused)
     assert 0 <= least <= 1
     assert least * value == pytest.approx((1 - least) * cost * (1 - reused), abs=1e-6)
+
+
+def test_a_renewal_pays_by_what_it_saves() -> None:
+    """What keeping costs is paid in any case; where nothing is saved it never pays."""
+    assert least_of_renewal(cost=10, saved=100) == pytest.approx(0.1)
+    assert least_of_renewal(cost=10, saved=0) == least_of_renewal(cost=10, saved=-1) == math.inf

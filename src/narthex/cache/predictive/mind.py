@@ -11,6 +11,7 @@ import msgspec
 from narthex.cache.predictive.record import Record
 from narthex.cache.predictive.sequences import ORDER, Guess, Intent, Sequences
 from narthex.cache.predictive.worth import least_probability
+from narthex.config.cache_settings import Rung
 
 T = TypeVar("T")
 MAX_SESSIONS: Final = 256
@@ -41,6 +42,8 @@ class Sample(msgspec.Struct, Generic[T], kw_only=True):
     """How long it took."""
     fresh_s: float = 0.0
     """For how long that is given again."""
+    prefix: bytes = b""
+    """Tells its beginning from others, if its provider keeps that; empty for one that none is known to keep."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,11 +64,17 @@ class Prospect(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """The probability from which on it pays."""
     sample: Sample[T] | None
     """None where it is not known any more how it was asked, or it may not be asked without being asked for."""
+    least: float = 0.0
+    """The probability from which on it pays where it costs nothing."""
 
     @property
     def pays(self) -> bool:
-        """Whether it is likely enough."""
+        """Whether it is likely enough to have it answered."""
         return self.sample is not None and self.probability > self.needed
+
+    def needed_by(self, rung: Rung) -> float:
+        """Return the probability from which on a rung pays."""
+        return self.least if rung == "retrieval" else self.needed
 
 
 class _Session(msgspec.Struct):
@@ -78,13 +87,13 @@ class Mind(Generic[T]):
 
     Attributes:
         sequences: What follows what.
-        record: Whether that comes true.
+        records: Whether that comes true, by what was done for it.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         """Know nothing yet."""
         self.sequences = Sequences(max_contexts=bounds.max_contexts)
-        self.record = Record()
+        self.records: dict[Rung, Record] = {}
         self._bounds = bounds
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._samples: OrderedDict[Intent, Sample[T]] = OrderedDict()
@@ -114,7 +123,21 @@ class Mind(Generic[T]):
         self._sessions[session] = known
         if len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
-        return self.record.asked(intent, now=now)
+        return self._asked(intent, now)
+
+    def record(self, rung: Rung) -> Record:
+        """Return the bets of a rung."""
+        found = self.records.get(rung)
+        if found is None:
+            found = self.records[rung] = Record()
+        return found
+
+    def _asked(self, intent: Intent, now: float) -> bool:
+        was_made = False
+        for rung, record in self.records.items():
+            # What was brought up would have been found all the same.
+            was_made |= record.asked(intent, now=now) and rung != "retrieval"
+        return was_made
 
     def _seen_before(self, intent: Intent) -> bool:
         if intent in self._seen:
@@ -131,7 +154,7 @@ class Mind(Generic[T]):
         if sample.size_bytes > self._bounds.max_sample_bytes // 8:
             return
         if before is not None and not sample.took_s:
-            sample.picousd, sample.took_s = before.picousd, before.took_s
+            sample.picousd, sample.took_s, sample.prefix = before.picousd, before.took_s, before.prefix
         self._samples[intent] = sample
         self._sample_bytes += sample.size_bytes
         while len(self._samples) > self._bounds.max_samples or self._sample_bytes > self._bounds.max_sample_bytes:
@@ -149,13 +172,16 @@ class Mind(Generic[T]):
         guesses = self.sequences.guesses(tuple(known.past), most=min(most, _MOST_TRIED))
         return [self._prospect(guess, terms) for guess in guesses if guess.probability >= terms.least]
 
-    def bet(self, prospect: Prospect[T], *, now: float, is_held: Callable[[Intent], bool]) -> bool:
-        """Bet on what pays, if there is no answer yet; return whether it is proved that one should be made."""
-        sample = prospect.sample
-        if sample is None or not prospect.pays or is_held(prospect.intent):
+    def bet(
+        self, prospect: Prospect[T], *, now: float, is_held: Callable[[Intent], bool], rung: Rung = "generation"
+    ) -> bool:
+        """Bet on what pays, if there is no answer yet; return whether it is proved that the rung should be taken."""
+        sample, needed = prospect.sample, prospect.needed_by(rung)
+        if sample is None or prospect.probability <= needed or is_held(prospect.intent):
             return False
-        self.record.bet(prospect.intent, now=now, until=now + sample.fresh_s)
-        return self.record.proved > prospect.needed
+        record = self.record(rung)
+        record.bet(prospect.intent, now=now, until=now + sample.fresh_s)
+        return record.proved > needed
 
     def _prospect(self, guess: Guess, terms: Terms) -> Prospect[T]:
         sample = self._samples.get(guess.intent)
@@ -163,7 +189,9 @@ class Mind(Generic[T]):
         if sample is not None:
             value = sample.took_s * terms.picousd_per_s
             needed = max(needed, least_probability(cost=sample.picousd, value=value))
-        return Prospect(intent=guess.intent, probability=guess.probability, needed=needed, sample=sample)
+        return Prospect(
+            intent=guess.intent, probability=guess.probability, needed=needed, sample=sample, least=terms.least
+        )
 
     def _drop(self, intent: Intent) -> Sample[T] | None:
         gone = self._samples.pop(intent, None)

@@ -80,6 +80,11 @@ class Record:
         if bet is not None:
             bet.sent = True
 
+    def is_sent(self, intent: bytes) -> bool:
+        """Tell whether something was done for what a bet is about."""
+        bet = self._open.get(intent)
+        return bet is not None and bet.sent
+
     def asked(self, intent: bytes, *, now: float) -> bool:
         """Take note that a question was asked; return whether its answer had been made early."""
         self.expire(now)
@@ -88,6 +93,16 @@ class Record:
             return False
         self._ended(bet, is_won=True)
         return bet.sent
+
+    def drop(self, intent: bytes) -> None:
+        """Call a bet off: nothing is to be learned from it."""
+        self._open.pop(intent, None)
+
+    def lose(self, intent: bytes) -> None:
+        """Take note that a bet is lost before its time: what was done for it was of no use."""
+        bet = self._open.pop(intent, None)
+        if bet is not None:
+            self._ended(bet, is_won=False)
 
     def expire(self, now: float) -> None:
         """Take note of the bets that are lost by now; they are looked at in the order in which they were made."""

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+
+def least_of_renewal(*, cost: float, saved: float) -> float:
+    """Return the probability above which it pays to keep a prompt in its provider's cache; above 1 where never.
+
+    Args:
+        cost: What keeping it costs, which is paid besides.
+        saved: What the next call that begins with it pays less for that; in the same unit.
+    """
+    return cost / saved if saved > 0 else math.inf
+
 
 def least_probability(*, cost: float, value: float, reused: float = 0.0) -> float:
     """Return the probability above which a prediction is worth its price.
