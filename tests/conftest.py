@@ -18,7 +18,9 @@ from tests.stores.databases import (
     kind,
     new_database_url,
     postgresql,
+    postgresql_with_vectors,
     sqlite_template,
+    vectors_url,
 )
 from tests.stores.sealers import sealer
 
@@ -29,8 +31,10 @@ __all__ = [
     "kind",
     "new_database_url",
     "postgresql",
+    "postgresql_with_vectors",
     "sealer",
     "sqlite_template",
+    "vectors_url",
 ]
 
 # A slow machine is no failure of the code: examples are judged by what they show, not by how long they take. The same

@@ -20,7 +20,7 @@ from narthex.cache.tiers.redis import RedisTier
 from narthex.cache.tiers.sqlite_driver import SqliteDriver, is_damaged, set_aside
 from narthex.compression.compressor import Compressor
 from narthex.config.cache_settings import CacheSettings
-from narthex.config.database_settings import POSTGRESQL_SCHEMES
+from narthex.config.database_settings import is_postgresql
 from narthex.config.settings import Settings
 from narthex.pipeline.contract import Spawn
 from narthex.stores.link import LinkSettings
@@ -168,7 +168,7 @@ def place_of(settings: Settings) -> Place:
     address = settings.database.url
     url = "" if address is None else address.get_secret_value()
     line = "own" if settings.redis.url is None else f"redis:{settings.redis.prefix}"
-    if url.partition(":")[0] in POSTGRESQL_SCHEMES:
+    if is_postgresql(address):
         return Place("postgresql", lambda _writes: PostgresqlDriver(url, timeout_s=BUSY_S), _not_ours, line)
     path = settings.data_dir.expanduser() / FILE_NAME
     return Place(

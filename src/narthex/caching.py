@@ -15,6 +15,8 @@ from narthex.cache.entries import Entry
 from narthex.cache.erasing import OrganisationOf, is_erased
 from narthex.cache.semantic.embedding import Embedding
 from narthex.cache.semantic.engine import Rules, Semantic
+from narthex.cache.semantic.shared import SharedIndex
+from narthex.cache.semantic.shared_session import SharedSession
 from narthex.cache.store import Cache
 from narthex.cache.tier_figures import lines as tier_lines
 from narthex.cache_places import CachePlaces, place_of
@@ -57,6 +59,11 @@ class Caching:
     """
 
     handle: Callable[[Exchange], Awaitable[Stream]]
+    meaning: SameMeaning | None = None
+    _recall: Recall | None = None
+    _house: HouseCalls | None = None
+    _questions: SharedSession | None = None
+    _erased: tuple[Callable[[Entry], bool], int] | None = None
 
     def __init__(
         self,
@@ -96,10 +103,8 @@ class Caching:
         self.desk = CacheDesk(self.cache, self.policy, warming)
         self.desk.settle = self._settle
         self.places.open(self.cache.coherence, spawn, self.cache.be_alone)
-        self._recall: Recall | None = None
-        self._house: HouseCalls | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self.meaning: SameMeaning | None = None
+        self._place = place
+        self._watching: list[asyncio.Task[None]] = []
         self.prefetching = self.desk.prefetching = Prefetching(settings.predictive, self.cache, spawn)
         self.prefetching.calls.handle = lambda exchange: self.handle(exchange)  # noqa: PLW0108 - comes later
 
@@ -161,14 +166,21 @@ class Caching:
 
     def _go_by_meaning(self) -> None:
         """Hold questions against each other by their meaning, as the settings say; what was known of them is gone."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._watching:
+            task.cancel()
+        self._watching.clear()
         settings, cache = self.policy.settings.semantic, self.cache
-        meaning = self._watching = cache.when_gone = None
+        meaning = self._questions = cache.when_gone = None
         if settings.enabled and self.policy.settings.enabled and self._house is not None:
-            meaning = same_meaning(settings, self._house, cache, self._spawn)
+            self._questions = questions = shared_questions(settings, self._place)
+            meaning = same_meaning(settings, self._house, cache, self._spawn, questions)
             cache.when_gone = meaning.let_go
-            self._watching = self._spawn(meaning.keep_watch())
+            works = [meaning.keep_watch()]
+            if questions is not None:
+                works += [questions.run(), questions.keep_growing()]
+                if self._erased is not None:
+                    questions.erase(*self._erased)
+            self._watching = [self._spawn(work) for work in works]
         self.meaning = self.desk.meaning = meaning
         if self._recall is not None:
             self._recall.adopt(self.policy, meaning)
@@ -182,6 +194,9 @@ class Caching:
         if names.until:
             self.prefetching.forget()
             self.cache.refuses = refuses
+            self._erased = refuses, names.until
+            if self._questions is not None:
+                self._questions.erase(refuses, names.until)
             self._spawn(self._forget(refuses, names.until))
 
     async def _forget(self, refuses: Callable[[Entry], bool], until_ms: int) -> None:
@@ -247,8 +262,24 @@ class Caching:
             yield from self.meaning.lines()
 
 
-def same_meaning(settings: SemanticSettings, house: HouseCalls, cache: Cache, spawn: Spawn) -> SameMeaning:
-    """Return what finds answers to questions that mean the same.
+def shared_questions(settings: SemanticSettings, place: Place | None) -> SharedSession | None:
+    """Return the questions that all nodes know, in the PostgreSQL that they share; None where there is none."""
+    if place is None or place.kind != "postgresql" or settings.index == "memory":
+        return None
+    index = SharedIndex(budget_s=settings.index_budget_ms / 1_000)
+    return SharedSession(
+        lambda: place.connect(True), index, name=settings.embedding_model, most=settings.index_max_entries
+    )
+
+
+def same_meaning(
+    settings: SemanticSettings,
+    house: HouseCalls,
+    cache: Cache,
+    spawn: Spawn,
+    questions: SharedSession | None = None,
+) -> SameMeaning:
+    """Return what finds answers to questions that mean the same, with those that all nodes know.
 
     Raises:
         ConfigError: Something is not installed that it needs.
@@ -263,7 +294,11 @@ def same_meaning(settings: SemanticSettings, house: HouseCalls, cache: Cache, sp
         judge=None if judge is None else judge.questions,
         safe_tools=settings.safe_tools,
         least_similarity=settings.least_similarity if settings.similar_on_failure else None,
+        shared=None if questions is None else questions.index,
+        recognise=None if questions is None else questions.recognise,
     )
+    if questions is not None:
+        means.engine.when_vouched = questions.index.vouched
     return SameMeaning(means, cache, spawn)
 
 

@@ -41,6 +41,8 @@ def test_every_policy_may_be_chosen(policy: str) -> None:
         {"rules": [{"operation": "images"}]},
         {"semantic": {"error_bound_percent": 0}},
         {"semantic": {"sampled_percent": 101}},
+        {"semantic": {"index": "redis"}},
+        {"semantic": {"index_budget_ms": 0}},
         {"semantic": {"budget_ms": 0}},
         {"semantic": {"sharing": "everybody"}},
     ],

@@ -94,6 +94,9 @@ def test_the_semantic_cache_says_what_it_lacks(tmp_path: Path, monkeypatch: pyte
     """The extra that is not installed, with the remedy; the model that there is not."""
     semantic: dict[str, object] = {"enabled": True}
     assert found(tmp_path, cache={"semantic": semantic}) == []
+    shared = {**semantic, "index": "postgresql"}
+    assert found(tmp_path, cache={"semantic": shared}) == ["cache.semantic.index"]
+    assert found(tmp_path, cache={"semantic": shared}, database={"url": "postgresql://h/d"}) == []
     missing = ["cache.semantic.embedding_model"]
     assert found(tmp_path, cache={"semantic": semantic}, embedded={"enabled": False}) == missing
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)

@@ -11,8 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from narthex.cache.disk_session import Place
 from narthex.cache.store import Cache
 from narthex.caching import Caching
+from narthex.compression.compressor import Compressor
+from narthex.compression.contract import Policy as Squeezing
+from narthex.compression.dictionaries import MemoryDictionaries
 from narthex.config.cache_settings import CacheSettings
 from narthex.config.response_settings import ResponseSettings
 from narthex.config.settings import IdempotencySettings
@@ -25,7 +29,7 @@ from narthex.pipeline.background import Background
 from narthex.pipeline.billing import Billing
 from narthex.pipeline.cascades import Cascades
 from narthex.pipeline.chain import default_stages
-from narthex.pipeline.contract import Check, Stage
+from narthex.pipeline.contract import Check, Spawn, Stage
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.fallbacks import Fallbacks
 from narthex.pipeline.gateway import Engine, TaskKeeper
@@ -152,6 +156,11 @@ class Pages:
         self.entries[name] = entries
 
 
+def _caching(settings: CacheSettings, spawn: Spawn, place: Place | None) -> Caching:
+    compressor = None if place is None else Compressor({"cache": Squeezing()}, MemoryDictionaries())
+    return Caching(settings, spawn, compressor=compressor, place=place)
+
+
 class House:
     """An engine, and what it writes down."""
 
@@ -168,6 +177,7 @@ class House:
         price: Callable[[str], Price | None] = lambda _model: None,
         limits: Iterable[Limit] = (),
         cache: CacheSettings | None = None,
+        place: Place | None = None,
         **aliases: str,
     ) -> None:
         self.pages = Pages()
@@ -189,7 +199,7 @@ class House:
         # Never started: its lines stay in the queue, where tests can see them.
         self._log = RequestLog(Path("logs"), max_file_bytes=65_536, keep_files=1, metrics=self.metrics)
         settlement = Settlement(self.metrics, self._log, billing=self.billing)
-        self.caching = None if cache is None else Caching(cache, self.tasks.spawn)
+        self.caching = None if cache is None else _caching(cache, self.tasks.spawn, place)
         recall = self._recalling(settlement)
         self._stages = self._built(remembering or IdempotencySettings(), responses or ResponseSettings(), recall)
         self.background.handle = self._handle

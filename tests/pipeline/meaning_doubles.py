@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from narthex.cache.disk_session import Place
 from narthex.cache.semantic.engine import Semantic
 from narthex.config.cache_settings import CacheSettings
 from narthex.errors import NarthexError
@@ -32,6 +33,7 @@ class Speaker(Double):
         verdict: What it says as a judge; None where it says nothing that can be read.
         down: What happens in place of an answer.
         slow_s: How long a vector takes.
+        serial: The number of the next answer.
     """
 
     def __init__(self) -> None:
@@ -42,7 +44,7 @@ class Speaker(Double):
         self.verdict: bool | None = True
         self.down: NarthexError | None = None
         self.slow_s = 0.0
-        self._serial = itertools.count(1)
+        self.serial = itertools.count(1)
 
     async def send(self, call: Call) -> Reply:
         """Answer with the next number, unless something else is said."""
@@ -58,7 +60,7 @@ class Speaker(Double):
         self.asked.append(last)
         if self.down is not None:
             raise self.down
-        text = self.answers.get(last, f"answer {next(self._serial)}")
+        text = self.answers.get(last, f"answer {next(self.serial)}")
         return streamed(openai_frames(text)) if call.stream else whole(openai_answer(text))
 
 
@@ -101,13 +103,16 @@ async def knows(made: House, count: int) -> None:
 
 @asynccontextmanager
 async def speaking(
-    keys: Iterable[tuple[str, str]] = (), rules: Iterable[dict[str, object]] = (), **semantic: object
+    keys: Iterable[tuple[str, str]] = (),
+    rules: Iterable[dict[str, object]] = (),
+    place: Place | None = None,
+    **semantic: object,
 ) -> AsyncIterator[tuple[Speaker, House]]:
     """Run an engine whose cache answers questions which mean the same."""
     said = {"enabled": True, "embedding_model": "up/e", "budget_ms": 5_000, "sampled_percent": 0, **semantic}
     settings = {"jitter_percent": 0, "early_refresh": False, "semantic": said, "rules": list(rules)}
     provider = Speaker()
-    made = House(provider, cache=CacheSettings.model_validate(settings), keys=keys)
+    made = House(provider, cache=CacheSettings.model_validate(settings), keys=keys, place=place)
     try:
         yield provider, made
     finally:

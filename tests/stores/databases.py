@@ -5,6 +5,7 @@ A test that takes `database` runs once with each of them, with a database of its
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import pwd
@@ -157,6 +158,40 @@ def programs() -> Path | None:
     return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
 
 
+def programs_with_vectors() -> Path | None:
+    """Return the folder of a PostgreSQL that has pgvector: that of the machine, or the one that comes as a package."""
+    found = programs()
+    if found is not None and any(Path("/usr/share/postgresql").glob(f"{found.parent.name}/extension/vector.control")):
+        return found
+    package = importlib.util.find_spec("pgserver")
+    folder = None if package is None or package.origin is None else Path(package.origin).parent / "pginstall/bin"
+    return folder if folder is not None and (folder / "initdb").exists() else None
+
+
+def _within_reach(found: Path, folder: Path) -> Path:
+    """Return the folder of programs; as another user they may not be to be reached where the packages lie."""
+    package = found.parent.parent
+    if _other_user() is None or package.name != "pgserver":
+        return found
+    shutil.copytree(package, folder / "pgserver")
+    shutil.copytree(package.with_name("pgserver.libs"), folder / "pgserver.libs")
+    return folder / "pgserver" / found.relative_to(package)
+
+
+@contextmanager
+def running_postgresql_with_vectors() -> Iterator[PostgresqlServer]:
+    """Run a server that has pgvector while the block lasts; without one the test is skipped."""
+    found = programs_with_vectors()
+    if found is None:
+        pytest.skip("there is no PostgreSQL with pgvector: the package `pgserver` has one for Python up to 3.12")
+    with tempfile.TemporaryDirectory(prefix="narthex-pgvector-") as folder:
+        Path(folder).chmod(0o755)
+        place = Path(folder, "server")
+        place.mkdir()
+        with PostgresqlServer(_within_reach(found, Path(folder)), place) as it:
+            yield it
+
+
 @contextmanager
 def running_postgresql() -> Iterator[PostgresqlServer]:
     """Run a server while the block lasts; without the program the test is skipped."""
@@ -178,6 +213,20 @@ def postgresql() -> Iterator[PostgresqlServer]:
         server.do(f"CREATE DATABASE {TEMPLATE}")
         Database.open_now(server.url(TEMPLATE), data_dir=server.folder).close_now()
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_with_vectors() -> Iterator[PostgresqlServer]:
+    """A server that has pgvector, which all tests of this process share; no database of it has the schema."""
+    with running_postgresql_with_vectors() as server:
+        yield server
+
+
+@pytest.fixture
+def vectors_url(postgresql_with_vectors: PostgresqlServer) -> Iterator[str]:
+    """The address of an empty database that has pgvector at hand."""
+    with postgresql_with_vectors.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

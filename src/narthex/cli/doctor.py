@@ -19,8 +19,8 @@ _HELP = """
 Say what is wrong with this set-up, and how to mend it.
 
 Looks at Python and its packages, the machine, the configuration and the environment, the data folder, TLS files, the
-port, the embedded models, and asks each provider for its models. Changes nothing. Ends with 1 if something does not
-work.
+port, the embedded models, and asks each provider for its models, and the database for pgvector where that is of use.
+Changes nothing. Ends with 1 if something does not work.
 
 \b
 Examples:

@@ -117,6 +117,22 @@ class SemanticSettings(Section):
     safe_tools: tuple[str, ...] = Field(
         default=(), description="Tools that change nothing; calls with other tools are never answered so."
     )
+    index: Literal["auto", "memory", "postgresql"] = Field(
+        default="auto",
+        description="Where questions are known: `memory` in each process those that it was asked, `postgresql` also in "
+        "the PostgreSQL of `database.url`, which needs pgvector for it, by all nodes and after a start; `auto` there "
+        "too, if it has that.",
+    )
+    index_budget_ms: float = Field(
+        default=25.0,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="How long a look there may take, in milliseconds; what has not come by then is not there.",
+    )
+    index_max_entries: int = Field(
+        default=1_000_000, ge=1, description="Questions that are known there; beyond, those used least lately go."
+    )
     max_entries: int = Field(default=100_000, ge=1, description="Questions that are known at once, in each process.")
     max_bytes: int = Field(default=536_870_912, ge=1_048_576, description="Bytes of them, about.")
     frozen: bool = Field(

@@ -16,7 +16,7 @@ from narthex.config.answers import check_answers
 from narthex.config.audit_settings import why_not_secrets
 from narthex.config.cap_settings import cap_problems
 from narthex.config.compression_settings import compression_problems
-from narthex.config.database_settings import why_not_database
+from narthex.config.database_settings import is_postgresql, why_not_database
 from narthex.config.http_cache_settings import http_cache_problems
 from narthex.config.merge_settings import meant, merge_problems
 from narthex.config.origins import KeyPath
@@ -101,6 +101,9 @@ def _semantic(settings: Settings) -> Iterator[Contradiction]:
     if importlib.util.find_spec("numpy") is None:
         message = "needs numpy: `pip install 'narthex[semantic]'`, or set it to false"
         yield Contradiction(path=(*here, "enabled"), message=message)
+    if semantic.index == "postgresql" and not is_postgresql(settings.database.url):
+        message = 'needs a PostgreSQL in `database.url`; name one, or set it to "auto"'
+        yield Contradiction(path=(*here, "index"), message=message, depends=(("database", "url"),))
     yield from _target((*here, "embedding_model"), semantic.embedding_model, settings)
     if semantic.judge_model is not None:
         yield from _target((*here, "judge_model"), semantic.judge_model, settings)

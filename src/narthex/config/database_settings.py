@@ -86,3 +86,8 @@ def _why_not_file(url: str) -> str | None:
     if "?" in path or "#" in path:
         return "takes no options after the file's name"
     return None
+
+
+def is_postgresql(url: SecretStr | None) -> bool:
+    """Tell whether an address is that of a PostgreSQL; without one the database is a file."""
+    return url is not None and url.get_secret_value().partition(":")[0] in POSTGRESQL_SCHEMES

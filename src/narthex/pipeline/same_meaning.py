@@ -19,6 +19,7 @@ from narthex.cache.semantic.embedding import Embedding
 from narthex.cache.semantic.engine import CategoryStatus, Semantic
 from narthex.cache.semantic.questions import question_of
 from narthex.cache.semantic.reports import CategoryReport, SemanticReport
+from narthex.cache.semantic.shared import Kept, SharedIndex
 from narthex.cache.store import Cache, Found
 from narthex.errors import NarthexError
 from narthex.pipeline.cache_terms import Circle, Terms
@@ -33,6 +34,8 @@ CHECKED_EVERY_S: Final = 300.0
 MAX_TRIED: Final = 10_000
 _AT_ONCE: Final = 500
 """Entries that are looked at before others have their turn."""
+_LOOKED_AT: Final = 8
+"""Nearest questions that are asked of what all nodes know."""
 _HELD_LIGHTLY: Final = frozenset({"unsure", "unlikely"})
 """Why a question is held back that may still do where nothing else can be had."""
 
@@ -51,6 +54,10 @@ class Means(msgspec.Struct, frozen=True):
     safe_tools: tuple[str, ...] = ()
     least_similarity: float | None = None
     """From which on the answer to a similar question is given where every model failed; None for never."""
+    shared: SharedIndex | None = None
+    """What all nodes know; None where each knows only its own."""
+    recognise: Callable[[str, bytes], None] | None = None
+    """Told, again and again, the namespace of vectors and the vector of a sentence that is always the same."""
 
 
 class Alike(NamedTuple):
@@ -96,9 +103,19 @@ class SameMeaning:
         vector = await self.means.embedding.of(question.text)
         question = question.embedded(vector, self.means.embedding.namespace)
         outcome = self.means.engine.look(question)
+        if self.means.shared is not None and not isinstance(outcome, SemanticHit):
+            outcome = await self._look_further(self.means.shared, question) or outcome
         alike = await self._told(outcome, terms, has_vector=vector is not None)
         self._cache.figures.looked_for_meaning(question.category, terms.scope, hit=alike.found is not None)
         return alike
+
+    async def _look_further(self, shared: SharedIndex, question: Question) -> SemanticHit | Near | None:
+        """Look among what all nodes know, within its budget; None where nothing is found that was not known."""
+        found = await shared.nearest(question, _LOOKED_AT)
+        if not self.means.engine.adopt(question, found):
+            return None
+        shared.found += 1
+        return self.means.engine.look(question, again=True)
 
     async def _told(self, outcome: SemanticHit | Near | None, terms: Terms, *, has_vector: bool) -> Alike:
         if outcome is None:
@@ -115,9 +132,14 @@ class SameMeaning:
         found = self._cache.find(key)
         if isinstance(found, str) and self._cache.below:
             found = await self._cache.search(key, found)
+        shared = self.means.shared
         if isinstance(found, str):
             self.means.engine.forget(key)
+            if shared is not None:
+                shared.doubt(key)
             return None
+        if shared is not None:
+            shared.used(key)
         entry = found.entry
         # The digests say the same already: whoever may not have an answer is to be kept from it twice.
         return found if entry.scope == terms.scope and entry.model == (terms.model or entry.model) else None
@@ -166,8 +188,15 @@ class SameMeaning:
         embedding = self.means.embedding
         vector = await embedding.of(question.text)
         # It may have been let go of meanwhile.
-        if self._cache.memory.peek(key) is not None:
-            self.means.engine.learn(question.embedded(vector, embedding.namespace), key)
+        held = self._cache.memory.peek(key)
+        if held is None:
+            return
+        question = question.embedded(vector, embedding.namespace)
+        self.means.engine.learn(question, key)
+        if self.means.shared is not None:
+            entry = held.entry
+            begun_ms, ends_ms = entry.made_ms - entry.took_ms, entry.made_ms + entry.kept_ms
+            self.means.shared.put(question, Kept(key=key, tags=entry.tags, begun_ms=begun_ms, ends_ms=ends_ms))
 
     # -- what is judged --------------------------------------------------------------------------------------------
 
@@ -204,9 +233,12 @@ class SameMeaning:
         if keys is None:
             self.tidy()
             return
+        keys = tuple(keys)
         for key in keys:
             self._tried.discard(key)
             self.means.engine.forget(key)
+        if self.means.shared is not None:
+            self.means.shared.remove(keys)
 
     def tidy(self) -> None:
         """Let go, soon, of all questions whose answers are not in memory: some were declared void.
@@ -238,6 +270,8 @@ class SameMeaning:
         try:
             while True:
                 await self.means.embedding.check()
+                if self.means.recognise is not None and self.means.embedding.probe is not None:
+                    self.means.recognise(self.means.embedding.namespace, self.means.embedding.probe)
                 await asyncio.sleep(CHECKED_EVERY_S)
         finally:
             await self.means.embedding.aclose()
@@ -278,6 +312,21 @@ class SameMeaning:
             yield f"# HELP narthex_cache_semantic_{name} {told}"
             yield f"# TYPE narthex_cache_semantic_{name} gauge"
             yield f"narthex_cache_semantic_{name} {value}"
+        if self.means.shared is not None:
+            yield from _shared_lines(self.means.shared)
+
+
+def _shared_lines(shared: SharedIndex) -> Iterator[str]:
+    """Yield how what all nodes know does."""
+    for name, kind, told, value in (
+        ("shared_open", "gauge", "1 while what all nodes know is looked at.", int(shared.is_open)),
+        ("shared_looks_total", "counter", "Looks there.", shared.looks),
+        ("shared_found_total", "counter", "Looks that found what this process did not know.", shared.found),
+        ("shared_late_total", "counter", "Looks that took longer than their budget.", shared.late),
+    ):
+        yield f"# HELP narthex_cache_semantic_{name} {told}"
+        yield f"# TYPE narthex_cache_semantic_{name} {kind}"
+        yield f"narthex_cache_semantic_{name} {value}"
 
 
 def _category(row: CategoryStatus, counts: Counts, *, is_whole: bool) -> CategoryReport:

@@ -40,9 +40,10 @@ def test_a_second_principal_vouches_by_asking_the_same() -> None:
     """Neither the first one again nor somebody unknown does."""
     entry = brought("ann")
     for asker in ("ann", None):
-        sighted(entry, asker)
+        assert not sighted(entry, asker)
     assert not may_serve(entry, ask(TEXT, principal="eve"), "sighted")
-    sighted(entry, "bob")
+    assert sighted(entry, "bob")
+    assert not sighted(entry, "carl")
     assert may_serve(entry, ask(TEXT, principal="eve"), "sighted")
     assert not may_serve(entry, ask(TEXT, principal="eve"), "own")
 

@@ -105,6 +105,8 @@ async def test_a_model_that_is_changed_underneath_is_another_namespace(caplog: p
     embedder = Embedder()
     embedding = Embedding(embedder, name="m", budget_ms=5_000)
     assert await embedding.check()
+    first = embedding.probe
+    assert first is not None
     await embedding.of("a")
     before = embedding.namespace
     assert await embedding.check()
@@ -112,6 +114,7 @@ async def test_a_model_that_is_changed_underneath_is_another_namespace(caplog: p
     embedder.values = (4.0, -3.0)
     with caplog.at_level(logging.WARNING):
         assert not await embedding.check()
+    assert embedding.probe not in {None, first}
     assert "no longer looked at" in caplog.text
     assert embedding.namespace != before
     second = embedding.namespace

@@ -11,6 +11,7 @@ from narthex.cache.semantic.contract import Near, Question, SemanticHit
 from narthex.cache.semantic.engine import Rules, Semantic
 from narthex.config.cache_settings import SemanticSettings
 from tests.cache.semantic.asking import ask
+from tests.cache.semantic.sharing import row
 
 RESET = "How do I reset my router?"
 THINGS = (
@@ -260,3 +261,31 @@ def test_entries_are_bounded() -> None:
     assert len(cache.entries) == 20
     assert key_of(cache.look(ask(texts[0]))) is None
     assert key_of(cache.look(ask(texts[-1]))) == texts[-1].encode()
+
+
+def test_what_other_processes_learned_is_found_and_counts_as_one_look() -> None:
+    """Of the tenant's scope, and near enough; it is told whether a second look may find more."""
+    asked, cache = ask("How can I reset my router?"), Semantic(Rules(sampled=0))
+    known, foreign = ask("How do I reset my router?"), ask("How do I reset my router?", tenant="other")
+    far = ask("Where is the nearest station?")
+    assert cache.look(asked) is None
+    assert not cache.adopt(asked, [row(foreign, b"f"), row(far, b"far")])
+    assert cache.adopt(asked, [row(known, b"k"), row(far, b"far")])
+    assert not cache.adopt(asked, [row(known, b"k")])
+    assert key_of(cache.look(asked, again=True)) == b"k"
+    assert len(cache.entries) == 1
+    assert sum(one.looks for one in cache.status()) == 1
+
+
+def test_it_is_told_once_who_is_vouched_for() -> None:
+    """By a second principal that asks word for word, be it before or after the answer was made anew."""
+    cache, told = Semantic(Rules(sampled=0)), list[bytes]()
+    cache.when_vouched = lambda entry: told.append(entry.key)
+    text = "How do I reset my router?"
+    cache.learn(ask(text), b"k")
+    cache.met(b"k", "ann")
+    assert told == []
+    cache.met(b"k", "bob")
+    cache.met(b"k", "carl")
+    cache.learn(ask(text, principal="dan"), b"k")
+    assert told == [b"k"]

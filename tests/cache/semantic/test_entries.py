@@ -95,3 +95,15 @@ def test_judgements_are_bounded() -> None:
     for number in range(40):
         entry.remember(float(number), same=True)
     assert [score for score, _ in entry.judgements] == pytest.approx(list(range(24, 40)))
+
+
+def test_what_another_process_learned_is_taken_in_once() -> None:
+    """Its own knowledge of the same text holds, but for who vouches for it."""
+    entries = Entries(most=10, most_bytes=1_000_000)
+    assert entries.adopt(ask("How do I reset my router?"), b"k", is_sighted=False)
+    assert not entries.adopt(ask("How do I reset my router?"), b"k", is_sighted=False)
+    assert not entries.adopt(ask("How do I reset my router?"), b"other", is_sighted=True)
+    assert entries.adopt(ask("How do I reset my router?"), b"k", is_sighted=True)
+    (entry,) = entries
+    assert (entry.key, entry.is_sighted, entry.principal) == (b"k", True, "ann")
+    assert entries.nearest(ask("How can I reset my router?"), 3)[0][0] is entry

@@ -27,7 +27,12 @@ def may_serve(entry: Entry, question: Question, sharing: Sharing) -> bool:
     return sharing == "sighted" and entry.is_sighted
 
 
-def sighted(entry: Entry, principal: str | None) -> None:
-    """Take note that someone asks the very same as an entry: a known one who is not its first vouches for it."""
-    if principal is not None and principal != entry.principal:
-        entry.is_sighted = True
+def sighted(entry: Entry, principal: str | None) -> bool:
+    """Take note that someone asks the very same as an entry: a known one who is not its first vouches for it.
+
+    True where that is news.
+    """
+    if entry.is_sighted or principal is None or principal == entry.principal:
+        return False
+    entry.is_sighted = True
+    return True

@@ -69,6 +69,11 @@ class Embedding:
         return f"{self.name}/{self._dimensions}/{self._generation}"
 
     @property
+    def probe(self) -> bytes | None:
+        """The vector of a sentence that is always the same, as it was made last; None before the first `check`."""
+        return self._probe
+
+    @property
     def is_off(self) -> bool:
         """Whether it is left alone because it was too slow."""
         return self._clock() < self._off_until

@@ -6,6 +6,7 @@ import logging
 import math
 import secrets
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -16,10 +17,12 @@ from narthex.cache.semantic.aligning import align
 from narthex.cache.semantic.bounds import ErrorBound
 from narthex.cache.semantic.contract import CATEGORIES, Category, Held, Judge, Near, Pair, Question, SemanticHit
 from narthex.cache.semantic.decisions import Decision, below
+from narthex.cache.semantic.embedding import cosine as cosine_of
 from narthex.cache.semantic.entries import Entries, Entry
 from narthex.cache.semantic.features import features_of
 from narthex.cache.semantic.guards import objection
 from narthex.cache.semantic.sampling import Sampling
+from narthex.cache.semantic.shared import SharedQuestion
 from narthex.cache.semantic.thresholds import Thresholds, correction
 from narthex.cache.semantic.vectors import EXACT_LIMIT
 from narthex.cache.semantic.verifier import Verifier, probability, shipped
@@ -120,16 +123,23 @@ class Semantic:
         self._served = dict.fromkeys(CATEGORIES, 0)
         self._sampling = Sampling(self.rules.sampled, seed=self.rules.seed or secrets.token_bytes(16))
         self._looks = 0
+        self.when_vouched: Callable[[Entry], None] | None = None
+        """Told of each entry that a second principal asked word for word."""
 
-    def look(self, question: Question) -> SemanticHit | Near | None:
+    def look(self, question: Question, *, again: bool = False) -> SemanticHit | Near | None:
         """Find the entry that answers a question.
+
+        Args:
+            question: With its vector, if it has one in time.
+            again: Whether it was looked for already, and more is known now; it counts once.
 
         Returns:
             A hit; the nearest entry and why it is held back; or None where nothing is near. Without a vector only an
             entry with the same text, typed otherwise, is found.
         """
-        self._looks += 1
-        self._asked[question.category] += 1
+        if not again:
+            self._looks += 1
+            self._asked[question.category] += 1
         alias = self._alias(question)
         if alias is not None:
             return alias
@@ -145,7 +155,26 @@ class Semantic:
         """Keep a question whose answer was stored under a key; the answer was complete and passed every guard."""
         entry = self.entries.put(question, key)
         if entry.key == key:
-            sighted(entry, question.principal)
+            self._sighted(entry, question.principal)
+
+    def adopt(self, question: Question, found: Iterable[SharedQuestion]) -> bool:
+        """Take in what other processes know near a question; tell whether a look may find more than before."""
+        is_more = False
+        for one in found:
+            is_ours = (one.tenant, one.scope) == (question.tenant, question.scope)
+            if not is_ours or cosine_of(one.vector, question.vector or b"") < _LEAST_COSINE:
+                continue
+            learned = Question(
+                scope=one.scope,
+                tenant=one.tenant,
+                text=one.text,
+                category=question.category,
+                principal=one.principal,
+                namespace=question.namespace,
+                vector=one.vector,
+            )
+            is_more |= self.entries.adopt(learned, one.key, is_sighted=one.is_sighted)
+        return is_more
 
     def met(self, key: bytes, principal: str | None) -> bool:
         """Take note that the answer under a key was given to someone who asked its question word for word.
@@ -154,8 +183,12 @@ class Semantic:
         """
         known = self.entries.of_key(key)
         for entry in known:
-            sighted(entry, principal)
+            self._sighted(entry, principal)
         return bool(known)
+
+    def _sighted(self, entry: Entry, principal: str | None) -> None:
+        if sighted(entry, principal) and self.when_vouched is not None:
+            self.when_vouched(entry)
 
     def forget(self, key: bytes) -> None:
         """Drop what leads to an answer that is gone."""

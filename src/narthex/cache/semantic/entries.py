@@ -111,6 +111,20 @@ class Entries:
         entry.principal, entry.is_sighted = known.principal, known.is_sighted
         return self._added(entry)
 
+    def adopt(self, question: Question, key: bytes, *, is_sighted: bool) -> bool:
+        """Take in what another process learned; tell whether anything is known that was not.
+
+        What this process knows of the same text holds, but for who vouches for it.
+        """
+        known = self.same_text(question)
+        if known is None:
+            self._added(self._made(question, key)).is_sighted = is_sighted
+            return True
+        if known.key != key or known.is_sighted or not is_sighted:
+            return False
+        known.is_sighted = True
+        return True
+
     def _added(self, entry: Entry) -> Entry:
         self._add(entry)
         while len(self._by_number) > self._most or (self.bytes_used > self._most_bytes and len(self._by_number) > 1):

@@ -74,6 +74,10 @@ class PostgresqlDriver:
         """See `Driver`."""
         self.do("VACUUM narthex_cache_entries")
 
+    def stop(self) -> None:
+        """See `Driver`."""
+        self._connection.cancel()
+
     def close(self) -> None:
         """See `Driver`."""
         self._connection.close()

@@ -52,6 +52,10 @@ class Driver(Protocol):
         """Leave nothing behind of what was removed."""
         ...
 
+    def stop(self) -> None:
+        """Have the statement that is being done fail; from any thread."""
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...

@@ -80,6 +80,10 @@ class SqliteDriver:
         """See `Driver`."""
         self.do("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def stop(self) -> None:
+        """See `Driver`."""
+        self._connection.interrupt()
+
     def close(self) -> None:
         """See `Driver`."""
         self._connection.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from narthex.cli.health import folders, machine, network
 from narthex.cli.health.certificates import certificates
 from narthex.cli.health.findings import Finding
+from narthex.cli.health.questions import questions
 from narthex.cli.health.settings import access, configuration
 from narthex.cli.health.weights import weights
 
@@ -37,3 +38,4 @@ def examine(*, file: Path | None, environ: Mapping[str, str], is_offline: bool) 
     if not is_offline:
         yield from network.providers(loaded)
         yield network.ollama(loaded.settings, environ)
+        yield from questions(loaded.settings)
