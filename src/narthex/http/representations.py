@@ -58,10 +58,12 @@ class Representations:
         """
         self.encodes_events = encodes_events and bool(codings)
         self._codings = tuple(codings)
+        # A stream holds its encoder for as long as it lasts: 30 KB of memory with gzip, several times that with others.
+        self._for_events = tuple(sorted(self._codings, key=lambda coding: coding != "gzip"))
         self.threshold_bytes = threshold_bytes
         self.answers_bytes = float("inf") if answers_bytes is None or not codings else float(answers_bytes)
         self.rules = Rules(rules)
-        self._chosen: dict[bytes, tuple[str | None, bool]] = {}
+        self._chosen: dict[tuple[bytes, tuple[Coding, ...]], tuple[str | None, bool]] = {}
 
     def coding(self, field: bytes | None, size: float) -> str | None:
         """Return the coding for a body; None if it goes as it is.
@@ -72,14 +74,18 @@ class Representations:
         """
         if not field:
             return None
-        chosen = self._chosen.get(field)
+        name, must = self._choice(field, self._codings)
+        return name if size >= self.threshold_bytes or must else None
+
+    def _choice(self, field: bytes, codings: tuple[Coding, ...]) -> tuple[str | None, bool]:
+        """Return which of several codings a field asks for, and whether its client takes nothing else."""
+        chosen = self._chosen.get((field, codings))
         if chosen is None:
             said = field.decode("latin-1")
-            chosen = choose(said, self._codings), refuses_plain(said)
+            chosen = choose(said, codings), refuses_plain(said)
             if len(self._chosen) < _MOST_REMEMBERED:
-                self._chosen[field] = chosen
-        name, must = chosen
-        return name if size >= self.threshold_bytes or must else None
+                self._chosen[field, codings] = chosen
+        return chosen
 
     def concern(self, size: float, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether it has to be looked how a whole answer of a model goes out.
@@ -98,7 +104,8 @@ class Representations:
             body: The answer.
             headers: Of the request, names in lower case.
         """
-        coding = self._asked(headers)
+        field = headers.get(b"accept-encoding")
+        coding = self.coding(field, float("inf")) if _is_transformable(headers) else None
         if coding is None:
             return body, _PLAIN_LINES
         return await encoded(body, coding, hasty=True), _lines(coding)
@@ -114,13 +121,10 @@ class Representations:
 
     def events_coding(self, headers: Mapping[bytes, bytes]) -> str | None:
         """Return the coding for a stream of events; None if it goes as it is."""
-        return self._asked(headers) if self.encodes_events and b"accept-encoding" in headers else None
-
-    def _asked(self, headers: Mapping[bytes, bytes]) -> str | None:
-        """Return the coding for what is large enough."""
-        if b"no-transform" in headers.get(b"cache-control", b""):
+        field = headers.get(b"accept-encoding")
+        if not field or not self.encodes_events or not _is_transformable(headers):
             return None
-        return self.coding(headers.get(b"accept-encoding"), float("inf"))
+        return self._choice(field, self._for_events)[0]
 
 
 async def encoded(body: bytes, coding: str, *, hasty: bool = False) -> bytes:
@@ -128,6 +132,11 @@ async def encoded(body: bytes, coding: str, *, hasty: bool = False) -> bytes:
     if len(body) <= ASIDE_BYTES:
         return encode(body, coding, hasty=hasty)
     return await asyncio.to_thread(encode, body, coding, hasty=hasty)
+
+
+def _is_transformable(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a request lets its answer be encoded."""
+    return b"no-transform" not in headers.get(b"cache-control", b"")
 
 
 def _lines(coding: str) -> bytes:
