@@ -112,6 +112,19 @@ def test_a_sharp_fall_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.messages) == 2
 
 
+def test_who_has_answers_made_anew_makes_nothing_fall(caplog: pytest.LogCaptureFixture) -> None:
+    """As warming does: such calls are counted, and count for no share of calls that might have been answered."""
+    now = [0.0]
+    figures = CacheFigures(lambda: now[0])
+    for minute in range(40):
+        now[0] = minute * 60.0
+        figures.hit("hit", input_tokens=0, output_tokens=0, picousd=0)
+        for _ in range(50 if minute > 20 else 0):
+            figures.miss("refresh", request_id="r", model="m", scope="s", key=b"k")
+    assert not caplog.messages
+    assert (figures.fall(), figures.hit_rate, figures.misses) == (None, 1.0, {"refresh": 950})
+
+
 def test_of_few_calls_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A quiet night is no fall."""
     now = [0.0]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
 
 from narthex.errors import NotFound
+from narthex.pipeline import cache_desk
 from narthex.pipeline.cache_desk import CacheDesk, Sought, Void, content_of
 from narthex.types.dialects import Dialect
 from tests.cache.kept import entry
@@ -64,3 +68,22 @@ async def test_what_is_being_answered_is_void_with_the_rest() -> None:
     assert await desk.invalidate(None, Void(models=["up/m"])) == 0
     assert made.cache.invalidation.is_void(["model:key:other:up/m"], number)
     assert provider.calls == []
+
+
+async def test_many_entries_go_while_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is given from then on; room is made a few at a time."""
+    monkeypatch.setattr(cache_desk, "SWEPT", 10)
+    _, made = house()
+    desk, tags = desk_of(made), ("scope:key:local", "tag:key:local:a")
+    now_ms = made.cache.now_ms()
+    for void in (None, Void(tags=["a"])):
+        for number in range(100):
+            one = entry(key=number.to_bytes(32), scope=OWNER, tags=tags, made_ms=now_ms)
+            assert made.cache.keep(replace(one, number=made.cache.invalidation.number))
+        changing = asyncio.ensure_future(desk.clear(OWNER) if void is None else desk.invalidate(OWNER, void))
+        left = set[int]()
+        while not changing.done():
+            await asyncio.sleep(0)
+            left.add(len(made.cache.memory))
+        assert (await changing, len(made.cache.memory)) == (100, 0)
+        assert len(left) >= 10

@@ -103,7 +103,7 @@ def _rate(minutes: Iterable[Minute]) -> float:
     hits = calls = 0
     for one in minutes:
         hits += one.hits
-        calls += one.hits + one.misses
+        calls += one.hits + one.sought
     return hits / calls if calls else 0.0
 
 
@@ -200,8 +200,11 @@ class Counts:
     @property
     def looks(self) -> int:
         """How often it was looked whether there is an answer."""
-        sought = sum(count for reason, count in self.misses.items() if reason != "refresh")
-        return sought + sum(self.found.values())
+        return self._sought + sum(self.found.values())
+
+    @property
+    def _sought(self) -> int:
+        return sum(count for reason, count in self.misses.items() if reason != "refresh")
 
     def fall(self, now: float | None = None) -> Fall | None:
         """Tell whether far fewer calls are answered than before, up to a moment in seconds of Unix time, or now.
@@ -211,15 +214,18 @@ class Counts:
         now = self._clock() if now is None else now
         past = [one for one in self.trend if one.at < now]
         lately = [one for one in past if one.at >= now - LATELY_S]
-        calls = sum(one.hits + one.misses for one in lately)
+        calls = sum(one.hits + one.sought for one in lately)
         usual, rate = _rate(past), _rate(lately)
         return Fall(rate, usual, calls) if calls >= FEWEST_CALLS and rate < usual / 2 else None
 
     @property
     def hit_rate(self) -> float | None:
-        """The share of calls that were answered from the cache, of those that might have been; None before any."""
-        hits, misses = sum(self.hits.values()), sum(self.misses.values())
-        return hits / (hits + misses) if hits + misses else None
+        """The share of calls that were answered from the cache, of those that might have been; None before any.
+
+        Who has an answer made anew, as by warming, does not want it from there.
+        """
+        hits, sought = sum(self.hits.values()), self._sought
+        return hits / (hits + sought) if hits + sought else None
 
     def _minute(self, now: float) -> Minute:
         last = self._last

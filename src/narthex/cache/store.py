@@ -306,13 +306,13 @@ class Cache:
         if self.when_gone is not None:
             self.when_gone(None)
 
-    def clear(self, scope: str | None = None) -> int:
-        """Let go of everything, or of what is shared under a scope; return how many entries were in memory."""
+    def clear(self, scope: str | None = None, *, sweeps: bool = True) -> int:
+        """Let go of everything, or of what is of a scope, where it `sweeps`; return how many entries were in memory."""
         if self.below and self._spawn is not None:
             self._spawn(self._clear_below(scope))
         if scope is not None:
             self.declare_void(tags=[scope_tag(scope)])
-            return self.sweep()
+            return self.sweep() if sweeps else 0
         self.invalidation.declare_all()
         if self.coherence is not None:
             self.coherence.declare(everything=True)

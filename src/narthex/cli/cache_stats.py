@@ -28,9 +28,9 @@ def lines(told: CacheReport, now: float | None = None) -> Iterator[str]:
     now = time.time() if now is None else now
     whose = "all workspaces" if told.everything else "your workspace"
     yield f"{'on' if told.enabled else 'off'}, mode {told.mode}; calls of {whose} in {_span(now - told.since)}"
-    hits, misses = sum(told.hits.values()), sum(told.misses.values())
-    if hits + misses:
-        rate = f"{_rate(told.hit_rate)} of {counted(hits + misses, 'call')}"
+    asked = sum(told.hits.values()) + sum(count for why, count in told.misses.items() if why != "refresh")
+    if asked:
+        rate = f"{_rate(told.hit_rate)} of {counted(asked, 'call')}"
         yield f"hit rate  {rate}  {sparkline(told.trend, now)}".rstrip()
     else:
         yield "hit rate  no calls yet"

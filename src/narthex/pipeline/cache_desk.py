@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,9 @@ from narthex.pipeline.cached_answers import Unfit, said_by
 from narthex.pipeline.prefetching import Prefetching
 from narthex.pipeline.same_meaning import SameMeaning
 from narthex.pipeline.warming import Warming
+
+SWEPT: Final = 256
+"""Entries that are taken out in one turn of the loop."""
 
 Owner = str | None
 """Whose entries: those of everybody with None."""
@@ -151,7 +154,9 @@ class CacheDesk:
 
     async def clear(self, owner: Owner) -> int:
         """Let go of all that is an owner's, or of everything; return how many entries were in memory."""
-        count = self.cache.clear(owner)
+        count = self.cache.clear(owner, sweeps=False)
+        if owner is not None:
+            count = await self._sweep()
         await self.settle()
         return count
 
@@ -177,14 +182,17 @@ class CacheDesk:
         return count
 
     async def _sweep(self) -> int:
-        """Make room where there is what will not be given; of many entries that takes its time, and a thread."""
+        """Make room where there is what will not be given, some of it in each turn of the loop; found in a thread."""
         held, invalidation = list(self.cache.memory), self.cache.invalidation
 
         def void() -> list[bytes]:
             return [one.entry.key for one in held if invalidation.is_void(one.entry.tags, one.entry.number)]
 
-        keys = await asyncio.to_thread(void)
-        return sum(self.cache.memory.remove(key) for key in keys if self._is_void(key))
+        keys, count = await asyncio.to_thread(void), 0
+        for begin in range(0, len(keys), SWEPT):
+            count += sum(self.cache.memory.remove(key) for key in keys[begin : begin + SWEPT] if self._is_void(key))
+            await asyncio.sleep(0)
+        return count
 
     def _is_void(self, key: bytes) -> bool:
         held = self.cache.memory.peek(key)

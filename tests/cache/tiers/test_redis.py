@@ -102,6 +102,7 @@ async def test_what_is_damaged_is_gone(redis: RedisServer, tmp_path: Path, caplo
             assert "is given up" in caplog.text
         await client.hset(name, "a", "b")
         assert await tier.get(ENTRY.key) is None
+        await until(lambda: "look into redis failed: WRONGTYPE" in caplog.text, within_s=SOON_S)
         assert tier.figures.failures == 5
 
 

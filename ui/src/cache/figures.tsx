@@ -17,7 +17,7 @@ const MINUTE_S = 60;
 /** How often it answers and what that saved, since the server began and over a month. */
 export function CacheFigures({ stats, now }: { stats: CacheStats; now: number }) {
   const hits = sumOf(stats.hits);
-  const calls = hits + sumOf(stats.misses);
+  const calls = hits + sumOf(stats.misses) - (stats.misses.refresh ?? 0);
   const { saved } = stats;
   return (
     <Figures>

@@ -271,9 +271,8 @@ class RedisTier:
             look.turn.give_up()
         error = None if look.task.cancelled() else look.task.exception()
         if error is not None:
-            # The session learns of a lost connection by itself, and tells of it.
             self.figures.failures += 1
-            logger.debug("cache: redis: %s", error)
+            _tell(error)
 
     async def _turned(self, key: bytes, turn: Turn) -> None:
         assert self.leases is not None
@@ -407,3 +406,11 @@ class RedisTier:
 
         with suppress(RedisError, OSError, TimeoutError):
             await asked
+
+
+def _tell(error: BaseException) -> None:
+    """Say that a look failed; of a lost connection the session learns by itself, and tells of it."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - as above
+
+    refused = isinstance(error, ResponseError)
+    logger.log(logging.WARNING if refused else logging.DEBUG, "cache: a look into redis failed: %s", error)
