@@ -226,7 +226,7 @@ def test_serves_tls(tmp_path: Path) -> None:
     ) as gateway:
         context = ssl.create_default_context()
         authority.configure_trust(context)
-        raw = socket.create_connection(("127.0.0.1", gateway.port), timeout=5)
+        raw = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
         with context.wrap_socket(raw, server_hostname="localhost") as connection:
             body = json.dumps({"model": "demo/m", "messages": [{"role": "user", "content": "x"}]}).encode()
             connection.sendall(post("/v1/chat/completions", body, key=None))

@@ -72,7 +72,7 @@ async def test_what_a_dead_process_has_left_is_taken_over_at_the_start(tmp_path:
     book.opened(opened(2), None)
     book._journal.close(remove=False)
     async with Gateway(settings(tmp_path)) as gateway:
-        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 40)
         assert [(name, status) for name, status, *_ in rows(tmp_path)] == [
             ("req_1:0", "settled"),
             ("req_2:0", "interrupted"),
@@ -85,7 +85,7 @@ async def test_what_was_used_of_a_budget_is_known_after_a_restart(tmp_path: Path
         await gateway.chat("hello", model="up/scripted")
     ((_, _, cost, _),) = rows(tmp_path)
     async with Gateway(settings(tmp_path, caps=[CAP])) as gateway:
-        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 40)
         (stands,) = gateway.books.meters.usage()
         assert stands.gauge.used == cost
 
@@ -104,7 +104,7 @@ async def test_without_its_database_a_gateway_answers_who_has_no_limits(
     assert "database" in caplog.text
     (tmp_path / "main.db").unlink()
     async with Gateway(settings(tmp_path)) as gateway:
-        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 40)
     assert [status for _, status, *_ in rows(tmp_path)] == ["settled"]
 
 
@@ -186,7 +186,7 @@ async def test_a_limit_that_comes_meanwhile_counts_each_call_once(
     providers = {"up": {"kind": "scripted"}, "slow": {"kind": "scripted", "script": {"latency_ms": 300}}}
     async with Gateway(settings_for(tmp_path, providers=providers)) as gateway, asyncio.timeout(30):
         books = gateway.books
-        await asyncio.wait_for(books.billing.ready.wait(), 20)
+        await asyncio.wait_for(books.billing.ready.wait(), 40)
         await gateway.chat("before", model="up/scripted")
         assert await asyncio.to_thread(books.book.flush)
         under_way = asyncio.create_task(gateway.chat("under way", model="slow/scripted"))
@@ -211,7 +211,7 @@ async def test_a_hard_limit_that_comes_meanwhile_holds_from_its_first_call_on(
 ) -> None:
     """It waits until it is known what was used before; where that takes long it is refused, others are not."""
     async with Gateway(settings(tmp_path)) as gateway:
-        await asyncio.wait_for(gateway.books.billing.ready.wait(), 20)
+        await asyncio.wait_for(gateway.books.billing.ready.wait(), 40)
         await gateway.chat("hello", model="up/scripted")
         spent = cap(Measure.COST, 1)
         gateway.books.limits.store([spent])

@@ -36,7 +36,7 @@ def test_checkpoints_are_taken_while_it_runs(database: Database, sealer: Sealer,
     keeper.open(database, sealer)
     for number in range(2):
         keeper.audit.note("session.sign_in", actor=ADA)
-        for _ in range(1_000):
+        for _ in range(3_000):
             if verify(database, Checkpoints(tmp_path)).covered_seq > number:
                 break
             time.sleep(0.01)
@@ -74,7 +74,7 @@ def test_a_fault_of_ours_ends_no_checkpoints(
     keeper.open(database, sealer)
     keeper.audit.note("session.sign_in", actor=ADA)
     keeper.audit.flush()
-    for _ in range(500):
+    for _ in range(3_000):
         if verify(database, Checkpoints(tmp_path)).covered_seq:
             break
         time.sleep(0.01)

@@ -46,7 +46,7 @@ class Process:
             spawn=self._spawn,
             clock_ms=self.clock_ms,
         )
-        settings = LinkSettings(url=server.url, prefix=prefix, connect_timeout_s=5, timeout_s=2)
+        settings = LinkSettings(url=server.url, prefix=prefix, connect_timeout_s=20, timeout_s=20)
         self.session = RedisSession(settings, self.coherence, self.tier)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:

@@ -69,7 +69,7 @@ def read(gateway: RunningGateway, **headers: str) -> tuple[str, str]:
 
 def metric(gateway: RunningGateway, name: str) -> float:
     """Return a metric's value."""
-    with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=30) as response:
         lines = response.read().decode().splitlines()
     return float(next((line.rpartition(" ")[2] for line in lines if line.startswith(name + " ")), "0"))
 

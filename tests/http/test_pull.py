@@ -71,7 +71,7 @@ async def test_what_comes_while_a_piece_is_taken_is_not_missed() -> None:
     stream.throttle(lambda: None, lambda: stream.append(TextDelta(text="b")), high_water_bytes=0)
     stream.append(TextDelta(text=""))
     pieces = Pull(stream, encode=text_of, last_words=words).pieces(Heartbeat())
-    assert await asyncio.wait_for(anext(pieces), 5) == b"b"
+    assert await asyncio.wait_for(anext(pieces), 30) == b"b"
     await pieces.aclose()
 
 

@@ -63,7 +63,7 @@ def test_it_listens_where_it_is_told(host: str) -> None:
         if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL} or ":" not in host:
             raise
         pytest.skip("this machine has no IPv6")
-    with listener, socket.create_connection((host.strip("[]"), listener.getsockname()[1]), timeout=5):
+    with listener, socket.create_connection((host.strip("[]"), listener.getsockname()[1]), timeout=30):
         assert not listener.getblocking()
 
 

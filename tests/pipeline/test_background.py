@@ -64,7 +64,7 @@ async def ended(house: House, response_id: str) -> Json:
     """Wait for the end of a response, and return it."""
     event = house.responses.ended(LOCAL, response_id)
     if event is not None:
-        await asyncio.wait_for(event.wait(), 5)
+        await asyncio.wait_for(event.wait(), 30)
     return await shown(house, response_id)
 
 

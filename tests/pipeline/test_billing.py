@@ -209,7 +209,7 @@ async def test_who_leaves_in_the_pause_before_a_retry_pays_nothing_for_it(monkey
 async def left_while_asked(engine: House, one: Exchange, asked: asyncio.Event) -> None:
     """Make a call, and leave as soon as somebody is asked who never answers."""
     waiting = asyncio.ensure_future(engine.engine.handle(one))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 30)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -288,7 +288,7 @@ async def test_who_leaves_while_a_stream_is_rescued_pays_what_came_once(monkeypa
     asked = never_answering(second, monkeypatch)
     one = call(stream=True)
     answer = await engine.engine.handle(one)
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 30)
     answer.cancel()
     await read(answer)
     await engine.tasks.aclose()

@@ -41,11 +41,11 @@ class Two:
 async def test_what_is_asked_is_done() -> None:
     """And told, with how the stream stands then."""
     two = Two()
-    report = (await two.one.ask("other", KEY, "pause", send=two.send, timeout_s=5)).report
+    report = (await two.one.ask("other", KEY, "pause", send=two.send, timeout_s=30)).report
     assert report is not None
     assert report.status == two.owned.status == "paused"
     assert two.touched == [two.owned]
-    await two.one.ask("other", KEY, "report", send=two.send, timeout_s=5)
+    await two.one.ask("other", KEY, "report", send=two.send, timeout_s=30)
     assert two.touched == [two.owned]
 
 
@@ -53,12 +53,12 @@ async def test_what_is_refused_is_refused_here() -> None:
     """With the same error."""
     two = Two()
     with pytest.raises(StreamNotFound):
-        await two.one.ask("other", Names("test").key("tenant:two", "name-name"), "pause", send=two.send, timeout_s=5)
+        await two.one.ask("other", Names("test").key("tenant:two", "name-name"), "pause", send=two.send, timeout_s=30)
     assert two.owned.log is not None
     two.owned.log.close()
     with pytest.raises(StreamEnded):
-        await two.one.ask("other", KEY, "cancel", send=two.send, timeout_s=5)
-    assert await two.one.ask("other", KEY, "delete", send=two.send, timeout_s=5) is not None
+        await two.one.ask("other", KEY, "cancel", send=two.send, timeout_s=30)
+    assert await two.one.ask("other", KEY, "delete", send=two.send, timeout_s=30) is not None
     assert two.registry.of("tenant:one") == []
 
 
@@ -95,7 +95,7 @@ async def test_a_question_is_answered_when_there_is_an_answer() -> None:
     two.registry.answers = {"timeline": slow, "record": broken}
     waiting = asyncio.ensure_future(two.one.ask("other", KEY, "timeline", 7, send=two.send, timeout_s=60))
     await asyncio.sleep(0)
-    await two.one.ask("other", KEY, "report", send=two.send, timeout_s=5)
+    await two.one.ask("other", KEY, "report", send=two.send, timeout_s=30)
     known.set()
     assert (await waiting).told == b"name-name 7"
     with pytest.raises(InternalError):
@@ -136,7 +136,7 @@ async def test_broken_off_while_it_is_sent_nothing_is_left_unheard() -> None:
         raise StreamUnreachable
 
     with pytest.raises(StreamUnreachable):
-        await two.one.ask("other", KEY, "report", send=failing, timeout_s=5)
+        await two.one.ask("other", KEY, "report", send=failing, timeout_s=30)
     gc.collect()
     assert heard == []
 

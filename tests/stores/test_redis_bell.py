@@ -23,7 +23,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 def bell(server: RedisServer) -> tuple[RedisBell, list[bool]]:
     """Return a bell, and what was heard of it."""
-    one, heard = RedisBell(LinkSettings(url=server.url, connect_timeout_s=5, timeout_s=5)), list[bool]()
+    one, heard = RedisBell(LinkSettings(url=server.url, connect_timeout_s=20, timeout_s=20)), list[bool]()
     one.heard = lambda: heard.append(True)
     return one, heard
 

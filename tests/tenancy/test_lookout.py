@@ -81,7 +81,7 @@ async def test_few_wait_for_a_look() -> None:
     tower.open.clear()
     waiting = [asyncio.ensure_future(tower.look(number)) for number in range(MOST_WAITING)]
     await asyncio.sleep(0.01)
-    await asyncio.wait_for(tower.look(*range(1_000, 1_200)), 1)
+    await asyncio.wait_for(tower.look(*range(1_000, 1_200)), 30)
     tower.open.set()
     await asyncio.gather(*waiting)
     assert len(tower.begun) == 1

@@ -38,12 +38,12 @@ def test_it_runs_apart() -> None:
     with scripted_gateway() as first, running_gateway({"log": {"requests": False}}) as second:
         assert first.url != second.url
         assert first.data_dir != second.data_dir
-        with urllib.request.urlopen(f"{second.url}/api/models", timeout=5) as response:
+        with urllib.request.urlopen(f"{second.url}/api/models", timeout=30) as response:
             assert json.load(response)["data"] == []
     assert first.process.returncode is not None
     assert not first.data_dir.parent.exists()
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{first.url}/health", timeout=5)
+        urllib.request.urlopen(f"{first.url}/health", timeout=30)
 
 
 def test_it_can_be_stopped_and_killed() -> None:

@@ -148,7 +148,7 @@ class ScriptedUpstream:
             self.abandoned += abandoned
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> float:
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> float:
         """Block until `condition` holds, asked again after each event; return the seconds of the monotonic clock.
 
         Raises:
@@ -159,11 +159,11 @@ class ScriptedUpstream:
                 raise TimeoutError(f"not within {timeout_s:g} s")
         return time.monotonic()
 
-    async def requested(self, count: int = 1, timeout_s: float = 5.0) -> float:
+    async def requested(self, count: int = 1, timeout_s: float = 30.0) -> float:
         """Wait until so many requests have come."""
         return await asyncio.to_thread(self.wait_for, lambda: len(self.requests) >= count, timeout_s)
 
-    async def disconnected(self, timeout_s: float = 5.0, *, answers: int = 1) -> float:
+    async def disconnected(self, timeout_s: float = 30.0, *, answers: int = 1) -> float:
         """Wait until clients have left so many answers before their end; return when, by the monotonic clock.
 
         Raises:
@@ -171,7 +171,7 @@ class ScriptedUpstream:
         """
         return await asyncio.to_thread(self.wait_for, lambda: self.abandoned >= answers, timeout_s)
 
-    async def all_closed(self, timeout_s: float = 5.0) -> float:
+    async def all_closed(self, timeout_s: float = 30.0) -> float:
         """Wait until no connection is open."""
         return await asyncio.to_thread(self.wait_for, lambda: self.closed >= self.opened, timeout_s)
 

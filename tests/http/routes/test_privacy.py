@@ -74,7 +74,7 @@ def test_a_person_is_handed_out_and_erased(tmp_path: Path) -> None:
         actions = [entry["action"] for entry in root.client.get("/api/audit?action=privacy").json()["data"]]
         assert actions == ["privacy.erase", "privacy.export"]
         journals = tmp_path / "ledger"
-        for _ in range(500):
+        for _ in range(3_000):
             if not _holding(journals):
                 break
             time.sleep(0.01)

@@ -24,7 +24,7 @@ OTHER = "sk-other-0123456789abcdef"
 
 def wait_for(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    for _ in range(1_000):
+    for _ in range(3_000):
         if holds():
             return
         time.sleep(0.01)

@@ -302,7 +302,7 @@ def test_leaving_ends_what_is_under_way(gateway: RunningGateway, upstream: Scrip
         client.send({"type": "response.create"})
         client.until("response.output_text.delta")
         assert metrics.active == 1
-    for _ in range(500):
+    for _ in range(3_000):
         if not metrics.active:
             break
         time.sleep(0.01)

@@ -126,7 +126,7 @@ async def test_the_first_call_waits_until_it_is_known_what_was_used(tmp_path: Pa
     daily = limit(amount=3, period="day")
     with running_redis(tmp_path) as server:
         tasks = TaskKeeper()
-        both = [SharedMeters(LinkSettings(url=server.url, timeout_s=5), Meters([daily])) for _ in range(2)]
+        both = [SharedMeters(LinkSettings(url=server.url, timeout_s=20), Meters([daily])) for _ in range(2)]
         for one in both:
             reading(one, tasks)
             tasks.spawn(one.courier.run())
@@ -293,7 +293,7 @@ async def test_what_is_charged_early_waits_for_the_ledger(tmp_path: Path) -> Non
     """It counts beside what was used before, once that is known."""
     with running_redis(tmp_path) as server:
         tasks = TaskKeeper()
-        shared = SharedMeters(LinkSettings(url=server.url, timeout_s=5), Meters([DAILY]))
+        shared = SharedMeters(LinkSettings(url=server.url, timeout_s=20), Meters([DAILY]))
         read = asyncio.Event()
 
         async def restore(one: Limit) -> None:
