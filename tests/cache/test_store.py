@@ -147,6 +147,16 @@ async def test_what_lies_below_is_brought_up_before_it_is_asked_for() -> None:
     assert not await made.cache.bring_up(ENTRY.key)
 
 
+def test_what_was_asked_before_its_key_was_let_go_of_is_not_kept() -> None:
+    """Nor is what is void by a tag; what was asked since is."""
+    made = Made()
+    made.cache.keep(ENTRY)
+    assert made.cache.forget([ENTRY.key]) == 1
+    assert not made.cache.keep(ENTRY)
+    assert made.cache.keep(entry(key=b"o" * 32))
+    assert made.cache.keep(entry(number=made.cache.invalidation.number))
+
+
 async def test_what_is_void_or_old_below_is_not_brought_up() -> None:
     """A tier that others write too may hold what this process knows to be void."""
     far = DictTier()
@@ -160,14 +170,12 @@ async def test_what_is_void_or_old_below_is_not_brought_up() -> None:
     assert not len(made.cache.memory)
 
 
-def test_entries_are_listed_by_scope() -> None:
-    """Whoever lists sees nothing of others, and nothing that would not be given."""
+def test_what_is_void_makes_room() -> None:
+    """An entry that would not be given is taken out; another's stays."""
     made = Made()
     made.cache.keep(ENTRY)
-    made.cache.keep(entry(key=b"o" * 32, scope="workspace:other", tags=("scope:workspace:other",)))
-    assert [held.entry.scope for held in made.cache.entries("workspace:ws")] == ["workspace:ws"]
-    assert len(made.cache.entries()) == 2
+    made.cache.keep(entry(key=b"o" * 32, tags=("scope:workspace:other",)))
     made.cache.declare_void(tags=["scope:workspace:other"])
-    assert len(made.cache.entries()) == 1
+    assert [made.cache.is_alive(held.entry) for held in made.cache.memory] == [True, False]
     assert made.cache.sweep() == 1
-    assert len(made.cache.memory) == 1
+    assert [held.entry for held in made.cache.memory] == [ENTRY]

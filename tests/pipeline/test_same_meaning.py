@@ -126,7 +126,7 @@ async def test_whatever_voids_the_answer_voids_what_leads_to_it() -> None:
             assert (await asked(made, call(OTHERWISE)))[1] == "SEMANTIC HIT"
             match void:
                 case "key":
-                    await desk.remove(None, made.cache.entries()[0].entry.key)
+                    await desk.remove(None, next(iter(made.cache.memory)).entry.key)
                 case "tag":
                     made.cache.declare_void(tags=["tag:key:local:t"])
                 case "model":
@@ -146,7 +146,7 @@ async def test_who_is_erased_leaves_no_words() -> None:
         await said(made, call())
         await said(made, call("Where is the bar?"))
         await knows(made, 2)
-        made.cache.memory.remove(made.cache.entries()[0].entry.key)
+        made.cache.memory.remove(next(iter(made.cache.memory)).entry.key)
         meaning_of(made).tidy()
         meaning_of(made).tidy()
         await knows(made, 1)

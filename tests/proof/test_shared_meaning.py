@@ -91,7 +91,7 @@ async def test_a_node_answers_what_another_one_learned(vectors_url: str, tmp_pat
         assert "narthex_cache_semantic_shared_found_total 1" in "\n".join(meaning_of(other.house).lines())
         async with node(vectors_url, tmp_path) as late:
             assert await late.asked(OTHERWISE, key) == ("answer 1", "SEMANTIC HIT")
-            (entry,) = [held.entry for held in late.house.cache.entries()]
+            (entry,) = [held.entry for held in late.house.cache.memory]
             late.house.cache.forget([entry.key])
             await late.learned()
         async with node(vectors_url, tmp_path) as last:

@@ -225,10 +225,10 @@ class DiskSession:
             return 0 if rows is None else await self._erase(rows, concerns, until_ms)
 
     async def _erase(self, rows: SqlRows, concerns: Callable[[Entry], bool], until_ms: int) -> int:
+        self._tier.let_go(concerns)
         if await self._in_thread(rows.erased_ms) >= until_ms:
             return 0
         await self._in_thread(partial(rows.forget_dictionaries, until_ms))
-        self._tier.let_go(concerns)
         count, after = 0, b""
         while page := await self._in_thread(partial(rows.page, after)):
             after = page[-1][0]

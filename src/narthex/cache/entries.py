@@ -13,8 +13,8 @@ FORMAT: Final = 1
 AHEAD_MS: Final = 5_000
 """How far in the future the making of an entry may lie, where clocks differ: one beyond is not given."""
 
-Form = Literal["body", "answer", "vectors"]
-"""What the data is: a whole body of its dialect, or a `ChatAnswer` or `EmbeddingAnswer` as MessagePack."""
+Form = Literal["body", "answer"]
+"""What the data is: a whole body of its dialect, or a `ChatAnswer` as MessagePack."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):

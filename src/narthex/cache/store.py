@@ -262,8 +262,12 @@ class Cache:
     def _unfit(self, entry: Entry) -> str | None:
         if len(entry.data) > self.max_entry_bytes:
             return "too large"
-        is_void = self.invalidation.is_void(entry.tags, entry.number)
+        is_void = self.is_overtaken(entry.key, entry.tags, entry.number)
         return "void" if is_void or (self.refuses is not None and self.refuses(entry)) else None
+
+    def is_overtaken(self, key: bytes, tags: Sequence[str], number: int) -> bool:
+        """Tell whether an answer to what was asked when `number` was the last declaration is void, by tag or by key."""
+        return self.invalidation.is_void((*tags, entry_tag(key)), number)
 
     async def _keep_below(self, entry: Entry, lease: Lease | None) -> None:
         number: int | None = entry.number
@@ -277,11 +281,13 @@ class Cache:
             lease.end("alone" if number is None else "kept")
 
     def forget(self, keys: Sequence[bytes]) -> int:
-        """Let go of entries; return how many of them were in memory."""
+        """Let go of entries; return how many of them were in memory. What is being asked for meanwhile is not kept."""
+        tags = [entry_tag(key) for key in keys]
+        self.invalidation.declare(tags=tags)
         if self.below and self._spawn is not None:
             self._spawn(self._forget_below(keys))
         if self.coherence is not None:
-            self.coherence.declare(tags=map(entry_tag, keys))
+            self.coherence.declare(tags=tags)
         return self._drop(keys)
 
     def _drop(self, keys: Sequence[bytes]) -> int:
@@ -332,17 +338,6 @@ class Cache:
         """Take out of memory what is void, of which nothing would be given; return how many entries that was."""
         void = [held.entry.key for held in self.memory if self.invalidation.is_void(held.entry.tags, held.entry.number)]
         return sum(self.memory.remove(key) for key in void)
-
-    def entries(self, scope: str | None = None) -> list[Held]:
-        """Return what lies in memory and may be given, of one scope or of all."""
-        now_ms, found = self.now_ms(), []
-        for held in self.memory:
-            entry = held.entry
-            if scope is not None and entry.scope != scope:
-                continue
-            if entry.standing(now_ms) != "gone" and not self.invalidation.is_void(entry.tags, entry.number):
-                found.append(held)
-        return found
 
 
 def scope_tag(scope: str) -> str:

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -96,17 +97,18 @@ class MemoryDictionaries:
         """See `DictionaryStore`."""
         self._newest.pop(namespace, None)
         gone = [name for name, one in list(self._by_id.items()) if one.namespace == namespace]
-        for name in gone:
-            del self._by_id[name]
-        return len(gone)
+        return self._let_go(gone)
 
     def forget_before(self, at_s: float) -> int:
         """See `DictionaryStore`."""
-        gone = [name for name, kept_at in self._kept_at.items() if kept_at < at_s and name in self._by_id]
-        for name in gone:
-            del self._by_id[name]
+        gone = self._let_go([name for name, kept_at in self._kept_at.items() if kept_at < at_s])
         self._newest = {name: one for name, one in self._newest.items() if one.id in self._by_id}
-        return len(gone)
+        return gone
+
+    def _let_go(self, names: Sequence[bytes]) -> int:
+        for name in names:
+            del self._by_id[name], self._kept_at[name]
+        return len(names)
 
 
 class FolderDictionaries:

@@ -30,17 +30,22 @@ class Flight:
         done: When there is an answer to it, or none.
         kept: The answer, once there is one.
         error: Why there is none.
+        number: Of the last declaration of invalidity when it was asked.
     """
 
-    def __init__(self, exchange: Exchange, *, room_bytes: int, landed: Callable[[Flight], None]) -> None:
+    def __init__(
+        self, exchange: Exchange, *, room_bytes: int, landed: Callable[[Flight], None], number: int = 0
+    ) -> None:
         """Take the call; `run` sends it.
 
         Args:
             exchange: The call.
             room_bytes: Up to which size its answer is held for those who come while it is being written.
             landed: Called once, when the answer has ended or there is none.
+            number: Of the last declaration of invalidity.
         """
         self.exchange = exchange
+        self.number = number
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.kept: Kept | None = None
         self.error: Exception | None = None

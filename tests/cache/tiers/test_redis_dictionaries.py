@@ -24,7 +24,7 @@ async def test_processes_read_what_was_written_with_anothers_dictionary(redis: R
     asked = entry(data=answers(201)[-1])
     async with connected(redis, one) as client:
         await one.put(asked)
-        await one.kept(2)
+        await one.kept(1)
         told = f"learn:cache:d:{dictionary(name, content).id.hex()}"
         assert await client.exists(told) == 1
         async with connected(redis, other):
@@ -33,6 +33,20 @@ async def test_processes_read_what_was_written_with_anothers_dictionary(redis: R
         async with connected(redis, third):
             assert await third.get(ENTRY.key) is None
         assert await client.exists(f"learn:cache:e:{ENTRY.key.hex()}") == 0
+
+
+async def test_a_server_that_has_lost_them_is_told_again(redis: RedisServer, tmp_path: Path) -> None:
+    """At the latest when there is another connection to it."""
+    one = Made(tmp_path, "lost")
+    learned = dictionary(f"cache:{ENTRY.scope}", train(answers(200), 8_192, 3))
+    one.store.put(learned)
+    told = f"lost:cache:d:{learned.id.hex()}"
+    for count in (1, 2):
+        async with connected(redis, one) as client:
+            await client.delete(told)
+            await one.put(entry(data=answers(201)[-1]))
+            await one.kept(count)
+            assert await client.exists(told) == 1
 
 
 async def test_what_was_told_before_somebody_was_erased_goes(redis: RedisServer, tmp_path: Path) -> None:
@@ -49,7 +63,7 @@ async def test_what_was_told_before_somebody_was_erased_goes(redis: RedisServer,
         one.store.put(dictionary(name, train(answers(200), 8_192, 3)))
         for each in (entry(data=answers(201)[-1]), eves, kept):
             await one.put(each)
-        await one.kept(4)
+        await one.kept(3)
         assert await other.get(ENTRY.key) is not None
         until_ms = ENTRY.made_ms + 60_000
         for process in (one, other):
@@ -59,6 +73,6 @@ async def test_what_was_told_before_somebody_was_erased_goes(redis: RedisServer,
         assert await client.keys("erased:cache:d:*") == []
         assert await client.keys("erased:cache:e:*") == [f"erased:cache:e:{kept.key.hex()}".encode()]
         await one.put(eves)
-        await one.kept(5)
+        await one.kept(4)
         await one.erase(is_eves, until_ms)
         assert await other.get(eves.key) == eves, "that was done"

@@ -18,6 +18,7 @@ from narthex.errors import (
     TruncatedAnswer,
 )
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.stages.recall import Recall
 from narthex.testing.wires import openai_answer, openai_embeddings, openai_frames, tool_call
 from narthex.types.dialects import Dialect, Operation
 from tests.pipeline.doubles import MESSAGE, Double, House, exchange, read, streamed, whole
@@ -260,6 +261,24 @@ async def test_a_thousand_who_ask_at_once_make_one_call() -> None:
     kinds = [entry.kind for entry in made.entries]
     assert (kinds.count("call"), kinds.count("cache")) == (1, 999)
     assert {entry.saved_picousd > 0 for entry in made.entries if entry.kind == "cache"} == {True}
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+async def test_nobody_joins_a_call_that_was_overtaken(by_key: bool) -> None:
+    """What it was asked for was declared void since, by a tag or by its key: another one goes out, and is kept."""
+    tap = Tap()
+    provider, made = house(tap.reply, whole(openai_answer("new")))
+    first = asyncio.ensure_future(said(made, call(ZERO_STREAM)))
+    await tap.give(*FRAMES[:2])
+    if by_key:
+        made.cache.forget([next(iter(made.stage(Recall).flights._flights))])
+    else:
+        made.cache.declare_void(tags=["model:key:local:up/m"])
+    assert await said(made, call()) == "new"
+    await tap.end(2)
+    assert await first == "one two three four"
+    assert await said(made, call()) == "new"
+    assert len(provider.calls) == 2
 
 
 async def test_whoever_comes_late_reads_from_the_first_frame_on() -> None:

@@ -160,6 +160,7 @@ class RedisTier:
     def joined(self, client: Redis) -> None:
         """Look there from now on."""
         self._client = client
+        self._dictionaries.joined()
         self._rests.begin()
         self._woken.set()
 
@@ -300,9 +301,7 @@ class RedisTier:
 
     async def put(self, entry: Entry) -> None:
         """See `Tier`; it is written in a moment."""
-        before = self._waiting.pop(entry.key, None)
-        if before is not None:
-            self._waiting_bytes -= before.size_bytes
+        self._unwait(entry.key)
         size = entry.size_bytes
         is_full = len(self._waiting) >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES
         if self._client is None or is_full:
@@ -367,7 +366,7 @@ class RedisTier:
 
     async def _write(self, client: Redis) -> None:
         """Write what has waited longest."""
-        pipe, group, size = client.pipeline(transaction=False), list[Entry](), 0
+        pipe, group, places, size = client.pipeline(transaction=False), list[Entry](), list[int](), 0
         for entry in tuple(self._waiting.values())[:_GROUP]:
             left_ms = entry.made_ms + entry.kept_ms - self._now_ms()
             group.append(entry)
@@ -375,11 +374,11 @@ class RedisTier:
                 continue
             value = await self._packing.written(entry)
             self._dictionaries.publish(pipe, value)
+            places.append(len(pipe))
             pipe.set(self._name(entry.key), value, px=left_ms)
             size += len(value)
             if size >= _GROUP_BYTES:
                 break
-        count = len(pipe)
         if self.leases is not None and self.leases.ending:
             written = {entry.key for entry in group}
             self.leases.end(pipe, self._waiting.keys() - written)
@@ -387,7 +386,7 @@ class RedisTier:
         for entry in group:
             if self._waiting.get(entry.key) is entry:
                 self._unwait(entry.key)
-        self._count(told[:count])
+        self._count([told[place] for place in places])
 
     def _count(self, told: Sequence[object]) -> None:
         refused = [one for one in told if isinstance(one, Exception)]

@@ -38,6 +38,10 @@ class RedisDictionaries:
         self._clock = clock
         self._told: dict[bytes, float] = {}
 
+    def joined(self) -> None:
+        """Tell all of them once more: what was told last may not have come there, or may be lost."""
+        self._told.clear()
+
     def publish(self, pipe: Pipeline, value: bytes) -> None:
         """Have others read what is written with a dictionary of ours."""
         made = self._packing.dictionary_of(value)

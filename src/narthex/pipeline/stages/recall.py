@@ -255,6 +255,9 @@ class Recall:
     async def _answered_by_another(self, exchange: Exchange, terms: Terms) -> bool:
         """Tell whether the call was answered by the same one that is under way; if not, it goes out itself."""
         while terms.directives.look and (flight := self.flights.get(terms.key)) is not None:
+            if self.cache.is_overtaken(terms.key, terms.tags, flight.number):
+                # It was asked before something was declared void: whoever asks after that is not given its answer.
+                break
             if await self._joined(exchange, flight, terms):
                 return True
             if self.flights.get(terms.key) is flight:
@@ -295,7 +298,7 @@ class Recall:
             self.flights.remove(terms.key, flight)
             self.intake.take(flight, terms, number=number, lease=turn.hand_over())
 
-        flight = Flight(exchange, room_bytes=self.cache.max_entry_bytes, landed=landed)
+        flight = Flight(exchange, room_bytes=self.cache.max_entry_bytes, landed=landed, number=number)
         self.flights.add(terms.key, flight)
         if exchange.carried is None:
             exchange.carried = flight.done
