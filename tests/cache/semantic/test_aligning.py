@@ -17,6 +17,15 @@ def test_words_stand_for_one_another() -> None:
     assert left_over.right == ("old", "phone")
 
 
+def test_a_word_that_repeats_itself_is_one_word() -> None:
+    """It stands for no single one of its parts."""
+    for one, other in (("say bye-bye in French", "say bye in French"), ("pr-pr", "first pr on")):
+        for asked, known in ((one, other), (other, one)):
+            found = align(read(asked), read(known))
+            assert found.left
+            assert found.right
+
+
 def test_contraries_are_seen_in_small_words_too() -> None:
     """On and off, up and down, and the same word with a denying prefix."""
     assert align(read("turn it on"), read("turn it off")).is_contrary

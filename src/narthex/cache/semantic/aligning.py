@@ -87,7 +87,8 @@ def _joined(whole: list[str], parted: list[str]) -> int:
             (against for against in parted if "-" in word + against and against.replace("-", "") == plain), None
         )
         found = list(pair) or ([single] if single is not None else parts)
-        if found and all(part in parted for part in found):
+        # A word that repeats itself, as "bye-bye" does, is not made up of one that stands there once.
+        if found and all(parted.count(part) >= found.count(part) for part in found):
             whole.remove(word)
             for part in found:
                 parted.remove(part)
