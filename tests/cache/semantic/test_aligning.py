@@ -26,6 +26,17 @@ def test_a_word_that_repeats_itself_is_one_word() -> None:
             assert found.right
 
 
+def test_long_questions_with_little_in_common_are_not_laid_side_by_side() -> None:
+    """Only what is one word in both is taken out: the rest would take long, and change nothing."""
+    one, other = (
+        " ".join(f"{first}{second}{last}" for first in "bcdfg" for second in "aeiou") for last in ("lt", "mp")
+    )
+    found = align(read(f"router {one} cancel {one[::-1]}"), read(f"{other} terminate {other[::-1]} router"))
+    assert (found.same, found.alike, found.slips) == (1, 0, 0)
+    assert "cancel" in found.left
+    assert "terminate" in found.right
+
+
 def test_contraries_are_seen_in_small_words_too() -> None:
     """On and off, up and down, and the same word with a denying prefix."""
     assert align(read("turn it on"), read("turn it off")).is_contrary

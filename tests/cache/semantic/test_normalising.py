@@ -51,6 +51,12 @@ def test_what_is_said_for_politeness_makes_no_difference(typed: str, asked: str)
     assert normalised(typed).rstrip("?! ") == asked.rstrip("?! ")
 
 
+def test_what_is_nearly_all_politeness_stays_as_it_is() -> None:
+    """No text takes long, however often it says hello; nor do those that end in dashes."""
+    for text in ("hi, " * 800 + "what", "what " + "thanks " * 500, "how " + "- " * 1_000 + "is it"):
+        assert normalised(text) == plain(text)
+
+
 @given(st.one_of(WORDS, st.text(max_size=80)))
 @settings(max_examples=200, deadline=None)
 def test_normalising_again_changes_nothing(text: str) -> None:

@@ -10,6 +10,9 @@ from narthex.cache.semantic.marks import Marks
 from narthex.cache.semantic.stems import contraries, is_typo, mean_the_same, stem
 from narthex.cache.semantic.words import FUNCTION
 
+_MOST_COMPARED = 900
+"""Pairs of words that are held against each other; where more are left over, two questions are not one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
@@ -32,18 +35,38 @@ class Alignment:
 def align(one: Marks, other: Marks) -> Alignment:
     """Lay the words of two questions side by side: each stands for one other at most."""
     left, right = list(dict.fromkeys(one.content)), list(dict.fromkeys(other.content))
-    same = _take(left, right, lambda word, against: stem(word) == stem(against))
-    same += _joined(left, right) + _joined(right, left)
-    slips = _take(left, right, _is_slip)
-    _short(left, right)
-    alike = _take(left, right, lambda word, against: mean_the_same(word, against) and against not in contraries(word))
+    same, slips, alike = _same(left, right), 0, 0
+    if len(left) * len(right) <= _MOST_COMPARED:
+        same += _joined(left, right) + _joined(right, left)
+        slips = _take(left, right, _is_slip)
+        _short(left, right)
+        alike = _take(left, right, _is_alike)
     return Alignment(
         same=same, alike=alike, slips=slips, left=tuple(left), right=tuple(right), is_contrary=_is_contrary(one, other)
     )
 
 
+def _is_alike(word: str, against: str) -> bool:
+    return mean_the_same(word, against) and against not in contraries(word)
+
+
 def _is_slip(word: str, against: str) -> bool:
     return is_typo(word, against) or is_typo(stem(word), stem(against))
+
+
+def _same(left: list[str], right: list[str]) -> int:
+    """Take out of both the words that are one word, by their stems; return how many did."""
+    by_stem: dict[str, list[str]] = {}
+    for word in reversed(right):
+        by_stem.setdefault(stem(word), []).append(word)
+    taken = 0
+    for word in tuple(left):
+        found = by_stem.get(stem(word))
+        if found:
+            left.remove(word)
+            right.remove(found.pop())
+            taken += 1
+    return taken
 
 
 def _take(left: list[str], right: list[str], is_one: Callable[[str, str], bool]) -> int:

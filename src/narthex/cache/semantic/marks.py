@@ -27,7 +27,9 @@ _QUOTED = re.compile(r'"([^"]+)"|`([^`]+)`|(?<!\w)\'([^\']+)\'(?!\w)')
 _CODE = re.compile(
     r"\w+(?:_\w+)+|\b[a-z]+[A-Z]\w*|\w+\(\)?|(?:[\w-]+/)+[\w.-]+|\b\w+\.(?!\d)\w{1,5}\b|[=!<>]=|[+*|&^~<>]|::|->|#\w+|(?:^|(?<=\s))--?[a-zA-Z][\w-]*(?=\s|$)"
 )
-_ID = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9][\w.-]*\b|\bhttps?://\S+|\S+@\S+\.\w+")
+_ID = re.compile(
+    r"\b(?=[\w-]{0,64}\d)(?=[\w-]{0,64}[A-Za-z])[A-Za-z0-9][\w.-]*\b|\bhttps?://\S+|[^\s@]{1,64}@[^\s@]+\.\w+"
+)
 _AMOUNT = re.compile(r"^\d+(?:st|nd|rd|th|k|m|bn|[a-z]{1,2})$", re.IGNORECASE)
 _CAPITALS = re.compile(r"\b[A-Z][\w&'-]*(?:\s+(?:of|the|de|la|van|von)?\s*[A-Z][\w&'-]*)*")
 _KINDS = (

@@ -23,6 +23,10 @@ _OPENING = re.compile(rf"(?:{_either(OPENINGS)})\b[\s,:;.!-]*", re.IGNORECASE)
 _CLOSING = re.compile(rf"[\s,;.!-]*\b(?:{_either(CLOSINGS)})[\s.!?]*$", re.IGNORECASE)
 _FIRST = re.compile(r"([^\W\d_]+)(?:[\s,:;.!-]+|$)")
 _LAST = re.compile(r"(?:^|[\s,;.!-]+)([^\W\d_]+)[\s.!?]*$")
+_TAIL = 64
+"""Letters at the end among which the last words are looked for: longer than any closing, and soon gone through."""
+_MOST_ROUNDS = 16
+"""Greetings and thanks that are taken away, one after the other; a text of more of them stays as it is."""
 _HUMMED = re.compile(r",?\s*\b(?:um+|uh+|erm)\b,?", re.IGNORECASE)
 _KINDLY = re.compile(
     r"\b((?:can|could|would|will) (?:you|i|we|someone|anyone)),? (?:please|pls|plz|kindly)\b", re.IGNORECASE
@@ -44,11 +48,12 @@ def normalised(text: str) -> str:
     said = plain(text)
     if any(mark in said for mark in ('"', "`", "\\", "{", "<", "=")):
         return said
-    while True:
-        shorter = _without_opening(_without_closing(said)) or said
-        if shorter == said:
-            return said
-        said = shorter
+    shorter = said
+    for _ in range(_MOST_ROUNDS):
+        before, shorter = shorter, _without_opening(_without_closing(shorter)) or shorter
+        if shorter == before:
+            return shorter
+    return said
 
 
 def folded(text: str) -> str:
@@ -72,10 +77,11 @@ def _without_opening(said: str) -> str:
 
 
 def _without_closing(said: str) -> str:
-    phrase = _CLOSING.search(said)
+    tail = max(0, len(said) - _TAIL)
+    phrase = _CLOSING.search(said, tail)
     if phrase and phrase.start() > 0:
         return said[: phrase.start()]
-    word = _LAST.search(said)
+    word = _LAST.search(said, tail)
     if word and word[1].casefold() in CLOSERS and word.start() > 0:
         return said[: word.start()]
     return _SPACE.sub(" ", _HUMMED.sub(" ", _KINDLY.sub(r"\1", said))).strip() or said

@@ -23,7 +23,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 _WORD = re.compile(r"[\w-]+")
 _TIMELY = re.compile(r"\b(?:" + "|".join(map(re.escape, TIMELY_PHRASES)) + r")\b")
 _PERSONAL = re.compile(r"\b(?:" + "|".join(map(re.escape, PERSONAL_PHRASES)) + r")\b")
-_SECRET = re.compile(r"\S+@\S+\.\w|\b(?:\d[ -]?){13,19}\b|\+?\d[\d -]{8,}\d")
+_SECRET = re.compile(r"[^\s@]{1,64}@[^\s@]+\.\w|\b(?:\d[ -]?){13,19}\b|\+?\d[\d -]{8,}\d")
 _CODE = re.compile(
     r"```|[{};]\s*$|\b(?:python|javascript|typescript|sql|regex|java|rust|golang|bash|function|code|api|git|docker|css|html)\b",
     re.IGNORECASE | re.MULTILINE,

@@ -143,10 +143,10 @@ def is_typo(one: str, other: str) -> bool:
     A letter in place of another is none: "Austria" has its own, and so has "form" beside "farm".
     """
     if (
-        frozenset({one, other}) in _LOOK_ALIKE
-        or min(len(one), len(other)) < 5
-        or abs(len(one) - len(other)) > 1
+        abs(len(one) - len(other)) > 1
         or one[0] != other[0]
+        or min(len(one), len(other)) < 5
+        or frozenset({one, other}) in _LOOK_ALIKE
     ):
         return False
     if len(one) == len(other):
