@@ -23,6 +23,7 @@ from narthex.tenancy.bounds import Bounds
 from narthex.tenancy.keys import LOCAL, Caller, Keyring
 from narthex.tenancy.scopes import Scopes
 from narthex.types.accounts import Account
+from narthex.types.keys import KeyId, KeyReport, KeyState
 from tests.pipeline.doubles import CHAT, Double, House, exchange, surroundings
 
 TURN = [{"role": "user", "content": "Hi"}]
@@ -32,8 +33,14 @@ NIGHT = When(hours=(Hours(start="22:00", end="06:00"),))
 class Bench:
     """An explainer around two providers."""
 
-    def __init__(self, *rules: Rule, models: tuple[VirtualModel, ...] = (), **fallbacks: list[str]) -> None:
-        self.house = House(Double(), Double(name="b"), alias="b/m")
+    def __init__(
+        self,
+        *rules: Rule,
+        models: tuple[VirtualModel, ...] = (),
+        provider: Double | None = None,
+        **fallbacks: list[str],
+    ) -> None:
+        self.house = House(provider or Double(), Double(name="b"), alias="b/m")
         table = {name.replace("_", "/"): names for name, names in fallbacks.items()}
         means, around = surroundings(self.house.catalog)
         noon = datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()
@@ -66,6 +73,35 @@ def test_a_plain_model_is_itself() -> None:
     assert (told.model, told.target, told.rule, told.header) == ("up/m", "up/m", None, None)
     assert [one.reason for one in told.candidates] == ["it was asked for"]
     assert told.text == "asked for: up/m\n1. up/m: it was asked for\nserved by: up/m"
+
+
+class Keyed(Double):
+    """A provider that tells which key it would use, by how a call begins."""
+
+    def key_reports(self) -> tuple[KeyReport, ...]:
+        """Return two."""
+        return tuple(KeyReport(key=KeyId(key), state=KeyState.USABLE) for key in ("key-1", "key-2"))
+
+    def next_key(self, prefix: bytes = b"") -> KeyId | None:
+        """Return the second for calls that begin alike."""
+        return KeyId("key-2") if prefix else KeyId("key-1")
+
+    def withdraw_key(self, key: KeyId) -> None:
+        """Do nothing."""
+
+    def restore_key(self, key: KeyId) -> None:
+        """Do nothing."""
+
+
+def test_the_key_is_told() -> None:
+    """By its ID: the one whose turn it is, or that of calls which begin alike; none where there is none."""
+    bench = Bench(provider=Keyed())
+    told = bench.ask()
+    assert [one.key for one in told.candidates] == ["key-1"]
+    assert told.text.endswith("served by: up/m\nkey: key-1")
+    long = {"model": "up/m", "messages": [{"role": "system", "content": "Be brief. " * 3_000}, *TURN]}
+    assert bench.ask(request=long).candidates[0].key == "key-2"
+    assert bench.ask(model="b/m").candidates[0].key is None
 
 
 def test_rules_are_told_one_by_one() -> None:

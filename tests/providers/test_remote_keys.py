@@ -123,7 +123,9 @@ async def test_calls_that_begin_alike_use_the_same_key() -> None:
     """One that is limited passes them all to the next, and has them again afterwards."""
     limited = whole(openai_error("Slow down.", code="rate_limit_exceeded"), status=429, headers={"retry-after": "30"})
     async with bench() as one:
+        foretold = one.provider.next_key(b"Be brief.")
         first = await one.begun(b"Be brief.")
+        assert foretold == f"key-{SECRETS.index(first) + 1}"
         assert {await one.begun(b"Be brief.") for _ in range(4)} == {first}
         assert len({await one.begun(b"%d" % number) for number in range(20)}) == 3
         one.answers[first] = limited

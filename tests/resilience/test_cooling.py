@@ -31,13 +31,20 @@ def states(pool: KeyPool) -> dict[str, str]:
 def test_keys_take_turns() -> None:
     """Each call gets the key that was used longest ago."""
     pool, _ = pool_of(A, B, C)
+    assert [pool.next(), pool.next()] == [A, A]
     assert [pool.take() for _ in range(6)] == [A, B, C, A, B, C]
+    assert pool.next() == A
+    for key in (A, B, C):
+        pool.withdraw(key)
+    assert pool.next() is None
 
 
 def test_calls_that_begin_alike_get_the_same_key() -> None:
     """Until it is too far ahead of its share; while it rests the next one, then it again; no probe is held up."""
     pool, clock = pool_of(A, B, C)
+    foretold = [pool.next(b"Be brief.") for _ in range(50)]
     first = pool.take(b"Be brief.")
+    assert {*foretold} == {first}
     assert isinstance(first, str)
     assert {pool.take(b"Be brief.") for _ in range(10)} == {first}
     assert len({pool.take(b"%d" % number) for number in range(30)}) == 3
@@ -47,7 +54,9 @@ def test_calls_that_begin_alike_get_the_same_key() -> None:
     assert isinstance(second, str)
     clock.set(clock() + 10)
     assert pool.take(b"Be brief.") == first
-    taken = [pool.take(b"Be brief.") for _ in range(600)]
+    pairs = [(pool.next(b"Be brief."), pool.take(b"Be brief.")) for _ in range(600)]
+    assert all(foretold == key for foretold, key in pairs)
+    taken = [key for _, key in pairs]
     assert all(abs(taken.count(key) - 200) <= 3 * MOST_AHEAD for key in (A, B, C))
     pool.retire(second, "authentication")
     clock.set(clock() + 60)

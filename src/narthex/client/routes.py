@@ -47,6 +47,8 @@ class RouteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """How its breaker stands."""
     available: bool = True
     """Whether a call would be sent to it now."""
+    key: str | None = None
+    """ID of the provider's key that the call would be sent with first; None if it has none, or none to be used now."""
 
 
 class RouteVerdict(msgspec.Struct, frozen=True, kw_only=True):

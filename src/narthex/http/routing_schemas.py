@@ -162,6 +162,7 @@ _DECISIONS: Final[Mapping[str, Json]] = {
             "breaker": nullable(one_of("closed", "open", "half_open", "forced_open", "forced_closed")),
             "permitted": said(FLAG, "Whether the caller's key and workspace allow it."),
             "available": said(FLAG, "Whether a call would be sent to it now."),
+            "key": said(nullable(TEXT), "ID of the provider's key that the call would be sent with first."),
         }
     ),
     "RouteVerdict": complete(

@@ -17,6 +17,7 @@ from narthex.pipeline.settle import MERGED
 from narthex.pipeline.stages.permit import not_permitted
 from narthex.pipeline.stages.route import in_workspace
 from narthex.providers.catalog import Catalog, Target
+from narthex.providers.contract import KeyHolding
 from narthex.resilience.boards import BreakerBoard
 from narthex.routing.candidates import Candidate
 from narthex.routing.facts import MAX_TAG_CHARACTERS, MAX_TAGS, PLAIN, Facts, Modality
@@ -84,6 +85,8 @@ class CandidateState(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the caller's key and workspace allow it."""
     available: bool
     """Whether a call would be sent to it now."""
+    key: str | None
+    """ID of the provider's key that the call would be sent with first; None if it has none, or none to be used now."""
 
 
 class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,11 +254,11 @@ class Explainer:
         at = self._at(question)
         plan, verdicts = self._router.explain(facts, now=lambda: at)
         asked = facts.model or self._catalog.default_model
-        states = tuple(self._state(candidate, asked, caller) for candidate in plan.candidates)
+        states = tuple(self._state(candidate, asked, caller, facts) for candidate in plan.candidates)
         draining = tuple(dict.fromkeys(self._draining(plan)))
         has_header = self._router.is_virtual(facts.model)
         refused = _refusal(question, caller) or _not_permitted(asked, states, caller, chooses=has_header)
-        served = next((one.model for one in states if one.available and one.permitted and not refused), None)
+        serving = next((one for one in states if one.available and one.permitted and not refused), None)
         return RouteExplanation(
             asked=plan.asked,
             target=plan.target,
@@ -265,12 +268,12 @@ class Explainer:
             shadow=plan.shadow,
             candidates=states,
             draining=draining,
-            model=served,
+            model=None if serving is None else serving.model,
             refused=refused,
             header=_allowed(plan, states).header() if has_header and not refused else None,
             rules=tuple(_told(verdict) for verdict in verdicts),
             facts=_known(facts, at),
-            text="\n".join((*_lines(plan, states, draining), *_ends(verdicts, served, refused))),
+            text="\n".join((*_lines(plan, states, draining), *_ends(verdicts, serving, refused))),
         )
 
     def _caller(self, question: RouteQuestion, asking: Caller) -> Caller:
@@ -286,7 +289,7 @@ class Explainer:
             account=Account() if known is None else known.account,
         )
 
-    def _state(self, candidate: Candidate, asked: str, caller: Caller) -> CandidateState:
+    def _state(self, candidate: Candidate, asked: str, caller: Caller, facts: Facts) -> CandidateState:
         target, bounds = self._resolved(candidate.name), caller.bounds
         return CandidateState(
             model=candidate.name if target is None else target.name,
@@ -297,6 +300,7 @@ class Explainer:
             breaker=None if target is None else str(self.board.gate(target.name).state),
             permitted=bounds is None or bounds.permit(asked, candidate.name if target is None else target.name),
             available=target is not None and self.board.available(target.name),
+            key=None if target is None else _key(target, facts),
         )
 
     def _resolved(self, name: str) -> Target | None:
@@ -310,6 +314,13 @@ class Explainer:
         for virtual in self._router.virtual_models:
             if virtual.name in inline:
                 yield from (member.model for member in virtual.members if member.draining)
+
+
+def _key(target: Target, facts: Facts) -> str | None:
+    """Return the ID of the key that its provider would be shown."""
+    if not isinstance(target.provider, KeyHolding):
+        return None
+    return target.provider.next_key(b"" if target.by_prefix is None else facts.prefix(target.by_prefix))
 
 
 def _facts(question: RouteQuestion, caller: Caller) -> Facts:
@@ -405,10 +416,12 @@ def _lines(plan: Plan, states: tuple[CandidateState, ...], draining: tuple[str, 
     yield from (f"{name} is draining: it gets no calls" for name in draining)
 
 
-def _ends(verdicts: tuple[Verdict, ...], served: str | None, refused: str | None) -> Iterator[str]:
+def _ends(verdicts: tuple[Verdict, ...], serving: CandidateState | None, refused: str | None) -> Iterator[str]:
     if refused:
         yield f"refused: {refused}"
-    yield f"served by: {served or 'nobody'}"
+    yield f"served by: {'nobody' if serving is None else serving.model}"
+    if serving is not None and serving.key is not None:
+        yield f"key: {serving.key}"
     if verdicts:
         yield "rules:"
         yield from (f"  {verdict.rule}: {verdict.text}" for verdict in verdicts)

@@ -225,6 +225,10 @@ class KeyHolding(Protocol):
         """Return how each of its keys stands, in the order of the configuration; none if it has no key."""
         ...
 
+    def next_key(self, prefix: bytes = b"") -> KeyId | None:
+        """Return the key that a call would be sent with now, by how it begins; None if there is none to be used."""
+        ...
+
     def withdraw_key(self, key: KeyId) -> None:
         """Take a key out of service by hand.
 

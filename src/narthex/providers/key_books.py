@@ -47,6 +47,10 @@ class KeyTurns(Protocol):
         """Return the key to use, by how the call begins if that is given, or say when there will be one."""
         ...
 
+    def next(self, prefix: bytes = b"") -> KeyId | None:
+        """Return the key that `take` would, and use up nobody's turn; None where no key may be used."""
+        ...
+
     def succeeded(self, key: KeyId) -> None:
         """Take note that the provider accepted the key."""
         ...

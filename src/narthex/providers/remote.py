@@ -188,6 +188,10 @@ class RemoteProvider:
         """Return how each key stands, in the order of the configuration."""
         return () if self.books is None else self.books.reports()
 
+    def next_key(self, prefix: bytes = b"") -> KeyId | None:
+        """Return the key that a call would be sent with now; None if there is none to be used."""
+        return None if self.books is None else self.books.turns.next(prefix)
+
     def withdraw_key(self, key: KeyId) -> None:
         """Take a key out of service by hand."""
         self._known(key).withdraw(key)

@@ -120,7 +120,23 @@ class KeyPool:
             self._rotation.append(held)
         return held.id
 
+    def next(self, prefix: bytes = b"") -> KeyId | None:
+        """Return the key that `take` would, and use up nobody's turn; None where no key may be used."""
+        self._bring_back(self._clock())
+        if not self._rotation:
+            return None
+        return (self._wanted(prefix) if prefix else self._rotation[0]).id
+
     def _drawn(self, prefix: bytes) -> _Key:
+        keys = self._rotation
+        found = self._wanted(prefix)
+        if found.state is not KeyState.PROBING:
+            for one in keys:
+                one.ahead -= 1 / len(keys)
+            found.ahead += 1
+        return found
+
+    def _wanted(self, prefix: bytes) -> _Key:
         keys = self._rotation
         if keys[0].state is KeyState.PROBING:
             # It is its turn to be tried, whatever the call begins with.
@@ -128,11 +144,7 @@ class KeyPool:
         share = 1 / len(keys)
         order = by_lots(prefix, keys, name=lambda held: held.id, weight=lambda _: 1.0)
         usable = (one for one in order if one.state is not KeyState.PROBING)
-        found = next((one for one in usable if one.ahead + 1 - share <= MOST_AHEAD), keys[0])
-        for one in keys:
-            one.ahead -= share
-        found.ahead += 1
-        return found
+        return next((one for one in usable if one.ahead + 1 - share <= MOST_AHEAD), keys[0])
 
     def succeeded(self, key: KeyId) -> None:
         """Take note that the provider accepted the key."""
