@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, create_engine, insert
 
@@ -48,6 +49,9 @@ def test_reads_save_and_writes_cost() -> None:
     """A token that is read saves nine tenths here, one that is written costs a quarter; without rates, neither."""
     assert saved_picousd(PRICE, 1_000, 0) == 900_000
     assert saved_picousd(PRICE, 0, 1_000) == -250_000
+    assert saved_picousd(PRICE, 0, 1_000, 600) == -250_000
+    long = msgspec.structs.replace(PRICE, cache_write_1h_microusd_per_mtok=2_000)
+    assert saved_picousd(long, 0, 1_000, 600) == -400 * 250 - 600 * 1_000
     plain = Price(input_microusd_per_mtok=1_000, output_microusd_per_mtok=1)
     assert saved_picousd(plain, 1_000, 1_000) == 0
 

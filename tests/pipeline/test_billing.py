@@ -8,14 +8,17 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from narthex.errors import (
     Failure,
     NarthexError,
     ProviderError,
 )
-from narthex.ledger.entries import MAX_TAGS_CHARACTERS, tags_text
+from narthex.ledger.entries import MAX_TAGS_CHARACTERS, Entry, tags_text
 from narthex.ledger.records import Ended, encode
+from narthex.ledger.verifying import _cost as entry_cost_wrong
 from narthex.pipeline.chain import compose
 from narthex.pipeline.exchange import Exchange
 from narthex.pipeline.merges import Merges
@@ -32,6 +35,8 @@ from narthex.testing.wires import openai_answer, openai_frames
 from narthex.types.accounts import Account
 from narthex.types.catalog import Price
 from narthex.types.usage import Usage
+from narthex.wire.anthropic_messages.schema import WireUsage
+from narthex.wire.anthropic_messages.usage import usage_of
 from tests.pipeline.billed import DOWN, PRICES, call, house
 from tests.pipeline.doubles import CHAT, Double, House, exchange, read, streamed, whole
 from tests.pipeline.hedged import Hedged, Held
@@ -71,6 +76,48 @@ def test_pictures_sound_and_lines_of_batches_are_billed() -> None:
         engine.billing.close(one, one.bill, Usage(images=2, audio_ms=1_500), None)
     told = [(one.kind, one.images, one.audio_ms, one.requests, one.cost_picousd) for one in engine.entries]
     assert told == [("call", 2, 1_500, 1, 80_150_000_000), ("batch", 2, 1_500, 1, 40_075_000_000)]
+
+
+ANTHROPIC = Price(
+    input_microusd_per_mtok=3_000_000,
+    output_microusd_per_mtok=15_000_000,
+    cache_read_microusd_per_mtok=300_000,
+    cache_write_microusd_per_mtok=3_750_000,
+    cache_write_1h_microusd_per_mtok=6_000_000,
+)
+"""An input token, one and a quarter of it for five minutes, and twice for an hour."""
+
+
+@given(st.tuples(*[st.integers(0, 10**6)] * 5), st.sampled_from([None, 3_750_000]), st.sampled_from([None, 6_000_000]))
+def test_each_kind_of_write_has_its_price(
+    counts: tuple[int, ...], for_minutes: int | None, for_an_hour: int | None
+) -> None:
+    """Each token is charged at the price of its kind, as the provider tells it; without one as the next kind is."""
+    fresh, read, short, long, output = counts
+    kinds = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
+    told = {"input_tokens": fresh, "output_tokens": output, "cache_read_input_tokens": read, "cache_creation": kinds}
+    wire = msgspec.convert({**told, "cache_creation_input_tokens": short + long}, WireUsage)
+    price = msgspec.structs.replace(
+        ANTHROPIC, cache_write_microusd_per_mtok=for_minutes, cache_write_1h_microusd_per_mtok=for_an_hour
+    )
+    entry = billed(price, usage_of(wire))
+    usual = 3_000_000 if for_minutes is None else for_minutes
+    hour = usual if for_an_hour is None else for_an_hour
+    assert entry.cost_picousd == fresh * 3_000_000 + read * 300_000 + short * usual + long * hour + output * 15_000_000
+    assert (entry.cache_write_tokens, entry.cache_write_1h_tokens) == (short + long, long)
+    assert entry_cost_wrong(entry, price) == ""
+
+
+def billed(price: Price, usage: Usage) -> Entry:
+    """Return the entry of a call that consumed so much."""
+    engine = House(Double(name="a"), price={"a/m": price}.get)
+    one = call()
+    one.target = engine.catalog.resolve("a/m")
+    engine.billing.open(one)
+    assert one.bill is not None
+    engine.billing.close(one, one.bill, usage, None)
+    (entry,) = engine.entries
+    return entry
 
 
 async def test_without_a_price_nothing_is_said_to_cost_nothing() -> None:

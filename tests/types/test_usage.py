@@ -21,6 +21,7 @@ _PARTS = (
     "output_tokens",
     "cache_read_tokens",
     "cache_write_tokens",
+    "cache_write_1h_tokens",
     "reasoning_tokens",
     "images",
     "audio_ms",
@@ -28,10 +29,10 @@ _PARTS = (
 _counts = st.integers(-5, 20) | st.sampled_from([10**9, 10**9 + 1, 10**30, -(10**30)])
 
 
-@given(st.lists(_counts, min_size=7, max_size=7), st.booleans())
+@given(st.lists(_counts, min_size=8, max_size=8), st.booleans())
 def test_what_is_plausible_stays_and_nothing_else_is_left(counts: list[int], estimated: bool) -> None:
     """No count is below zero, and the parts fit into their totals."""
-    read, written, from_cache, to_cache, reasoning, images, _ = counts
+    read, written, from_cache, to_cache, for_1h, reasoning, images, _ = counts
     usage = msgspec.convert(dict(zip(_PARTS, counts, strict=True)) | {"estimated": estimated}, Usage)
     made = usage.plausible()
     assert made.estimated == estimated
@@ -39,8 +40,9 @@ def test_what_is_plausible_stays_and_nothing_else_is_left(counts: list[int], est
     assert 0 <= made.images <= MAX_IMAGES
     assert 0 <= made.audio_ms <= MAX_AUDIO_MS
     assert min(made.cache_read_tokens, made.cache_write_tokens, made.reasoning_tokens) >= 0
+    assert 0 <= made.cache_write_1h_tokens <= made.cache_write_tokens
     assert made.cache_read_tokens + made.cache_write_tokens <= made.input_tokens <= MAX_TOKENS
     assert made.reasoning_tokens <= made.output_tokens <= MAX_TOKENS
     fits = min(counts) >= 0 and max(counts) <= MAX_TOKENS and images <= MAX_IMAGES
-    fits = fits and from_cache + to_cache <= read and reasoning <= written
+    fits = fits and from_cache + to_cache <= read and for_1h <= to_cache and reasoning <= written
     assert (made == usage) == fits

@@ -63,6 +63,7 @@ def list_(*, model: str | None, organisation: str | None, as_json: bool, file: P
 @click.option("--output", required=True, metavar="USD", help="Of a million output tokens.")
 @click.option("--cache-read", metavar="USD", help="Of those read from the provider's cache.")
 @click.option("--cache-write", metavar="USD", help="Of those written to it.")
+@click.option("--cache-write-1h", metavar="USD", help="Of those written that are kept for an hour.")
 @click.option("--reasoning", metavar="USD", help="Of those of reasoning.")
 @click.option("--request", default="0", metavar="USD", help="Of every call that is answered.")
 @click.option("--image", default="0", metavar="USD", help="Of every picture that is made.")
@@ -98,6 +99,7 @@ def _rates(said: Mapping[str, str | None]) -> Rates:
         output_usd_per_mtok=_decimal(said["output"] or ""),
         cache_read_usd_per_mtok=_maybe(said["cache_read"]),
         cache_write_usd_per_mtok=_maybe(said["cache_write"]),
+        cache_write_1h_usd_per_mtok=_maybe(said["cache_write_1h"]),
         reasoning_usd_per_mtok=_maybe(said["reasoning"]),
         request_usd=_decimal(said["request"] or "0"),
         image_usd=_decimal(said["image"] or "0"),

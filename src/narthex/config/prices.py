@@ -27,6 +27,7 @@ def prices(settings: Settings) -> Mapping[str, Price]:
             output_microusd_per_mtok=_micro(given.output_usd_per_mtok),
             cache_read_microusd_per_mtok=_micro_or_none(given.cache_read_usd_per_mtok),
             cache_write_microusd_per_mtok=_micro_or_none(given.cache_write_usd_per_mtok),
+            cache_write_1h_microusd_per_mtok=_micro_or_none(given.cache_write_1h_usd_per_mtok),
             reasoning_microusd_per_mtok=_micro_or_none(given.reasoning_usd_per_mtok),
             request_microusd=_micro(given.request_usd),
             image_microusd=_micro(given.image_usd),

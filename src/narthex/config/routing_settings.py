@@ -65,6 +65,12 @@ class PriceSettings(Section):
     cache_write_usd_per_mtok: float | None = Field(
         default=None, ge=0, le=1e6, description="A million written to the provider's cache; by default as any others."
     )
+    cache_write_1h_usd_per_mtok: float | None = Field(
+        default=None,
+        ge=0,
+        le=1e6,
+        description="A million written to it that are kept for an hour; by default as the others written.",
+    )
     reasoning_usd_per_mtok: float | None = Field(
         default=None, ge=0, le=1e6, description="A million tokens of reasoning; by default as any others written."
     )

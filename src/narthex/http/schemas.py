@@ -452,6 +452,7 @@ _NATIVE: Final[Mapping[str, Json]] = {
             "output_tokens": COUNT,
             "cache_read_tokens": COUNT,
             "cache_write_tokens": COUNT,
+            "cache_write_1h_tokens": said(COUNT, "Of those written: kept for an hour."),
             "reasoning_tokens": COUNT,
             "total_tokens": COUNT,
             "images": said(COUNT, "Those that were made."),

@@ -95,6 +95,7 @@ STREAMS: Final[Mapping[str, Json]] = {
             "output_tokens": COUNT,
             "cache_read_tokens": COUNT,
             "cache_write_tokens": COUNT,
+            "cache_write_1h_tokens": said(COUNT, "Of those written: kept for an hour."),
             "reasoning_tokens": COUNT,
             "estimated": FLAG,
             "images": COUNT,

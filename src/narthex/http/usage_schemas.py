@@ -41,6 +41,7 @@ _SUMS: Final[Mapping[str, Json]] = {
     "output_tokens": _INTEGER,
     "cache_read_tokens": _INTEGER,
     "cache_write_tokens": _INTEGER,
+    "cache_write_1h_tokens": said(_INTEGER, "Of those written: the ones that are kept for an hour."),
     "reasoning_tokens": _INTEGER,
     "images": said(_INTEGER, "Pictures made."),
     "audio_ms": said(_INTEGER, "Sound heard or spoken, in milliseconds."),
@@ -56,7 +57,8 @@ _SUMS: Final[Mapping[str, Json]] = {
     "unpriced_tokens": said(_INTEGER, "Tokens whose price nobody knew: what they cost is not in the cost."),
     "unpriced_attempts": said(_INTEGER, "Attempts that consumed something whose price nobody knew."),
 }
-_RATES: Final = ("cache_read_usd_per_mtok", "cache_write_usd_per_mtok", "reasoning_usd_per_mtok")
+_CACHED: Final = ("cache_read_usd_per_mtok", "cache_write_usd_per_mtok", "cache_write_1h_usd_per_mtok")
+_RATES: Final = (*_CACHED, "reasoning_usd_per_mtok")
 
 
 def _list_of(name: str, **more: Json) -> Json:
@@ -124,6 +126,7 @@ USAGE: Final[Mapping[str, Json]] = {
                     "output_tokens",
                     "cache_read_tokens",
                     "cache_write_tokens",
+                    "cache_write_1h_tokens",
                     "reasoning_tokens",
                     "images",
                     "audio_ms",

@@ -82,6 +82,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Pictures made."""
     audio_ms: int = 0
     """Sound heard or spoken, in milliseconds."""
+    cache_write_1h_tokens: int = 0
+    """Of `cache_write_tokens`: those that are kept for an hour. Last, as journals of before lack it."""
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -56,6 +56,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     output_usd_per_mtok: Decimal
     cache_read_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
+    cache_write_1h_usd_per_mtok: Decimal | None = None
     reasoning_usd_per_mtok: Decimal | None = None
     request_usd: Decimal = Decimal(0)
     image_usd: Decimal = Decimal(0)
@@ -118,7 +119,7 @@ def price_of(rates: Rates) -> Price:
         "audio_second_microusd": _micro("audio_second_usd", rates.audio_second_usd),
         "batch_discount_percent": _percent(rates.batch_discount_percent),
     }
-    for kind in ("cache_read", "cache_write", "reasoning"):
+    for kind in ("cache_read", "cache_write", "cache_write_1h", "reasoning"):
         given = getattr(rates, f"{kind}_usd_per_mtok")
         if given is not None:
             micro[f"{kind}_microusd_per_mtok"] = _micro(f"{kind}_usd_per_mtok", given)

@@ -48,15 +48,11 @@ def with_savings(connection: Connection, asked: Question, price_of: PriceOf) -> 
     return Saved(rows, whole, by_row, sum(in_all.values()))
 
 
-def saved_picousd(price: Price, read_tokens: int, written_tokens: int) -> int:
-    """Return what was saved by so many tokens read from the cache and written to it."""
-    usual, read, written = (
-        price.input_microusd_per_mtok,
-        price.cache_read_microusd_per_mtok,
-        price.cache_write_microusd_per_mtok,
-    )
+def saved_picousd(price: Price, read_tokens: int, written_tokens: int, of_1h: int = 0) -> int:
+    """Return what was saved by so many tokens read from the cache and written to it, of which some for an hour."""
+    usual, read = price.input_microusd_per_mtok, price.cache_read_microusd_per_mtok
     saved = 0 if read is None else read_tokens * (usual - read)
-    return saved if written is None else saved - written_tokens * (written - usual)
+    return saved - price.written_picousd_more(written_tokens, of_1h)
 
 
 def _savings(connection: Connection, asked: Question, price_of: PriceOf) -> Mapping[Key, int]:
@@ -71,8 +67,8 @@ def _savings(connection: Connection, asked: Question, price_of: PriceOf) -> Mapp
             priced = prices.of(organisation_id, model, since)
             if priced is not None:
                 sums = row.sums
-                saved = saved_picousd(priced.price, sums.cache_read_tokens, sums.cache_write_tokens)
-                found[row.start, tuple(values)] += saved
+                counts = (sums.cache_read_tokens, sums.cache_write_tokens, sums.cache_write_1h_tokens)
+                found[row.start, tuple(values)] += saved_picousd(priced.price, *counts)
     return found
 
 

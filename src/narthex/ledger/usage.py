@@ -47,6 +47,8 @@ class Sums(msgspec.Struct, kw_only=True):
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """Of those written: the ones that are kept for an hour."""
     reasoning_tokens: int = 0
     images: int = 0
     audio_ms: int = 0

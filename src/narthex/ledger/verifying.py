@@ -246,6 +246,7 @@ def _cost(entry: Entry, price: Price) -> str:
         output_tokens=entry.output_tokens,
         cache_read_tokens=entry.cache_read_tokens,
         cache_write_tokens=entry.cache_write_tokens,
+        cache_write_1h_tokens=entry.cache_write_1h_tokens,
         reasoning_tokens=entry.reasoning_tokens,
         images=entry.images,
         audio_ms=entry.audio_ms,

@@ -318,7 +318,7 @@ class Billing:
             operation, surface, provider, model, asked, code, 1 if kind in COUNTED else 0,
             used.input_tokens, used.output_tokens, used.cache_read_tokens, used.cache_write_tokens,
             used.reasoning_tokens, used.estimated, price_id, cost, 0, duration_ms,
-            used.images, used.audio_ms,
+            used.images, used.audio_ms, used.cache_write_1h_tokens,
         )  # fmt: skip
 
     def _entries(
@@ -367,7 +367,7 @@ class Billing:
             *(used.reasoning_tokens, used.estimated),
             "" if priced is None else priced.id,
             0 if priced is None or used is _NOTHING else priced.price.picousd(used, batch=bill.kind is BATCH),
-            *(0, duration_ms, used.images, used.audio_ms),
+            *(0, duration_ms, used.images, used.audio_ms, used.cache_write_1h_tokens),
         )
 
 

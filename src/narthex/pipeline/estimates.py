@@ -40,6 +40,7 @@ def estimate(exchange: Exchange, answer: Stream) -> Usage:
         output_tokens=written if told is None else max(written, told.output_tokens),
         cache_read_tokens=0 if told is None else told.cache_read_tokens,
         cache_write_tokens=0 if told is None else told.cache_write_tokens,
+        cache_write_1h_tokens=0 if told is None else told.cache_write_1h_tokens,
         reasoning_tokens=0 if told is None else told.reasoning_tokens,
         estimated=True,
     )

@@ -44,6 +44,7 @@ def summed(usages: Iterable[Usage]) -> Usage:
             output_tokens=total.output_tokens + usage.output_tokens,
             cache_read_tokens=total.cache_read_tokens + usage.cache_read_tokens,
             cache_write_tokens=total.cache_write_tokens + usage.cache_write_tokens,
+            cache_write_1h_tokens=total.cache_write_1h_tokens + usage.cache_write_1h_tokens,
             reasoning_tokens=total.reasoning_tokens + usage.reasoning_tokens,
             estimated=total.estimated or usage.estimated,
             images=total.images + usage.images,

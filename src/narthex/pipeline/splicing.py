@@ -179,6 +179,7 @@ def joined_usage(before: Usage | None, delivered: int, after: Usage | None) -> U
             output_tokens=delivered + second.output_tokens,
             cache_read_tokens=second.cache_read_tokens,
             cache_write_tokens=second.cache_write_tokens,
+            cache_write_1h_tokens=second.cache_write_1h_tokens,
             reasoning_tokens=second.reasoning_tokens,
             estimated=True,
         )

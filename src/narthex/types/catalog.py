@@ -33,6 +33,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Of tokens read from the provider's prompt cache; None where they cost what any others do."""
     cache_write_microusd_per_mtok: int | None = None
     """Of tokens written to it; None where they cost what any others do."""
+    cache_write_1h_microusd_per_mtok: int | None = None
+    """Of those that are kept there for an hour; None where they cost what the others written do."""
     reasoning_microusd_per_mtok: int | None = None
     """Of tokens of reasoning; None where they cost what any others do."""
     request_microusd: int = 0
@@ -54,14 +56,27 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         cost = usage.input_tokens * self.input_microusd_per_mtok + usage.output_tokens * self.output_microusd_per_mtok
         if usage.cache_read_tokens and self.cache_read_microusd_per_mtok is not None:
             cost += usage.cache_read_tokens * (self.cache_read_microusd_per_mtok - self.input_microusd_per_mtok)
-        if usage.cache_write_tokens and self.cache_write_microusd_per_mtok is not None:
-            cost += usage.cache_write_tokens * (self.cache_write_microusd_per_mtok - self.input_microusd_per_mtok)
+        if usage.cache_write_tokens:
+            cost += self.written_picousd_more(usage.cache_write_tokens, usage.cache_write_1h_tokens)
         if usage.reasoning_tokens and self.reasoning_microusd_per_mtok is not None:
             cost += usage.reasoning_tokens * (self.reasoning_microusd_per_mtok - self.output_microusd_per_mtok)
         cost += self.request_microusd * 1_000_000
         if usage.images or usage.audio_ms:
             cost += usage.images * self.image_microusd * 1_000_000 + usage.audio_ms * self.audio_second_microusd * 1_000
         return -(cost * (self.batch_discount_percent - 100) // 100) if batch else cost
+
+    def written_picousd_more(self, tokens: int, of_1h: int) -> int:
+        """Return what tokens written to the provider's prompt cache cost more than others; below 0 if they cost less.
+
+        Args:
+            tokens: All that were written.
+            of_1h: Those of them that are kept for an hour.
+        """
+        usual, written = self.input_microusd_per_mtok, self.cache_write_microusd_per_mtok
+        written = usual if written is None else written
+        for_long = self.cache_write_1h_microusd_per_mtok
+        more = tokens * (written - usual)
+        return more if for_long is None else more + of_1h * (for_long - written)
 
     def of_tokens(self, input_tokens: int, output_tokens: int) -> int:
         """Return what so many tokens cost, none of them from a cache or for reasoning, as `picousd` does."""

@@ -25,6 +25,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Of `input_tokens`: read from the provider's prompt cache."""
     cache_write_tokens: int = 0
     """Of `input_tokens`: written to the provider's prompt cache."""
+    cache_write_1h_tokens: int = 0
+    """Of `cache_write_tokens`: those that are kept for an hour, which cost more than those for a few minutes."""
     reasoning_tokens: int = 0
     """Of `output_tokens`: spent on reasoning."""
     estimated: bool = False
@@ -39,12 +41,14 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         read, written = self.input_tokens, self.output_tokens
         if self.images or self.audio_ms:
             return self._all_plausible()
-        if not (self.cache_read_tokens or self.cache_write_tokens or self.reasoning_tokens):
+        to_cache = self.cache_write_tokens or self.cache_write_1h_tokens
+        if not (self.cache_read_tokens or to_cache or self.reasoning_tokens):
             if 0 <= read <= MAX_TOKENS and 0 <= written <= MAX_TOKENS:
                 return self
         elif (
             0 <= self.cache_read_tokens <= read <= MAX_TOKENS
             and 0 <= self.cache_write_tokens <= read - self.cache_read_tokens
+            and 0 <= self.cache_write_1h_tokens <= self.cache_write_tokens
             and 0 <= self.reasoning_tokens <= written <= MAX_TOKENS
         ):
             return self
@@ -53,11 +57,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     def _all_plausible(self) -> Usage:
         read, written = _within(self.input_tokens, MAX_TOKENS), _within(self.output_tokens, MAX_TOKENS)
         from_cache = _within(self.cache_read_tokens, read)
+        to_cache = _within(self.cache_write_tokens, read - from_cache)
         return Usage(
             input_tokens=read,
             output_tokens=written,
             cache_read_tokens=from_cache,
-            cache_write_tokens=_within(self.cache_write_tokens, read - from_cache),
+            cache_write_tokens=to_cache,
+            cache_write_1h_tokens=_within(self.cache_write_1h_tokens, to_cache),
             reasoning_tokens=_within(self.reasoning_tokens, written),
             estimated=self.estimated,
             images=_within(self.images, MAX_IMAGES),

@@ -129,6 +129,7 @@ def usages(draw: st.DrawFn) -> Usage:
         output_tokens=output,
         cache_read_tokens=read,
         cache_write_tokens=written,
+        cache_write_1h_tokens=draw(st.integers(0, written)),
         reasoning_tokens=draw(st.integers(0, output)),
     )
 

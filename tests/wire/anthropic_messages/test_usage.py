@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 
 from narthex.types.usage import Usage
-from narthex.wire.anthropic_messages.schema import OutputDetails, WireUsage
+from narthex.wire.anthropic_messages.schema import CacheCreation, OutputDetails, WireUsage
 from narthex.wire.anthropic_messages.usage import merged, usage_of, written_usage
 from tests.wire.anthropic_messages.strategies import usages
 
@@ -15,6 +15,24 @@ def test_our_input_includes_what_the_cache_gave_and_took() -> None:
     """The wire leaves cache reads and writes out of its input tokens; we count all that was read."""
     wire = WireUsage(input_tokens=10, output_tokens=5, cache_read_input_tokens=100, cache_creation_input_tokens=20)
     assert usage_of(wire) == Usage(input_tokens=130, output_tokens=5, cache_read_tokens=100, cache_write_tokens=20)
+
+
+def test_what_is_kept_for_an_hour_is_told_apart() -> None:
+    """Within the total, which holds where both are told; whoever tells the parts alone has told their sum."""
+    kinds = CacheCreation(ephemeral_5m_input_tokens=20, ephemeral_1h_input_tokens=30)
+    for total, written, for_1h in ((50, 50, 30), (None, 50, 30), (10, 10, 10), (0, 0, 0)):
+        found = usage_of(WireUsage(cache_creation_input_tokens=total, cache_creation=kinds))
+        assert (found.cache_write_tokens, found.cache_write_1h_tokens) == (written, for_1h)
+    odd = CacheCreation(ephemeral_5m_input_tokens=None, ephemeral_1h_input_tokens=-7)
+    assert usage_of(WireUsage(cache_creation_input_tokens=9, cache_creation=odd)).cache_write_1h_tokens == 0
+    beginning = WireUsage(cache_creation_input_tokens=50, cache_creation=kinds)
+    for end, for_1h in (
+        (WireUsage(output_tokens=1), 30),
+        (WireUsage(cache_creation_input_tokens=50), 30),
+        (WireUsage(cache_creation_input_tokens=7), 0),
+        (WireUsage(cache_creation=CacheCreation(ephemeral_1h_input_tokens=50)), 50),
+    ):
+        assert usage_of(merged(beginning, end)).cache_write_1h_tokens == for_1h
 
 
 def test_what_is_left_out_or_senseless_counts_as_none() -> None:

@@ -28,6 +28,7 @@ class _New(msgspec.Struct, forbid_unknown_fields=True):
     output_usd_per_mtok: Decimal
     cache_read_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
+    cache_write_1h_usd_per_mtok: Decimal | None = None
     reasoning_usd_per_mtok: Decimal | None = None
     request_usd: Decimal = Decimal(0)
     image_usd: Decimal = Decimal(0)
@@ -99,6 +100,7 @@ def told(version: PriceVersion) -> dict[str, object]:
         "output_usd_per_mtok": _usd(price.output_microusd_per_mtok),
         "cache_read_usd_per_mtok": _usd(price.cache_read_microusd_per_mtok),
         "cache_write_usd_per_mtok": _usd(price.cache_write_microusd_per_mtok),
+        "cache_write_1h_usd_per_mtok": _usd(price.cache_write_1h_microusd_per_mtok),
         "reasoning_usd_per_mtok": _usd(price.reasoning_microusd_per_mtok),
         "request_usd": _usd(price.request_microusd),
         "image_usd": _usd(price.image_microusd),

@@ -195,6 +195,7 @@ def _sums(sums: Sums, by_providers: int) -> Mapping[str, object]:
         "output_tokens": sums.output_tokens,
         "cache_read_tokens": sums.cache_read_tokens,
         "cache_write_tokens": sums.cache_write_tokens,
+        "cache_write_1h_tokens": sums.cache_write_1h_tokens,
         "reasoning_tokens": sums.reasoning_tokens,
         "images": sums.images,
         "audio_ms": sums.audio_ms,

@@ -279,7 +279,8 @@ _USAGE: Final = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
-_MEDIA: Final = ("images", "audio_ms")
+_MEDIA: Final = ("images", "audio_ms", "cache_write_1h_tokens")
+"""What came to be counted last, and stands there."""
 
 _DOUBTFUL: Final = ("estimated_picousd", "unpriced_tokens", "unpriced_attempts")
 """Of the sums: the cost that rests on tokens counted here, and the tokens and attempts whose price nobody knew."""

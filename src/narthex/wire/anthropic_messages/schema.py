@@ -218,6 +218,13 @@ class OutputDetails(msgspec.Struct, gc=False):
     thinking_tokens: int | None = None
 
 
+class CacheCreation(msgspec.Struct, gc=False):
+    """Of the tokens that were written to the cache: for how long they are kept there."""
+
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class WireUsage(msgspec.Struct, gc=False):
     """Tokens as this wire counts them: `input_tokens` are those neither read from nor written to the cache."""
 
@@ -225,6 +232,7 @@ class WireUsage(msgspec.Struct, gc=False):
     output_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
 
 

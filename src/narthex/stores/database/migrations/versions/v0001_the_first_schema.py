@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_entries")),
     )
     with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
@@ -189,6 +190,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
@@ -224,6 +226,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
@@ -269,6 +272,7 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("images", sa.BigInteger(), nullable=False),
         sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
         sa.Column("estimated_picousd", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_attempts", sa.BigInteger(), nullable=False),
