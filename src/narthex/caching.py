@@ -41,7 +41,7 @@ from narthex.policies import link_settings
 from narthex.stores.database.erasures import ErasedNames
 from narthex.stores.link import LinkSettings
 from narthex.streams.stream import Stream
-from narthex.tenancy.keys import Keyring
+from narthex.tenancy.keys import Keyring, standing
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ class Caching:
         link, place = link_settings(settings.redis), place_of(settings)
         made = cls(settings.cache, spawn, keyring, compressor=compressor, link=link, place=place)
         made.prefetching.calls.available = available
+        made.prefetching.warmth.standing = partial(standing, keyring)
         return made
 
     async def _settle(self) -> None:

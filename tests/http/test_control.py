@@ -35,6 +35,8 @@ async def test_a_body_is_of_its_shape(body: bytes, param: str | None) -> None:
     with pytest.raises(InvalidRequest) as caught:
         await read(request(body=body), _Body)
     assert caught.value.param == param
+    with pytest.raises(InvalidRequest, match="there is no body"):
+        await read(request(), _Body)
 
 
 def test_a_page_has_its_limit() -> None:

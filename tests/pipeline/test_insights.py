@@ -42,3 +42,6 @@ async def test_what_is_likely_is_told_and_made_on_demand() -> None:
     assert len(made) == sum(one.pays for one in told)
     assert predictions(bench.prefetching, LOCAL, "")[0].held
     assert (await prefetch(bench.prefetching, LOCAL, ""))[0].outcome == "held"
+    asked = await bench.ask(FLOW[1])
+    assert asked.hit is not None
+    assert (asked.hit.kind, insights(bench.prefetching, None).used) == ("prefetched", 1)

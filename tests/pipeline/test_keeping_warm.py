@@ -192,6 +192,15 @@ async def test_a_renewal_that_is_refused_costs_nothing() -> None:
     assert bench.prefetching.calls.spent.total() == 0
 
 
+async def test_nothing_is_sent_with_a_key_that_is_gone() -> None:
+    """A prompt may be kept for an hour: its caller may have been let go of in between."""
+    bench = Bench()
+    bench.warmth.standing = lambda _caller: None
+    await bench.flow(10, 400)
+    assert bench.vendor.renewals == 0
+    assert bench.prefetching.outcomes["prefix", "refused"] > 0
+
+
 async def test_calls_that_the_cache_of_answers_is_not_for_keep_a_prompt_too() -> None:
     """What begins with it meanwhile, whatever it asks, moves its end."""
     bench = Bench()

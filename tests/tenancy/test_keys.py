@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narthex.errors import AuthenticationFailed
-from narthex.tenancy.keys import LOCAL, NO_KEY, Ceiling, Keyring
+from narthex.tenancy.keys import LOCAL, NO_KEY, Ceiling, Keyring, standing
 from narthex.types.priorities import Priority
 
 KEY = "sk-team-0123456789abcdef"
@@ -111,6 +111,17 @@ def test_a_mark_is_that_of_its_key_over_reloads() -> None:
     assert ring.holder(mark) is None
     assert ring.holder(ring.mark(None)) is LOCAL
     assert bytes(mark).find(KEY.encode()) < 0
+
+
+def test_who_called_before_is_known_as_long_as_the_key_is() -> None:
+    """As it is now; not any more once it is taken away, and as the local user only where that is let in."""
+    ring = Keyring([("team", KEY)])
+    caller = ring.identify(KEY.encode())
+    assert standing(ring, caller) is ring.identify(KEY.encode())
+    assert standing(ring, LOCAL) is None
+    ring.adopt(Keyring([]))
+    assert standing(ring, caller) is None
+    assert standing(ring, LOCAL) is LOCAL
 
 
 def test_whoever_has_no_key_has_no_mark() -> None:

@@ -31,6 +31,8 @@ async def read(request: Request, kind: type[T]) -> T:
         InvalidRequest: It is no JSON, or not of this shape; `param` names the field.
     """
     body = await read_body(request)
+    if not body:
+        raise InvalidRequest("there is no body; send a JSON object, `{}` at the least")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

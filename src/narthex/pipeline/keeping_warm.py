@@ -73,6 +73,7 @@ class KeepingWarm:
 
     Attributes:
         cost: Tells what a use costs.
+        standing: Returns who calls with the same key as a caller now, if that may still be used.
         noted: Told what became of each renewal.
     """
 
@@ -88,6 +89,7 @@ class KeepingWarm:
             clock: Tells seconds.
         """
         self.cost: Cost = lambda _exchange, _usage: 0
+        self.standing: Callable[[Caller], Caller | None] = lambda caller: caller
         self.noted: Callable[[str], None] = lambda _outcome: None
         self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.clock = clock
@@ -218,11 +220,12 @@ class KeepingWarm:
         )
 
     async def _renew(self, digest: bytes, kept: Kept) -> None:
-        if not self._calls.has_room(kept.call.target):
-            self.noted("busy")
+        caller = self.standing(kept.caller)
+        if caller is None or not self._calls.has_room(kept.call.target):
+            self.noted("refused" if caller is None else "busy")
             return
         try:
-            exchange = await self._calls.send(kept.call, digest, kept.caller, kept.peer)
+            exchange = await self._calls.send(kept.call, digest, caller, kept.peer)
         except NotSent as error:
             self.noted(error.outcome)
             return

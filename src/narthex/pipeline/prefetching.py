@@ -138,9 +138,16 @@ class Prefetching:
             size = len(call.body) + 512
             mind.remember(terms.key, Sample(call=call, size_bytes=size, fresh_s=terms.fresh_ms / 1_000))
         for prospect in sorted(mind.prospects(session, self.worth, most=self.settings.most), key=_price):
-            rungs = [one for one in self.rungs(prospect) if mind.bet(prospect, now=now, is_held=self.is_held, rung=one)]
-            if rungs:
+            if rungs := self._proved(mind, prospect, now):
                 self._spawn(self._climb_quietly(mind, prospect, rungs, caller, exchange.peer))
+
+    def _proved(self, mind: Mind[Again], prospect: Prospect[Again], now: float) -> list[Rung]:
+        """Bet on a question by each rung, and return those that are proved to pay."""
+        found = list[Rung]()
+        for rung in self.rungs(prospect):
+            if mind.bet(prospect, now=now, is_held=self.is_held, rung=rung):
+                found.append(rung)
+        return found
 
     def kept(self, entry: Entry) -> None:
         """Take note of what an answer cost that is kept, and how long it took."""
@@ -228,6 +235,8 @@ class Prefetching:
             finally:
                 self._under_way.discard(key)
             if outcome == "made":
+                # What is done on demand was not bet on yet.
+                mind.record(rung).bet(key, now=self._clock(), until=self._clock() + sample.fresh_s)
                 mind.record(rung).sent(key)
         self.outcomes[rung, outcome] += 1
         return outcome

@@ -400,3 +400,11 @@ def _hash(key: bytes, peppered: blake2b) -> KeyMark:
 def bare(presented: bytes) -> bytes:
     """Return the key in the value of an `Authorization` or `x-api-key` header."""
     return presented[7:] if presented[:7].lower() == b"bearer " else presented
+
+
+def standing(ring: Keyring, caller: Caller) -> Caller | None:
+    """Return who calls with the same key now; None once that opens nothing any more, and for who has none."""
+    known = ring._callers.values() if ring.required else (ring._local, *ring._callers.values())
+    who = (caller.name, caller.account.key_id)
+    found = next((one for one in known if (one.name, one.account.key_id) == who), None)
+    return None if found is not None and found.bounds is not None and found.bounds.is_over else found
