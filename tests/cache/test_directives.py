@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narthex.cache.directives import MAX_TTL_S, NOTHING, Directives, UnreadableDirective, read
+from narthex.cache.directives import MAX_TTL_S, NOTHING, Directives, UnreadableDirective, prompt_tags, read
 
 
 def test_without_a_word_nothing_is_said() -> None:
@@ -24,6 +24,8 @@ def test_without_a_word_nothing_is_said() -> None:
         ("refresh", Directives(asked=True, look=False, said=True)),
         ("only", Directives(asked=True, store=False, only=True, said=True)),
         (" on ; ttl=1.5 ", Directives(asked=True, said=True, ttl_s=1.5)),
+        ("on; prompt=reply@3; tags=a", Directives(asked=True, said=True, tags=("a", "prompt:reply@3"))),
+        ("on; prompt=a/b", Directives(asked=True, said=True, tags=("prompt:a/b",))),
         ('on; tags="a b, c"; shared_by=key', Directives(asked=True, said=True, tags=("a", "b", "c"), shared_by="key")),
         ("on;namespace=v2;pace=original", Directives(asked=True, said=True, namespace="v2", original_pace=True)),
         ("on; pace=none", Directives(asked=True, said=True)),
@@ -46,6 +48,8 @@ def test_our_own_header(text: str, said: Directives) -> None:
         ("on; ttl=1e99", "from 0 to"),
         ("on; tags=\xe4", "letters, digits"),
         ("on; tags=" + "x" * 65, "at most 64"),
+        ("on; prompt=a@", "a name and a version"),
+        ("on; prompt=a*", "a name and a version"),
         (f'on; tags="{" ".join(map(str, range(17)))}"', "up to 16"),
         ("on; shared_by=all", "workspace, key, user"),
         ('on; namespace=""', "a word of at most 64"),
@@ -63,7 +67,7 @@ def test_what_our_own_header_cannot_say_is_an_error(text: str, remedy: str) -> N
     ("text", "said"),
     [
         ("no-cache", Directives(look=False)),
-        ("No-Store", Directives(look=False, store=False)),
+        ("No-Store", Directives(look=False, store=False, said=True)),
         ("max-age=0", Directives(max_age_s=0)),
         ('private, max-age="60"', Directives(max_age_s=60)),
         ("max-stale", Directives(max_stale_s=MAX_TTL_S)),
@@ -104,3 +108,8 @@ def test_semantic() -> None:
     assert not read(b"on; semantic=off", None).semantic
     with pytest.raises(UnreadableDirective, match="`semantic` is one of on, off"):
         read(b"on; semantic=maybe", None)
+
+
+def test_prompts_are_named_with_or_without_their_version() -> None:
+    """Without it all of them are meant, and those of which nobody said one."""
+    assert prompt_tags(["a@3", "b", "c@*"]) == ("prompt:a@3", "prompt:b", "prompt:b@*", "prompt:c@*")

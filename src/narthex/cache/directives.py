@@ -1,6 +1,6 @@
 """What a request says about the cache: `x-narthex-cache`, and `Cache-Control` as far as it concerns requests.
 
-    x-narthex-cache: on; ttl=600; tags="invoices 2026"; shared_by=key; namespace=v2; semantic=off
+    x-narthex-cache: on; ttl=600; tags="invoices 2026"; prompt=reply@3; shared_by=key; namespace=v2; semantic=off
 
 `Cache-Control` (https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1): `no-store`, `no-cache`, `max-age`, `max-stale`,
 `min-fresh`, `only-if-cached`. What is not known there is passed over, as the RFC has it; in our own it is an error.
@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -25,6 +25,9 @@ _SWITCH: Final = ("on", "off")
 _PARAMETER: Final = re.compile(r'\s*;\s*([a-z_]+)\s*=\s*(?:"([^"]*)"|([^;"\s]+))')
 _HEAD: Final = re.compile(r"\s*([a-z]+)")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/@-]{1,64}")
+_PROMPT: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}(@[A-Za-z0-9_.:/-]{1,64})?")
+PROMPT_TAG: Final = "prompt:"
+"""Begins the tag of the prompt that a question was made of."""
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
@@ -105,13 +108,16 @@ def _parameters(said: dict[str, str]) -> dict[str, object]:
         "namespace": _namespace,
         "semantic": _semantic,
         "pace": _pace,
+        "prompt": _prompt,
     }
     fields = {"ttl": "ttl_s", "pace": "original_pace"}
     for name in said:
         if name not in read_by:
             message = f"there is no parameter {name!r}; there are {', '.join(read_by)}"
             raise UnreadableDirective(message)
-    return {fields.get(name, name): read_by[name](value) for name, value in said.items()}
+    found = {fields.get(name, name): read_by[name](value) for name, value in said.items()}
+    prompt, tags = found.pop("prompt", None), found.get("tags", ())
+    return found if prompt is None else {**found, "tags": (*cast("tuple[str, ...]", tags), prompt)}
 
 
 def _ttl(text: str) -> float:
@@ -131,6 +137,20 @@ def _tags(text: str) -> tuple[str, ...]:
         message = f"`tags` are up to {MAX_TAGS} words of at most {MAX_TAG_CHARACTERS} letters, digits and _.:/@-"
         raise UnreadableDirective(message)
     return tags
+
+
+def _prompt(text: str) -> str:
+    if not _PROMPT.fullmatch(text):
+        message = (
+            f"`prompt` is a name and a version, as in `reply@3`, of up to {MAX_TAG_CHARACTERS} signs: {text[:40]!r}"
+        )
+        raise UnreadableDirective(message)
+    return f"{PROMPT_TAG}{text}"
+
+
+def prompt_tags(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags of prompts as they are asked for: `reply@3` is a version, and `reply` are all of them."""
+    return tuple(f"{PROMPT_TAG}{one}" for name in names for one in ([name] if "@" in name else [name, f"{name}@*"]))
 
 
 def _scope(text: str) -> str:

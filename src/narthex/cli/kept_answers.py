@@ -122,6 +122,7 @@ def clear(*, everything: bool, yes: bool, as_json: bool, url: str | None, file: 
 @click.option("--key", "keys", multiple=True, help="Of an entry, whole; may be repeated.")
 @click.option("--tag", "tags", multiple=True, help="A tag, in which `*` stands for anything; may be repeated.")
 @click.option("--model", "models", multiple=True, help="A model, in which `*` stands for anything; may be repeated.")
+@click.option("--prompt", "prompts", multiple=True, help="A prompt, as `reply`, or a version of it, as `reply@3`.")
 @_everything
 @json_option
 @asked_options
@@ -130,15 +131,18 @@ def invalidate(
     keys: tuple[str, ...],
     tags: tuple[str, ...],
     models: tuple[str, ...],
+    prompts: tuple[str, ...],
     everything: bool,
     as_json: bool,
     url: str | None,
     file: Path | None,
 ) -> None:
-    """Have nothing with these keys, tags or models be given again, nor what is just being answered."""
-    if not (keys or tags or models):
-        raise click.UsageError("say what: --key, --tag or --model; `narthex cache clear` lets go of everything")
-    wish = {"keys": keys, "tags": tags, "models": models, "everything": everything}
+    """Have nothing with these keys, tags, models or prompts be given again, nor what is just being answered."""
+    if not (keys or tags or models or prompts):
+        raise click.UsageError(
+            "say what: --key, --tag, --model or --prompt; `narthex cache clear` lets go of everything"
+        )
+    wish = {"keys": keys, "tags": tags, "models": models, "prompts": prompts, "everything": everything}
     with server(url, file) as client:
         _change(client, "invalidate", wish, as_json=as_json)
 

@@ -48,7 +48,7 @@ CLEAR: Final = changing(
 INVALIDATE: Final = changing(
     "CacheChange",
     _TAG,
-    "Have nothing with these keys, tags or models be given again",
+    "Have nothing with these keys, tags, models or prompts be given again",
     body="CacheInvalidation",
     is_new=True,
     ends=True,

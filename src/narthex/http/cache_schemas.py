@@ -76,6 +76,11 @@ CACHE: Final[Mapping[str, Json]] = {
             "models": said(
                 listed(_WORD, maxItems=_NAMED), "As they were asked for, or `provider/model`; `*` stands for anything."
             ),
+            "prompts": said(
+                listed(_WORD, maxItems=_NAMED),
+                "As calls named them (`x-narthex-cache: on; prompt=reply@3`); without a version all of them; "
+                "`*` stands for anything.",
+            ),
             "everything": _EVERYTHING,
         },
         additionalProperties=False,

@@ -202,6 +202,10 @@ def test_what_was_declared_void_is_fetched_anew(root: Root) -> None:
         assert void(mine, keys=[key]) == 1
         assert void(mine, tags=["c.*"]) == 1
         assert len(entries(theirs)) == 3
+        for version in (1, 2, 3):
+            ask(mine, f"prompt {version}", **{"x-narthex-cache": f"on; prompt=reply@{version}"})
+        assert void(mine, prompts=["reply@2", "reply@9", "rep"]) == 1
+        assert void(mine, prompts=["reply"]) == 2
         ask(mine, "red")
         assert void(mine, models=["demo/other"]) == 0
         assert void(mine, models=["demo/*"]) == 1

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from msgspec import Meta
 from starlette.responses import Response
 
+from narthex.cache.directives import prompt_tags
 from narthex.cache.reports import missed, told
 from narthex.cache.semantic.contract import Category
 from narthex.errors import NotFound, PermissionDenied
@@ -48,6 +49,7 @@ class _Void(msgspec.Struct, forbid_unknown_fields=True):
     keys: Keys = ()
     tags: Words = ()
     models: Words = ()
+    prompts: Words = ()
     everything: bool = False
 
 
@@ -130,10 +132,10 @@ def _add_changes(router: APIRouter, services: Services) -> None:
     async def invalidate(request: Request) -> Response:
         wish = await read(request, _Void)
         owner = _changed(services, request, everything=wish.everything)
-        void = Void([_key(key) for key in wish.keys], wish.tags, wish.models)
+        void = Void([_key(key) for key in wish.keys], (*wish.tags, *prompt_tags(wish.prompts)), wish.models)
         removed = await desk.invalidate(owner, void)
         said: dict[str, object] = {"keys": len(wish.keys), "tags": list(wish.tags), "models": list(wish.models)}
-        details = {**said, "everything": wish.everything, "removed": removed}
+        details = {**said, "prompts": list(wish.prompts), "everything": wish.everything, "removed": removed}
         _note(services, request, "cache.invalidate", details=details)
         return answered({"object": "cache_change", "removed": removed})
 
