@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from narthex.http.heartbeat import Heartbeat
 from narthex.http.lane import LaneProtocol, _LaneCycle, _stream
+from narthex.http.representations import Representations
 from narthex.pipeline.exchange import Exchange
 from narthex.streams.stream import Stream
 from narthex.testing.acts import Stall, Wait, cut_after, silent, streamed, whole
@@ -357,7 +358,8 @@ def test_a_slow_reader_is_bounded_and_loses_nothing(gateway: RunningGateway, ups
 
 async def test_a_client_that_stalls_at_the_first_write_gets_no_second() -> None:
     """What fills the connection from the beginning pauses the answer, whose rest is held until the client reads."""
-    shared = SimpleNamespace(heartbeat=Heartbeat(), sweeper=SimpleNamespace(now=1.0))
+    by = Representations()
+    shared = SimpleNamespace(heartbeat=Heartbeat(), sweeper=SimpleNamespace(now=1.0), representations=by)
     connection: LaneProtocol = object.__new__(type("Connection", (LaneProtocol,), {"lane": shared}))
     written: list[bytes] = []
 
