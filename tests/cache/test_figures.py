@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from narthex.cache.figures import LAST_MISSES, MAX_OWNERS, MINUTES, CacheFigures, Savings
+from narthex.cache.figures import LAST_MISSES, LATELY_S, MAX_OWNERS, MINUTES, CacheFigures, Savings
 
 
 def test_hits_misses_and_savings_are_counted() -> None:
@@ -123,6 +123,18 @@ def test_who_has_answers_made_anew_makes_nothing_fall(caplog: pytest.LogCaptureF
             figures.miss("refresh", request_id="r", model="m", scope="s", key=b"k")
     assert not caplog.messages
     assert (figures.fall(), figures.hit_rate, figures.misses) == (None, 1.0, {"refresh": 950})
+
+
+def test_what_is_too_large_is_said_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """And counted each time."""
+    now = [0.0]
+    figures = CacheFigures(lambda: now[0])
+    with caplog.at_level("INFO"):
+        for now[0] in (0, 1, LATELY_S, LATELY_S + 1):
+            figures.refuse("too large", "workspace:a")
+            figures.refuse("length", "workspace:a")
+    assert len(caplog.messages) == 2
+    assert figures.refused == {"too large": 4, "length": 4}
 
 
 def test_of_few_calls_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -253,6 +254,7 @@ class CacheFigures(Counts):
         self.latencies: defaultdict[str, Latencies] = defaultdict(Latencies)
         self._owners: dict[str, Counts] = {}
         self._is_low = False
+        self._told_large_at = -math.inf
 
     def of(self, owner: str) -> Counts:
         """Return what was counted of the calls of one owner; see `narthex.cache.entries.owner_of`."""
@@ -294,7 +296,11 @@ class CacheFigures(Counts):
         self._owner(scope).stored += 1
 
     def refuse(self, reason: str, scope: str = "") -> None:
-        """Count an answer that was not kept."""
+        """Count an answer that was not kept; of those that are too large the log tells, once in a while."""
+        now = self._clock()
+        if reason == "too large" and now - self._told_large_at >= LATELY_S:
+            self._told_large_at = now
+            logger.info("an answer is larger than `cache.max_entry_bytes` allows, and is not kept")
         self.count_refused(reason)
         self._owner(scope).count_refused(reason)
 
