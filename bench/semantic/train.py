@@ -69,9 +69,8 @@ def fit(features: Array, same: Array, *, penalty: float = _PENALTY) -> Array:
     return weights
 
 
-def trained(of: list[Scored]) -> Weights:
-    """Return the verifier's numbers, from pairs that no guard objects to."""
-    open_ = [row for row in of if row.reason is None]
+def held_back(open_: list[Scored]) -> Array:
+    """Return a score for each pair, by a verifier that was fitted to other intents."""
     features = np.array([row.features for row in open_])
     same = np.array([float(row.pair.same) for row in open_])
     folds = np.array([row.pair.intent % _FOLDS for row in open_])
@@ -79,6 +78,15 @@ def trained(of: list[Scored]) -> Weights:
     for fold in range(_FOLDS):
         weights = fit(features[folds != fold], same[folds != fold])
         scores[folds == fold] = features[folds == fold] @ weights[:-1] + weights[-1]
+    return scores
+
+
+def trained(of: list[Scored]) -> Weights:
+    """Return the verifier's numbers, from pairs that no guard objects to."""
+    open_ = [row for row in of if row.reason is None]
+    features = np.array([row.features for row in open_])
+    same = np.array([float(row.pair.same) for row in open_])
+    scores = held_back(open_)
     bins = [[0.0, 0.0] for _ in range(BINS)]
     for score, is_same in zip(scores, same, strict=True):
         bins[place_of(score)][0 if is_same else 1] += 1
