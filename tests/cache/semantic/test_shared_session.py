@@ -139,6 +139,7 @@ async def test_what_is_somebodys_is_erased_once(vectors_url: str) -> None:
         one.index.put(ask(RESET), kept(b"a", "user:eve"))
         one.index.put(ask(FAR), kept(b"b", "user:eve", begun_ms=9))
         one.index.put(ask("Where is the bar?"), kept(b"c", "user:ann"))
+        await written(one)
         one.erase(concerns, 5)
         await until(lambda: len(asked) == 3, within_s=SOON_S)
         await until(lambda: one._erasing is None, within_s=SOON_S)
@@ -147,6 +148,19 @@ async def test_what_is_somebodys_is_erased_once(vectors_url: str) -> None:
         again.erase(concerns, 5)
         await until(lambda: again._erasing is None, within_s=SOON_S)
         assert len(asked) == 3
+
+
+async def test_what_waits_of_who_was_erased_is_written_by_no_node(vectors_url: str) -> None:
+    """Not by one either that finds all rows looked through already."""
+    async with sharing(vectors_url) as one, sharing(vectors_url) as other:
+        one.erase(lambda _: False, 5)
+        await until(lambda: one._erasing is None, within_s=SOON_S)
+        other.index.put(ask(RESET), kept(b"eves", "user:eve"))
+        other.index.put(ask(FAR), kept(b"bobs", "user:bob"))
+        other.erase(lambda entry: "user:eve" in entry.tags, 5)
+        await until(lambda: other._erasing is None, within_s=SOON_S)
+        await written(other)
+        assert await texts(one, ask(OTHERWISE)) == [FAR]
 
 
 async def test_there_is_room_for_so_many_and_large_scopes_have_graphs(

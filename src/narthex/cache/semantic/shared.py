@@ -287,6 +287,11 @@ class SharedIndex:
         if gone:
             self.waits.set()
 
+    def let_go(self, concerns: Callable[[SharedQuestion], bool]) -> None:
+        """Write nothing of somebody that waits."""
+        for place in [place for place, one in self._waiting.items() if concerns(one)]:
+            del self._waiting[place]
+
     async def write(self, rows: Rows, in_thread: Callable[[Callable[[], None]], asyncio.Future[None]]) -> None:
         """Write what waits; what cannot be written waits on.
 

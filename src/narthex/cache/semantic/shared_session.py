@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from narthex.cache.entries import Entry
 from narthex.cache.semantic.pgvector import Owned, VectorRows
-from narthex.cache.semantic.shared import SharedIndex
+from narthex.cache.semantic.shared import SharedIndex, SharedQuestion
 from narthex.cache.semantic.vector_graphs import GRAPH_FROM, REMEDY, VectorGraphs, extension
 from narthex.cache.tiers.sql_rows import Driver
 
@@ -95,6 +95,8 @@ class SharedSession:
             concerns: Tells whether an answer is theirs.
             until_ms: When the last of them was erased; nothing is done where that has been done.
         """
+        # On every node: what waits would be written behind the rows that another one has looked through.
+        self.index.let_go(lambda one: concerns(_as_entry(one)))
         self._erasing = _Erasing(concerns, until_ms)
         self.index.waits.set()
 
@@ -239,7 +241,7 @@ class SharedSession:
         return asyncio.get_running_loop().run_in_executor(self._reader, work)
 
 
-def _as_entry(one: Owned) -> Entry:
+def _as_entry(one: Owned | SharedQuestion) -> Entry:
     """Return as much of an answer as says whose it is."""
     return Entry(
         key=one.key,
