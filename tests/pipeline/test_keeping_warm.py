@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from narthex.cache.predictive.record import FEWEST
@@ -190,6 +191,20 @@ async def test_a_renewal_that_is_refused_costs_nothing() -> None:
     assert bench.vendor.renewals == 0
     assert bench.prefetching.outcomes["prefix", "refused"] > 0
     assert bench.prefetching.calls.spent.total() == 0
+
+
+async def test_what_is_kept_for_an_hour_saves_what_that_costs() -> None:
+    """By the price of writing it for so long, where it has one of its own."""
+    for_long = msgspec.structs.replace(PRICE, cache_write_1h_microusd_per_mtok=2_000_000)
+    saves = list[int]()
+    for ttl in ("5m", "1h"):
+        bench = Bench(for_long)
+        caching = bench.house.catalog._caching["up"]
+        bench.house.catalog._caching = {"up": msgspec.structs.replace(caching, ttl=ttl)}
+        await bench.ask(FLOW[0])
+        await bench.ask(FLOW[1])
+        saves += [kept.saves for kept in bench.warmth._kept.values()]
+    assert saves[1] / saves[0] == pytest.approx(1.9 / 1.15)
 
 
 async def test_nothing_is_sent_with_a_key_that_is_gone() -> None:

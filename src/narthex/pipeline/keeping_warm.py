@@ -152,7 +152,8 @@ class KeepingWarm:
         if target is None or target.caching is None or exchange.plan is not None or usage.estimated or not tokens:
             return None
         call = cheapest(asked, target.caching.least_output_tokens)
-        written = Usage(input_tokens=tokens, cache_write_tokens=tokens)
+        for_long = tokens if target.caching.ttl == "1h" else 0
+        written = Usage(input_tokens=tokens, cache_write_tokens=tokens, cache_write_1h_tokens=for_long)
         read = Usage(input_tokens=tokens, cache_read_tokens=tokens)
         saves = self.cost(exchange, written) - self.cost(exchange, read)
         if call is None or saves <= 0:
