@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,9 @@ async def test_an_outage_costs_no_call_and_hides_no_declaration(tmp_path: Path) 
     with running_redis(tmp_path) as server:
         async with processes(server, tmp_path, "away") as start:
             one, other = start(), start()
+            for each in (one, other):
+                # That it hangs is noticed soon.
+                each.session.link.settings = replace(each.session.link.settings, timeout_s=2)
             await joined(one, other)
             now(one.cache)
             await one.written()
