@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from narthex.cache.entries import Entry
 from narthex.cache.leases import Lease, Outcome, Turn
+from narthex.cache.live import LiveAnswers
 from narthex.cache.tiers.contract import LeasingTier
 from tests.cache.tiers.test_contract import DictTier
 from tests.pipeline.doubles import House
@@ -18,6 +19,7 @@ class Leases(DictTier):
         """Another process has the lease, for so long."""
         self.held: dict[bytes, Entry] = {}
         self.ended: list[Outcome] = []
+        self.live: LiveAnswers | None = None
         self.open = 0
 
     def is_leasing(self) -> bool:

@@ -42,23 +42,44 @@ class Upstream(ScriptedUpstream):
     def __init__(self) -> None:
         super().__init__(self.slow)
         self.go = threading.Event()
-        self.finish = "stop"
+        self.finish, self.is_halfway = "stop", False
 
     def slow(self, request: ReceivedRequest) -> Answer:
         """Answer in the form that is asked for."""
         go, text = self.go, f"number {len(self.requests)}"
         if request.json().get("stream"):
+            if self.is_halfway:
+                # The head, the role and the first word come at once.
+                acts = streamed(openai_frames(text, finish=self.finish))
+                return (*acts[:3], Hold(go.is_set), *acts[3:])
             return (Hold(go.is_set), *streamed(openai_frames(text, finish=self.finish)))
         return (Hold(go.is_set), *whole(openai_answer(text, finish=self.finish)))
 
-    def begin(self, finish: str = "stop") -> None:
-        """Wait with all answers from now on."""
+    def begin(self, finish: str = "stop", *, is_halfway: bool = False) -> None:
+        """Wait with all answers from now on, or behind their first word where they are streamed."""
         self.requests.clear()
-        self.go, self.finish = threading.Event(), finish
+        self.go, self.finish, self.is_halfway = threading.Event(), finish, is_halfway
 
     def let_go(self) -> None:
         """Give the answers that are waited for."""
         self.go.set()
+
+
+class Heard:
+    """A streamed answer, as far as it was read."""
+
+    def __init__(self, given: httpx.Response) -> None:
+        self.how, self.text = given.headers.get("x-narthex-cache", ""), ""
+        self._lines = given.iter_lines()
+
+    def read_on(self) -> None:
+        """Read what comes next."""
+        self.text += next(self._lines)
+
+    def to_end(self) -> str:
+        """Return all of it."""
+        self.text += "".join(self._lines)
+        return self.text
 
 
 class House:
@@ -80,6 +101,16 @@ class House:
             return given.status_code, given.headers.get("x-narthex-cache", ""), said
 
         return self.threads.submit(asked)
+
+    @contextmanager
+    def hear(self, server: int, about: str) -> Iterator[Heard]:
+        """Give a streamed answer that has begun."""
+        body = {**question(about), "stream": True}
+        with self.clients[server].stream("POST", "/v1/chat/completions", json=body) as given:
+            heard = Heard(given)
+            while "number" not in heard.text:
+                heard.read_on()
+            yield heard
 
     def wait_for_servers(self) -> None:
         """Wait until all servers are connected: each is known by the channel that it listens on."""
@@ -153,6 +184,36 @@ def all_share_one_call(house: House) -> None:
     assert sum(how == "MISS" for _, how, _ in told) == house.calls == 1
 
 
+def a_stream_is_given_to_others_as_it_comes(house: House) -> None:
+    """In other processes as in the same, however it ends; those who want it otherwise are given it when it is whole."""
+    for finish in ("stop", "length"):
+        house.upstream.begin(finish, is_halfway=True)
+        about = f"live {finish}"
+        with house.hear(0, about) as first, house.hear(1, about) as other, house.hear(1, about) as third:
+            whole = house.ask(2, about) if finish == "stop" else None
+            assert not house.upstream.go.is_set()
+            house.upstream.let_go()
+            ends = [one.to_end() for one in (first, other, third)]
+        assert [one.how for one in (first, other, third)] == ["MISS", "JOINED", "JOINED"]
+        assert all(f'"finish_reason":"{finish}"' in one.replace(" ", "") and "[DONE]" in one for one in ends), ends
+        assert ends[1] == ends[0]
+        assert whole is None or whole.result()[1:] == ("JOINED", "1")
+        assert house.calls == 1
+
+
+def a_leader_that_leaves_harms_no_listener(house: House) -> None:
+    """Whoever hears a stream in another process hears it to its end, when whoever asked first is gone."""
+    house.upstream.begin(is_halfway=True)
+    with house.hear(0, "left live") as first:
+        listening = house.hear(1, "left live")
+        other = listening.__enter__()
+        assert first.how == "MISS"
+    house.upstream.let_go()
+    assert "[DONE]" in other.to_end()
+    listening.__exit__(None, None, None)
+    assert house.calls == 1
+
+
 def a_leader_that_leaves_harms_nobody(house: House) -> None:
     """Somebody else asks in its place, once."""
     house.upstream.begin()
@@ -192,13 +253,20 @@ def what_is_declared_void_at_one_is_so_at_all(house: House) -> None:
 
 
 def a_leader_that_is_killed_harms_nobody(house: House) -> None:
-    """Its lease runs out, and one of the others asks in its place."""
-    house.upstream.begin()
-    killed = house.ask(0, "killed")
-    until(lambda: house.calls == 1)
-    others = [house.ask(number, "killed") for number in (1, 2)]
-    house.wait_for_followers(2)
-    house.servers[0].process.kill()
+    """Its lease runs out, and one of the others asks in its place; who has been given a beginning is told of it."""
+    house.upstream.begin(is_halfway=True)
+    heard = house.threads.submit(lambda: house.hear(0, "killed live").__enter__())
+    with house.hear(1, "killed live") as other:
+        heard.result()
+        house.upstream.begin()
+        killed = house.ask(0, "killed")
+        until(lambda: house.calls == 1)
+        others = [house.ask(number, "killed") for number in (1, 2)]
+        until(lambda: house.followers >= 2)
+        house.servers[0].process.kill()
+        told = other.to_end()
+        assert "producer_lost" in told
+        assert "[DONE]" not in told
     until(lambda: house.calls == 2)
     house.upstream.let_go()
     assert [one.result()[2] for one in others] == ["2", "2"]
@@ -224,6 +292,8 @@ def test_several_servers_make_one_call(tmp_path: Path) -> None:
     """Whatever becomes of the one that makes it."""
     with house(tmp_path) as made:
         all_share_one_call(made)
+        a_stream_is_given_to_others_as_it_comes(made)
+        a_leader_that_leaves_harms_no_listener(made)
         a_leader_that_leaves_harms_nobody(made)
         what_is_not_kept_is_asked_for_by_each(made)
         what_is_declared_void_at_one_is_so_at_all(made)

@@ -44,17 +44,19 @@ class Turn:
     Attributes:
         lease: It is ours.
         elsewhere_s: It is another process's, whose lease runs out after so many seconds unless it is renewed.
+        holder: The token of that lease.
     """
 
-    __slots__ = ("elsewhere_s", "lease")
+    __slots__ = ("elsewhere_s", "holder", "lease")
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
         self.elsewhere_s: float | None = None
+        self.holder = ""
 
     def take(self, other: Turn) -> None:
         """Go by another one; its lease is this one's then."""
-        self.lease, self.elsewhere_s = other.hand_over(), other.elsewhere_s
+        self.lease, self.elsewhere_s, self.holder = other.hand_over(), other.elsewhere_s, other.holder
 
     def hand_over(self) -> Lease | None:
         """Return the lease, which is whoever asks from now on."""

@@ -84,7 +84,9 @@ class RedisSession:
             if tier is not None:
                 works += [tier.write(client), tier.carry(client)]
             if readings is not None and tier is not None and tier.leases is not None:
-                works += [hear(readings, tier.leases.heard, timeout_s=timeout_s), tier.leases.renew(client)]
+                leases = tier.leases
+                works += [hear(readings, leases.heard, timeout_s=timeout_s), leases.renew(client)]
+                works += [leases.live.tell(client), leases.live.listen(client)]
             await _all(works)
 
     async def _subscribed(self, client: Redis, stack: AsyncExitStack) -> PubSub | None:

@@ -31,6 +31,7 @@ class Flight:
         kept: The answer, once there is one.
         error: Why there is none.
         number: Of the last declaration of invalidity when it was asked.
+        begun: Called once there is an answer, while it can be read from its first frame on.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Flight:
         self.kept: Kept | None = None
         self.error: Exception | None = None
         self.task: asyncio.Task[None] | None = None
+        self.begun: Callable[[Flight], None] | None = None
         self._room_bytes = room_bytes
         self._landed = landed
         self._waiting: dict[asyncio.Future[Outcome], Exchange] = {}
@@ -154,6 +156,8 @@ class Flight:
             if not future.done():
                 future.set_result(self._give(exchange))
         answer.on_close(self._close)
+        if self.begun is not None:
+            self.begun(self)
         self._end_if_unwanted()
         if not self.done.done():
             self.done.set_result(None)

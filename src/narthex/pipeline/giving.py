@@ -30,6 +30,7 @@ _HOW: Final[Mapping[HitKind, str]] = {
     "semantic": "hit; ttl={}; detail=semantic",
     "similar": "fwd=uri-miss; ttl={}; detail=similar",
 }
+_OF_A_MISS: Final = frozenset({"x-narthex-cache", "cache-status"})
 
 
 class Missed(NamedTuple):
@@ -89,6 +90,17 @@ class Giving:
             return False
         return True
 
+    def is_given_too(self, exchange: Exchange, found: Found, said: Directives) -> bool:
+        """Give what the same call was answered; False if that is too old for this one, or cannot be given."""
+        if against(found, said) is not None:
+            return False
+        told = exchange.told
+        exchange.told = without_miss(told)
+        if self.is_given(exchange, found, "joined"):
+            return True
+        exchange.told = told
+        return False
+
     async def stands_in(
         self, exchange: Exchange, missed: Missed, error: ProviderError, *, meaning: SameMeaning | None, before: Headers
     ) -> bool:
@@ -129,6 +141,11 @@ def against(found: Found, said: Directives) -> MissReason | None:
         return None
     stale_s = (age_ms - fresh_ms) / 1_000
     return None if said.max_stale_s is not None and stale_s <= said.max_stale_s else "expired"
+
+
+def without_miss(told: Headers) -> Headers:
+    """Return the headers of a call without those that say that it was not answered from the cache."""
+    return tuple(one for one in told if one[0] not in _OF_A_MISS)
 
 
 def pace_of(entry: Entry) -> Pace | None:

@@ -46,7 +46,7 @@ async def test_one_asks_and_all_are_answered(redis: RedisServer, tmp_path: Path)
         number = one.cache.invalidation.number
         assert one.cache.keep(entry(number=number, data=b"said"), ours.hand_over())
         found = await following
-        assert found is not None
+        assert isinstance(found, Found)
         assert (found.entry.data, found.tier) == (b"said", "redis")
         assert isinstance(other.cache.find(KEY), Found)
         assert (await turn_of(other, b"n" * 32)).lease is not None
@@ -157,3 +157,20 @@ async def test_without_the_server_everybody_asks(tmp_path: Path) -> None:
             late = await turn_of(other)
             assert (late.lease, late.elsewhere_s, theirs.lease) == (None, None, None)
             ours.give_up()
+
+
+async def test_who_comes_a_moment_late_waits_for_nothing(redis: RedisServer, tmp_path: Path) -> None:
+    """That an answer is there, told when nobody waited for it, is known to the next who would wait; once."""
+    async with processes(redis, tmp_path, "late") as start:
+        one, other = start(lease_s=30), start(lease_s=30)
+        await joined(one, other)
+        ours, theirs = await turn_of(one), await turn_of(other)
+        assert one.cache.keep(entry(number=one.cache.invalidation.number), ours.hand_over())
+        leases = other.tier.leases
+        assert leases is not None
+        await until(lambda: KEY in leases._kept, within_s=SOON_S)
+        assert isinstance(await other.cache.follow(KEY, theirs, 60), Found)
+        assert await leases.told(KEY, 0.01) is None
+        for number in range(300):
+            leases.heard(bytes([number % 256, number // 256]).hex().encode() + b" kept")
+        assert len(leases._kept) == 256

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from narthex.cache.entries import Entry
 from narthex.cache.leases import Outcome, Turn
+from narthex.cache.live import LiveAnswers
 from narthex.cache.tier_figures import TierFigures
 
 
@@ -42,6 +43,9 @@ class Tier(Protocol):
 class LeasingTier(Tier, Protocol):
     """A tier that gives out leases as well."""
 
+    live: LiveAnswers | None
+    """Tells other processes of answers that are made under a lease, as they come; None where nothing does."""
+
     def is_leasing(self) -> bool:
         """Tell whether it does at this moment."""
         ...
@@ -55,5 +59,5 @@ class LeasingTier(Tier, Protocol):
         ...
 
     async def told(self, key: bytes, within_s: float) -> Outcome | None:
-        """Wait until another process's lease ends; None where that is not told in time."""
+        """Wait until another process's lease ends; None where that is not told in time, or something can be heard."""
         ...

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from narthex.cache.entries import CorruptEntry, Entry
 from narthex.cache.leases import Outcome, Turn
+from narthex.cache.live import LiveAnswers
 from narthex.cache.tier_figures import TierFigures
 from narthex.cache.tiers.packing import Packing, scope_of
 from narthex.cache.tiers.redis_dictionaries import LIFE_MS as DICTIONARY_LIFE_MS
@@ -146,10 +147,10 @@ class RedisTier:
         self._waiting: dict[bytes, Entry] = {}
         self._waiting_bytes = 0
         self._woken = asyncio.Event()
-        self._line = RedisLine()
-        self._asked: set[_Look] = set()
+        self._line, self._asked = RedisLine(), set[_Look]()
         self._shared: dict[bytes, _Look] = {}
         self.leases = None if lease_s is None else RedisLeases(prefix, lease_s)
+        self.live: LiveAnswers | None = None if self.leases is None else self.leases.live
         if self.leases is not None:
             self.leases.when_ending = self._woken.set
         self._rests = Rests(clock)
@@ -181,7 +182,7 @@ class RedisTier:
         while True:
             raise_if_cancelled()
             self._woken.clear()
-            while self._waiting or (self.leases is not None and self.leases.ending):
+            while self._waiting or (self.leases is not None and self.leases.is_due):
                 await self._write(client)
                 raise_if_cancelled()
             try:

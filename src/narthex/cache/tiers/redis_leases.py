@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from narthex.cache.leases import Lease, Outcome, Turn
 from narthex.cache.tiers.redis_line import RedisLine
+from narthex.cache.tiers.redis_live import RedisLive
 from narthex.stores.link import raise_if_cancelled
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _OUTCOMES: Final[dict[bytes, Outcome]] = {b"kept": "kept", b"left": "left", b"alone": "alone"}
 _WAITING_MS: Final = 600_000
 """How long it is known who waits, if nobody ends the lease."""
+
+_MAX_KEPT: Final = 256
 
 _LOOK: Final = """
 local value = redis.call('GET', KEYS[1])
@@ -39,7 +42,7 @@ if not holder then
 end
 redis.call('SADD', KEYS[3], ARGV[3])
 redis.call('PEXPIRE', KEYS[3], WAITING)
-return {value, math.max(0, redis.call('PTTL', KEYS[2]))}
+return {value, math.max(0, redis.call('PTTL', KEYS[2])), holder}
 """.replace("WAITING", str(_WAITING_MS))
 _LOOK_SHA: Final = hashlib.sha1(_LOOK.encode(), usedforsecurity=False).hexdigest()
 
@@ -59,6 +62,7 @@ class RedisLeases:
         lease_s: How long one holds without being renewed.
         channel: Where this process is told what came of those that it waits for.
         ending: Leases that end, and how; not told yet.
+        live: Tells what is answered under these leases while it comes, and hears what is under those of others.
     """
 
     def __init__(self, prefix: str, lease_s: float) -> None:
@@ -76,7 +80,11 @@ class RedisLeases:
         self.channel = self._channels + self._name
         self.ending: list[tuple[Lease, Outcome]] = []
         self._held: dict[str, Lease] = {}
-        self._waiting: dict[bytes, set[asyncio.Future[Outcome]]] = {}
+        self._waiting: dict[bytes, set[asyncio.Future[Outcome | None]]] = {}
+        self._kept: dict[bytes, None] = {}
+        """Answers that lie there since, and that nobody waited for when it was told."""
+        self.live = RedisLive(prefix, self._name)
+        self.live.when_begun, self.live.when_told = self._begun, lambda: self.when_ending()  # noqa: PLW0108 - comes later
         self.when_ending: Callable[[], None] = lambda: None
         """Called when there is one more that ends."""
 
@@ -100,33 +108,40 @@ class RedisLeases:
         except NoScriptError:
             told = cast("list[object]", await line.ask("EVAL", _LOOK, *asked))
         if len(told) > 1:
-            self._say(turn, key, token, cast("int", told[1]))
+            holder = b"" if len(told) < 3 else cast("bytes", told[2])
+            self._say(turn, key, token, cast("int", told[1]), holder.decode())
         return cast("bytes | None", told[0]) if told else None
 
-    def _say(self, turn: Turn, key: bytes, token: str, left_ms: int) -> None:
+    def _say(self, turn: Turn, key: bytes, token: str, left_ms: int, holder: str) -> None:
         if left_ms >= 0:
-            turn.elsewhere_s = left_ms / 1_000
+            turn.elsewhere_s, turn.holder = left_ms / 1_000, holder
             return
         turn.elsewhere_s, turn.lease = None, Lease(key, token, self._end)
         self._held[token] = turn.lease
 
     def _end(self, lease: Lease, outcome: Outcome) -> None:
         # One that was given up meanwhile, as the connection was lost, runs out by itself.
+        self.live.withdraw(lease.token)
         if self._held.pop(lease.token, None) is not None:
             self.ending.append((lease, outcome))
             self.when_ending()
 
     def end(self, pipe: Pipeline, unwritten: Container[bytes]) -> None:
-        """End what may end: all but those whose answers are still to be written."""
+        """End what may end: all but those whose answers are still to be written, or told."""
         left: list[tuple[Lease, Outcome]] = []
         for lease, outcome in self.ending:
-            if lease.key in unwritten:
+            if lease.key in unwritten or self.live.is_telling(lease.token):
                 left.append((lease, outcome))
                 continue
             name = lease.key.hex()
             names = (self._lease + name, self._waiters + name)
             pipe.eval(_END, len(names), *names, lease.token, self._channels, f"{name} {outcome}")
         self.ending = left
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is one that may end, unless its answer is still to be written."""
+        return any(not self.live.is_telling(lease.token) for lease, _ in self.ending)
 
     async def renew(self, client: Redis) -> None:
         """Renew what is held, until cancelled."""
@@ -142,8 +157,11 @@ class RedisLeases:
     # -- those of others -------------------------------------------------------------------------------------------
 
     async def told(self, key: bytes, within_s: float) -> Outcome | None:
-        """Wait until another process's lease ends; None where that is not told in time."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        """Wait until another process's lease ends; None where that is not told in time, or something can be heard."""
+        if key in self._kept:
+            del self._kept[key]
+            return "kept"
+        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         them = self._waiting.setdefault(key, set())
         them.add(future)
         try:
@@ -156,23 +174,33 @@ class RedisLeases:
 
     def heard(self, message: object) -> None:
         """Take what was said on the channel of this process."""
-        if not isinstance(message, bytes):
+        if not isinstance(message, bytes) or self.live.heard(message):
             return
         name, _, outcome = message.partition(b" ")
         try:
             key = bytes.fromhex(name.decode())
         except ValueError:
             return
-        self._send_on(key, _OUTCOMES.get(outcome, "left"))
+        told = _OUTCOMES.get(outcome, "left")
+        if told == "kept" and key not in self._waiting:
+            # Whoever has just heard it as it came to its end may be asked for it in another form.
+            self._kept[key] = None
+            while len(self._kept) > _MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._send_on(key, told)
 
     def left(self) -> None:
         """Have nobody wait any more: the connection is lost."""
         self._held.clear()
         self.ending.clear()
+        self.live.left()
         for key in tuple(self._waiting):
             self._send_on(key, "alone")
 
-    def _send_on(self, key: bytes, outcome: Outcome) -> None:
+    def _begun(self, key: bytes) -> None:
+        self._send_on(key, None)
+
+    def _send_on(self, key: bytes, outcome: Outcome | None) -> None:
         for future in self._waiting.get(key, ()):
             if not future.done():
                 future.set_result(outcome)

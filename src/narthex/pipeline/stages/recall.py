@@ -23,8 +23,9 @@ from narthex.pipeline.cache_terms import CachePolicy, Terms, directives_of
 from narthex.pipeline.cached_answers import Hit, said_by, text_of
 from narthex.pipeline.contract import Next, Spawn
 from narthex.pipeline.exchange import Exchange
+from narthex.pipeline.far_flights import FarFlights
 from narthex.pipeline.flights import Flight, Flights
-from narthex.pipeline.giving import Giving, Headers, Missed, against, pace_of
+from narthex.pipeline.giving import Giving, Missed, against, pace_of, without_miss
 from narthex.pipeline.prefetching import Prefetching
 from narthex.pipeline.refreshing import Handle, Refreshing, again
 from narthex.pipeline.refusals import Refusals
@@ -32,7 +33,6 @@ from narthex.pipeline.same_meaning import Alike, SameMeaning
 from narthex.types.usage import Usage
 
 _DISABLED: Final = (("x-narthex-cache", "DISABLED"), ("cache-status", "narthex; fwd=bypass"))
-_OF_A_MISS: Final = frozenset({"x-narthex-cache", "cache-status"})
 
 
 class Recall:
@@ -69,6 +69,7 @@ class Recall:
         """
         self.cache = cache
         self._giving = Giving(cache)
+        self._far = FarFlights(cache, self._giving)
         self._looks = cache.figures.latencies[MEMORY]
         self.flights = Flights()
         self._spawn = spawn
@@ -216,26 +217,12 @@ class Recall:
 
     async def _in_turn(self, exchange: Exchange, *, call_next: Next, missed: Missed) -> None:
         """Give what another process is answered that asks the same, or ask as well."""
-        terms, turn = missed.terms, missed.turn
-        assert turn is not None
-        left_s, within_s = exchange.left_s, self.policy.settings.redis_wait_s
-        # Half of the time is left for a call of one's own.
-        found = await self.cache.follow(terms.key, turn, within_s if left_s is None else min(left_s / 2, within_s))
-        if found is not None and self._given_too(exchange, found, terms):
+        assert missed.turn is not None
+        within_s = self.policy.settings.redis_wait_s
+        if await self._far.is_answered(exchange, missed.terms, missed.turn, within_s):
             return
         self._count_miss(exchange, missed)
         await call_next(exchange)
-
-    def _given_too(self, exchange: Exchange, found: Found, terms: Terms) -> bool:
-        """Give what the same call was answered; False if that is too old for this one, or cannot be given."""
-        if against(found, terms.directives) is not None:
-            return False
-        told = exchange.told
-        exchange.told = _without_miss(told)
-        if self._giving.is_given(exchange, found, "joined"):
-            return True
-        exchange.told = told
-        return False
 
     def _count_miss(self, exchange: Exchange, missed: Missed) -> None:
         terms, _, found, _, alike = missed
@@ -277,8 +264,8 @@ class Recall:
         if outcome == "ended":
             # If its answer is not one to be kept, there may still be an older one.
             found = self.cache.find(terms.key)
-            return not isinstance(found, str) and self._given_too(exchange, found, terms)
-        exchange.told = (*_without_miss(exchange.told), ("cache-status", "narthex; fwd=uri-miss; collapsed"))
+            return not isinstance(found, str) and self._giving.is_given_too(exchange, found, terms.directives)
+        exchange.told = (*without_miss(exchange.told), ("cache-status", "narthex; fwd=uri-miss; collapsed"))
         exchange.hit = Hit("joined", None)
         usage = flight.exchange.usage or Usage()
         read, written = usage.input_tokens, usage.output_tokens
@@ -299,6 +286,7 @@ class Recall:
             self.intake.take(flight, terms, number=number, lease=turn.hand_over())
 
         flight = Flight(exchange, room_bytes=self.cache.max_entry_bytes, landed=landed, number=number)
+        flight.begun = partial(self._far.offer, terms=terms, turn=turn, number=number)
         self.flights.add(terms.key, flight)
         if exchange.carried is None:
             exchange.carried = flight.done
@@ -324,11 +312,6 @@ class Recall:
         if left_ms > entry.took_ms or not self.policy.settings.early_refresh:
             return False
         return -entry.took_ms * math.log(1 - self._random.random()) >= left_ms
-
-
-def _without_miss(told: Headers) -> Headers:
-    """Return the headers of a call without those that say that it was not answered from the cache."""
-    return tuple(one for one in told if one[0] not in _OF_A_MISS)
 
 
 def _kind(exchange: Exchange, found: Found) -> HitKind:
