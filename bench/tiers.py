@@ -1,10 +1,13 @@
-"""What the tiers below memory cost, and how soon what one process declares void is void in the others.
+"""What the tiers below memory cost, and how soon one process has what another tells: what is void, and what is said.
 
-    python -m bench.tiers --redis redis://127.0.0.1:6379/0 [--seconds 5] [--rounds 30]
+    python -m bench.tiers --redis redis://127.0.0.1:6379/0 [--seconds 5] [--rounds 30] [--only joining]
 
 Looks into Redis and into the file on disk come at a steady rate, as calls do, whether or not those before are answered.
 Then three servers in processes of their own hold an answer, one is told that it is void, and it is timed until neither
-of the others has it any more, as seen over HTTP. It writes to the server only under names of its own.
+of the others has it any more, as seen over HTTP. At last one of three servers is asked for a stream of a word every
+20 ms, and with its first word the two others are asked the same: one in the same form, which is given it as it comes,
+and one in another (with its usage), which is given it when it is whole. It writes to the server only under names of its
+own.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -40,12 +44,16 @@ from narthex.compression.contract import Policy
 from narthex.compression.dictionaries import MemoryDictionaries
 from narthex.config.settings import Settings
 from narthex.stores.link import LinkSettings
+from narthex.testing.acts import streamed
 from narthex.testing.gateways import running_gateway
+from narthex.testing.upstream import ScriptedUpstream
+from narthex.testing.wires import openai_frames
 
 KEYS: Final = 500
 VALUE_BYTES: Final = 65_536
 PER_S: Final = 1_000
 SERVERS: Final = 3
+WORDS: Final = 50
 QUESTION: Final = {"model": "s/scripted", "temperature": 0, "messages": [{"role": "user", "content": "Hi"}]}
 
 Look = Callable[[bytes], Awaitable[object]]
@@ -170,16 +178,71 @@ def voiding(url: str, rounds: int) -> None:
         print(f"{'':52} mean {statistics.mean(took):6.2f} ms   max {max(took):7.2f} ms   (goal 100 ms)")
 
 
+def first_word(client: httpx.Client, about: str, *, usage: bool = False) -> Iterator[float]:
+    """Ask for a stream, and yield in how many ms its first word came, and its end."""
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+    said = [{"role": "user", "content": about}]
+    body = {"model": "up/m", "temperature": 0, "stream": True, "messages": said, **options}
+    begun = time.perf_counter()
+    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        lines = answer.iter_lines()
+        next(line for line in lines if "word" in line)
+        yield (time.perf_counter() - begun) * 1_000
+        assert "data: [DONE]" in lines
+        yield (time.perf_counter() - begun) * 1_000
+
+
+def joining(url: str, rounds: int) -> None:
+    """Time how soon a stream that one process is given reaches those that ask the same of others."""
+    with ExitStack() as stack:
+        answer = streamed(openai_frames("word " * WORDS), delay_s=0.02)
+        upstream = stack.enter_context(ScriptedUpstream(lambda _request: answer))
+        provider = {"kind": "openai", "base_url": f"{upstream.url}/v1", "models": ["m"], "api_key": "k" * 20}
+        given = {
+            "providers": {"up": provider},
+            "embedded": {"enabled": False},
+            "redis": {"url": url, "prefix": f"bench-{secrets.token_hex(4)}"},
+            "cache": {"redis_budget_ms": 1_000},
+        }
+        made = [stack.enter_context(running_gateway(given, start_timeout_s=120)) for _ in range(SERVERS)]
+        clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30)) for one in made]
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        # Connections are made in the first.
+        took = [joined(clients, threads, f"about {number}") for number in range(rounds + 1)][1:]
+        print(f"{rounds + 1} questions, {len(upstream.requests)} calls to the provider")
+    firsts, live, late, ends = (sorted(one) for one in zip(*took, strict=True))
+    say("first word, where the call was made", firsts)
+    say("first word, in another process, as it comes", live)
+    say("first word, in another process, when it is whole", late)
+    of, middle = firsts[rounds // 2], rounds // 2
+    print(f"{'':52} of an answer of {ends[middle]:.0f} ms: {live[middle] / of:.2f} x its maker's as it comes, ", end="")
+    print(f"{late[middle] / of:.1f} x when it is whole")
+
+
+def joined(clients: Sequence[httpx.Client], threads: ThreadPoolExecutor, about: str) -> tuple[float, ...]:
+    """Ask one, and with its first word the others; return the ms to the first word of each, and to the end."""
+    leader = first_word(clients[0], about)
+    first = next(leader)
+    others = [threads.submit(next, first_word(one, about, usage=n > 0)) for n, one in enumerate(clients[1:])]
+    end = next(leader)
+    return first, others[0].result(), others[1].result(), end
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--redis", required=True, help="address of a Redis")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--only", choices=["looks", "voiding", "joining"], help="time one of them alone")
     given = parser.parse_args()
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    run_in_loop(looks(given.redis, given.seconds))
-    voiding(given.redis, given.rounds)
+    if given.only in {None, "looks"}:
+        run_in_loop(looks(given.redis, given.seconds))
+    if given.only in {None, "voiding"}:
+        voiding(given.redis, given.rounds)
+    if given.only in {None, "joining"}:
+        joining(given.redis, given.rounds)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ KEY = b"k" * 32
 
 def telling(window_bytes: int = 1_000) -> Telling:
     """Return one that nobody is woken for."""
-    return Telling("one:1", lambda: None, window_bytes=window_bytes)
+    return Telling("one:1", b"form", lambda: None, window_bytes=window_bytes)
 
 
 def hearing(left: list[Hearing] | None = None) -> Hearing:

@@ -103,7 +103,7 @@ class Between:
     def _begin(self) -> None:
         wanted = [one for one in self.hearings if self.speaker is not None and one.form == self.speaker.form]
         if wanted and self.speaker is not None and self.telling is None:
-            self.telling = Telling("one:1", self._woken)
+            self.telling = Telling("one:1", self.speaker.form, self._woken)
             if not self.speaker.begin(self.telling):
                 self.telling = None
 

@@ -204,13 +204,12 @@ def a_stream_is_given_to_others_as_it_comes(house: House) -> None:
 def a_leader_that_leaves_harms_no_listener(house: House) -> None:
     """Whoever hears a stream in another process hears it to its end, when whoever asked first is gone."""
     house.upstream.begin(is_halfway=True)
-    with house.hear(0, "left live") as first:
-        listening = house.hear(1, "left live")
-        other = listening.__enter__()
-        assert first.how == "MISS"
-    house.upstream.let_go()
-    assert "[DONE]" in other.to_end()
-    listening.__exit__(None, None, None)
+    with ExitStack() as leader, ExitStack() as listener:
+        assert leader.enter_context(house.hear(0, "left live")).how == "MISS"
+        other = listener.enter_context(house.hear(1, "left live"))
+        leader.close()
+        house.upstream.let_go()
+        assert "[DONE]" in other.to_end()
     assert house.calls == 1
 
 
@@ -255,9 +254,7 @@ def what_is_declared_void_at_one_is_so_at_all(house: House) -> None:
 def a_leader_that_is_killed_harms_nobody(house: House) -> None:
     """Its lease runs out, and one of the others asks in its place; who has been given a beginning is told of it."""
     house.upstream.begin(is_halfway=True)
-    heard = house.threads.submit(lambda: house.hear(0, "killed live").__enter__())
-    with house.hear(1, "killed live") as other:
-        heard.result()
+    with house.hear(0, "killed live"), house.hear(1, "killed live") as other:
         house.upstream.begin()
         killed = house.ask(0, "killed")
         until(lambda: house.calls == 1)

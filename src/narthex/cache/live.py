@@ -33,21 +33,23 @@ class Telling:
 
     Attributes:
         token: Of the lease under which it is made.
+        form: In which it is made.
         head: Says what it is.
         words: What is said at its end; None before.
         listeners: Who hears it, and when each was last heard of, in seconds.
         stop: Called when it is told no further.
     """
 
-    def __init__(self, token: str, woken: Callable[[], None], *, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, token: str, form: bytes, woken: Callable[[], None], *, window_bytes: int = WINDOW_BYTES) -> None:
         """Begin with nothing told.
 
         Args:
             token: Of the lease under which it is made.
+            form: In which it is made.
             woken: Called when there is more to tell.
             window_bytes: How much of it can be heard at a time.
         """
-        self.token = token
+        self.token, self.form = token, form
         self.head = b""
         self.words: bytes | None = None
         self.listeners: dict[str, float] = {}

@@ -124,6 +124,23 @@ async def test_in_another_form_nothing_is_told(redis: RedisServer, tmp_path: Pat
         assert not live(other)._hearings
 
 
+async def test_nobody_hears_it_in_another_form(redis: RedisServer, tmp_path: Path) -> None:
+    """Not even while it is told in its own to somebody else."""
+    async with processes(redis, tmp_path, "forms") as start:
+        one, other, third = start(lease_s=30), start(lease_s=30), start(lease_s=30)
+        await joined(one, other, third)
+        speech, hearing, _ = await begun(one, other)
+        thirds = await turn_of(third)
+        following = asyncio.ensure_future(third.cache.follow(KEY, thirds, 60, Wish(b"another", lambda _head: True)))
+        looks = live(third)._hearings
+        await until(lambda: any(one.at > one.came_at for one in looks.values()), within_s=SOON_S)
+        assert speech.telling is not None
+        assert list(speech.telling.listeners) == [live(other)._name]
+        assert not following.done()
+        following.cancel()
+        hearing.leave()
+
+
 async def test_who_waits_before_it_begins_hears_it_at_once(redis: RedisServer, tmp_path: Path) -> None:
     """What is wanted is known when there is an answer; who wanted it and left is told nothing."""
     async with processes(redis, tmp_path, "before") as start:
@@ -173,7 +190,7 @@ async def begun(one: Process, other: Process) -> tuple[Speech, Hearing, str]:
     live(one).offer(ours.lease, speech)
     hearing = await other.cache.follow(KEY, theirs, 60, WISH)
     assert isinstance(hearing, Hearing)
-    return speech, hearing, f"{live(one)._stem}{KEY.hex()}:{ours.lease.token}"
+    return speech, hearing, f"{live(one)._stem}{KEY.hex()}:{ours.lease.token}:form"
 
 
 async def test_what_went_missing_is_seen(redis: RedisServer, tmp_path: Path) -> None:

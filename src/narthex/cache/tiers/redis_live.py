@@ -1,7 +1,7 @@
 """Answers told from process to process over Redis or Valkey while they are being made, where somebody waits for them.
 
-    narthex:cache:s:KEY:TOKEN   a stream: what was told of the answer that is made under this lease; it goes by itself
-    narthex:cache:p:NAME        the channel on which one process hears what others want of it, and that there is more
+    narthex:cache:s:KEY:TOKEN:FORM   a stream: what was told of the answer that is made under this lease, in this form
+    narthex:cache:p:NAME             the channel on which a process hears what others want of it, and that there is more
 
 Whoever waits for an answer tells the process that makes it that it wants to hear it, and says so again every second.
 Only then, and for as long as that goes on, is anything written here. The stream is as that of `stream_records`: the ID
@@ -117,7 +117,8 @@ class RedisLive:
         """Take note that a process wants to hear, or still does."""
         known = self._tellings.get(token)
         if known is not None:
-            known[1].listeners[who] = self._clock()
+            if known[1].form == form.encode():
+                known[1].listeners[who] = self._clock()
         elif token not in self._offers:
             # There is no answer yet.
             while len(self._wishes) >= _MAX_WISHES:
@@ -128,7 +129,7 @@ class RedisLive:
 
     def _begin(self, token: str, who: str) -> bool:
         key, speaker = self._offers[token]
-        telling = Telling(token, self._to_tell.set)
+        telling = Telling(token, speaker.form, self._to_tell.set)
         if not speaker.begin(telling):
             return False
         if telling.is_behind:
@@ -214,7 +215,7 @@ class RedisLive:
         self._let_go()
 
     def _write(self, pipe: Pipeline, key: bytes, telling: Telling) -> None:
-        name = self._stream(key, telling.token)
+        name = self._stream(key, telling.token, telling.form)
         self._told_at[telling.token] = self._clock()
         if not telling.told:
             # What was told of it before, to others who left, is told again.
@@ -229,8 +230,8 @@ class RedisLive:
         for who in telling.listeners:
             pipe.publish(self._channels + who, f"+ {telling.token}")
 
-    def _stream(self, key: bytes, token: str) -> str:
-        return f"{self._stem}{key.hex()}:{token}"
+    def _stream(self, key: bytes, token: str, form: bytes) -> str:
+        return f"{self._stem}{key.hex()}:{token}:{form.decode()}"
 
     # -- those of others -------------------------------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ class RedisLive:
             looks.is_due, looks.at = False, self._clock()
             # In this order: a lease ends when all is told.
             pipe.get(self._leases + hearing.key.hex())
-            pipe.xrange(self._stream(hearing.key, hearing.token), min=f"({looks.seen}", count=_PAGE)
+            pipe.xrange(self._stream(hearing.key, hearing.token, hearing.form), min=f"({looks.seen}", count=_PAGE)
         answers = await pipe.execute()
         for (hearing, looks), holder, page in zip(due, answers[::2], answers[1::2], strict=True):
             self._take(hearing, looks, cast("_Page", page), is_held=holder == hearing.token.encode())
