@@ -168,12 +168,12 @@ async def test_what_is_not_known_is_not_given(head: bytes) -> None:
 
 
 @pytest.mark.parametrize("model", ["up/another", "up/m"])
-async def test_what_is_void_or_anothers_is_not_given(model: str) -> None:
+async def test_what_is_void_or_anothers_is_not_given(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another model says, or what was declared void since it was asked for: then each asks for itself."""
     tap = Tap()
     two = Two(tap.reply)
     if model == "up/m":
-        two.other.cache.is_void_for_others = lambda *_: True  # type: ignore[method-assign]
+        monkeypatch.setattr(far_flights, "is_void_for_others", lambda *_: True)
     asking = asyncio.ensure_future(two.one.engine.handle(two.first))
     await turns()
     joining = asyncio.ensure_future(two.other.engine.handle(two.second))

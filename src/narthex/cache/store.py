@@ -16,7 +16,6 @@ from narthex.cache.entries import Entry, Standing
 from narthex.cache.figures import CacheFigures, MissReason
 from narthex.cache.invalidation import Invalidation
 from narthex.cache.leases import Lease, Turn
-from narthex.cache.live import Hearing, Listening, Wish
 from narthex.cache.tiers.contract import LeasingTier, Tier
 from narthex.cache.tiers.memory import Held, MemoryTier
 
@@ -26,8 +25,6 @@ Spawn = Callable[[Coroutine[object, object, None]], object]
 logger = logging.getLogger(__name__)
 
 MEMORY: Final = "memory"
-ASK_AGAIN_S: Final = 0.5
-"""How often it is looked whether another process's answer is there, should nobody tell."""
 
 
 class Found(NamedTuple):
@@ -165,41 +162,9 @@ class Cache:
                 return True
         return False
 
-    async def follow(self, key: bytes, turn: Turn, within_s: float, wish: Wish | None = None) -> Found | Hearing | None:
-        """Wait for the answer that another process is fetching, as long as that takes and no longer than so.
-
-        Where there is none it is everybody's turn, or that of whoever has the lease: `turn` says it.
-
-        Args:
-            key: Of the entry.
-            turn: Whose turn it is.
-            within_s: How long is waited at most.
-            wish: How it is wanted while it is still being made; None if it is not.
-
-        Returns:
-            The answer, or what can be heard of it already.
-        """
-        listening = Listening(None if self.leasing is None else self.leasing.live, key, wish)
-        try:
-            return await self._follow(key, turn, monotonic() + within_s, listening)
-        finally:
-            listening.end()
-
-    async def _follow(self, key: bytes, turn: Turn, until_s: float, listening: Listening) -> Found | Hearing | None:
-        leasing = self.leasing
-        while leasing is not None and turn.elsewhere_s is not None and (left_s := until_s - monotonic()) > 0:
-            listening.to(turn.holder)
-            outcome = await leasing.told(key, min(left_s, ASK_AGAIN_S, turn.elsewhere_s + 0.001))
-            if outcome == "alone":
-                return None
-            if outcome is None and (hearing := listening.begun()) is not None:
-                return hearing
-            turn.elsewhere_s = None
-            entry = await leasing.get_in_turn(key, turn)
-            if entry is not None:
-                against = self._against_shared(entry)
-                return None if against else self._found(self._brought_up(entry), leasing.name)
-        return None
+    def taken_over(self, entry: Entry, tier: str) -> Found | None:
+        """Bring up the entry that another process has made, from this tier; None where it is void."""
+        return None if self._against_shared(entry) else self._found(self._brought_up(entry), tier)
 
     async def renewed(self, key: bytes, turn: Turn) -> bool:
         """Bring up what another process has fetched since the entry in memory was made, and tell whether it has.
@@ -279,16 +244,6 @@ class Cache:
             self._spawn(self._keep_below(entry, lease))
         return True
 
-    def shared_number(self, number: int) -> int | None:
-        """Return the number under which others know what was void when something was asked; None if none is known."""
-        return number if self.coherence is None else self.coherence.number_at(number)
-
-    def is_void_for_others(self, key: bytes, tags: Iterable[str], number: int) -> bool:
-        """Tell whether an answer is void that was asked for elsewhere, when this was the last number."""
-        if self.coherence is None:
-            return self.invalidation.is_void(tags, number)
-        return self.coherence.is_void(key, tags, number)
-
     def _unfit(self, entry: Entry) -> str | None:
         if len(entry.data) > self.max_entry_bytes:
             return "too large"
@@ -300,7 +255,7 @@ class Cache:
         return self.invalidation.is_void((*tags, entry_tag(key)), number)
 
     async def _keep_below(self, entry: Entry, lease: Lease | None) -> None:
-        number = self.shared_number(entry.number)
+        number = number_for_others(self, entry.number)
         if number is not None:
             entry = replace(entry, number=number)
             for tier in self.below:
@@ -366,6 +321,11 @@ class Cache:
         """Take out of memory what is void, of which nothing would be given; return how many entries that was."""
         void = [held.entry.key for held in self.memory if self.invalidation.is_void(held.entry.tags, held.entry.number)]
         return sum(self.memory.remove(key) for key in void)
+
+
+def number_for_others(cache: Cache, number: int) -> int | None:
+    """Return the number under which others know what was void when something was asked; None if none is known."""
+    return number if cache.coherence is None else cache.coherence.number_at(number)
 
 
 def scope_tag(scope: str) -> str:

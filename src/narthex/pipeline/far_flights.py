@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from narthex.cache.following import follow, is_void_for_others
 from narthex.cache.leases import Turn
 from narthex.cache.live import Hearing, Telling, Wish
-from narthex.cache.store import Cache
+from narthex.cache.store import Cache, number_for_others
 from narthex.errors import Cancelled, NarthexError, ProducerLost
 from narthex.pipeline.cache_terms import Terms
 from narthex.pipeline.cached_answers import Hit
@@ -89,7 +90,7 @@ class FarFlights:
         left_s = exchange.left_s
         # Half of the time is left for a call of one's own.
         within_s = within_s if left_s is None else min(left_s / 2, within_s)
-        found = await self._cache.follow(terms.key, turn, within_s, self._wish(exchange, terms))
+        found = await follow(self._cache, terms.key, turn, within_s, self._wish(exchange, terms))
         if isinstance(found, Hearing):
             _Heard(exchange, found, lambda: self._count(exchange, terms)).begin()
             return True
@@ -106,7 +107,7 @@ class FarFlights:
             return False
         if head.format != FORMAT or exchange.target is None or head.model != exchange.target.name:
             return False
-        return not self._cache.is_void_for_others(terms.key, terms.tags, head.number)
+        return not is_void_for_others(self._cache, terms.key, terms.tags, head.number)
 
     def _count(self, exchange: Exchange, terms: Terms) -> None:
         usage = exchange.usage or Usage()
@@ -133,7 +134,7 @@ class FarFlights:
         exchange, lease = flight.exchange, turn.lease
         if live is None or lease is None or exchange.answer is None or exchange.answer.closed:
             return
-        form, shared = form_of(exchange), self._cache.shared_number(number)
+        form, shared = form_of(exchange), number_for_others(self._cache, number)
         if form is not None and shared is not None:
             live.offer(lease, _Spoken(exchange, exchange.answer, form, shared))
 

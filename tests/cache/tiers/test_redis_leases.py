@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from narthex.cache.following import follow
 from narthex.cache.leases import Turn
 from narthex.cache.store import Found
 from tests.cache.kept import ENTRY, entry
@@ -41,7 +42,7 @@ async def test_one_asks_and_all_are_answered(redis: RedisServer, tmp_path: Path)
         ours, theirs = await turn_of(one), await turn_of(other)
         assert ours.lease is not None
         assert (theirs.lease, (theirs.elsewhere_s or 0) > 20) == (None, True)
-        following = asyncio.ensure_future(other.cache.follow(KEY, theirs, 60))
+        following = asyncio.ensure_future(follow(other.cache, KEY, theirs, 60))
         await asyncio.sleep(0)
         number = one.cache.invalidation.number
         assert one.cache.keep(entry(number=number, data=b"said"), ours.hand_over())
@@ -85,7 +86,7 @@ async def test_who_is_gone_is_not_waited_for(redis: RedisServer, tmp_path: Path)
             while await client.pttl(name) > 300:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         one.tier.leases._held.clear()
-        assert await other.cache.follow(KEY, theirs, 60) is None
+        assert await follow(other.cache, KEY, theirs, 60) is None
         assert theirs.lease is not None
         assert ours.lease is not None
         # Too late: it is another's.
@@ -100,7 +101,7 @@ async def test_those_who_wait_go_on(redis: RedisServer, tmp_path: Path, *, outco
         one, other = start(lease_s=30), start(lease_s=30)
         await joined(one, other)
         ours, theirs = await turn_of(one), await turn_of(other)
-        following = asyncio.ensure_future(other.cache.follow(KEY, theirs, 60))
+        following = asyncio.ensure_future(follow(other.cache, KEY, theirs, 60))
         await asyncio.sleep(0)
         ours.give_up(outcome)  # type: ignore[arg-type]
         assert await following is None
@@ -150,7 +151,7 @@ async def test_without_the_server_everybody_asks(tmp_path: Path) -> None:
             one, other = start(lease_s=30), start(lease_s=30)
             await joined(one, other)
             ours, theirs = await turn_of(one), await turn_of(other)
-            following = asyncio.ensure_future(other.cache.follow(KEY, theirs, 60))
+            following = asyncio.ensure_future(follow(other.cache, KEY, theirs, 60))
             await asyncio.sleep(0)
             server.kill()
             assert await following is None
@@ -169,7 +170,7 @@ async def test_who_comes_a_moment_late_waits_for_nothing(redis: RedisServer, tmp
         leases = other.tier.leases
         assert leases is not None
         await until(lambda: KEY in leases._kept, within_s=SOON_S)
-        assert isinstance(await other.cache.follow(KEY, theirs, 60), Found)
+        assert isinstance(await follow(other.cache, KEY, theirs, 60), Found)
         assert await leases.told(KEY, 0.01) is None
         for number in range(300):
             leases.heard(bytes([number % 256, number // 256]).hex().encode() + b" kept")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from narthex.cache.following import follow
 from narthex.cache.leases import Lease, Turn
 from narthex.cache.live import Hearing, Telling, Wish
 from narthex.cache.tiers.redis_live import RedisLive
@@ -89,7 +90,7 @@ async def test_who_waits_hears_it_as_it_comes(redis: RedisServer, tmp_path: Path
         assert ours.lease is not None
         live(one).offer(ours.lease, speech)
         assert not is_told(speech)
-        hearing = await other.cache.follow(KEY, theirs, 60, WISH)
+        hearing = await follow(other.cache, KEY, theirs, 60, WISH)
         assert isinstance(hearing, Hearing)
         assert await heard(hearing, 2) == [b"a", b"b"]
         speech.say(b"c")
@@ -114,7 +115,7 @@ async def test_in_another_form_nothing_is_told(redis: RedisServer, tmp_path: Pat
         speech = Speech(b"a", form=b"another")
         assert ours.lease is not None
         live(one).offer(ours.lease, speech)
-        following = asyncio.ensure_future(other.cache.follow(KEY, theirs, 60, WISH))
+        following = asyncio.ensure_future(follow(other.cache, KEY, theirs, 60, WISH))
         await until(lambda: not live(other)._posts and bool(live(other)._hearings), within_s=SOON_S)
         await asyncio.sleep(0.05)
         assert not is_told(speech)
@@ -131,7 +132,7 @@ async def test_nobody_hears_it_in_another_form(redis: RedisServer, tmp_path: Pat
         await joined(one, other, third)
         speech, hearing, _ = await begun(one, other)
         thirds = await turn_of(third)
-        following = asyncio.ensure_future(third.cache.follow(KEY, thirds, 60, Wish(b"another", lambda _head: True)))
+        following = asyncio.ensure_future(follow(third.cache, KEY, thirds, 60, Wish(b"another", lambda _head: True)))
         looks = live(third)._hearings
         await until(lambda: any(one.at > one.came_at for one in looks.values()), within_s=SOON_S)
         assert speech.telling is not None
@@ -148,8 +149,8 @@ async def test_who_waits_before_it_begins_hears_it_at_once(redis: RedisServer, t
         await joined(one, other, third)
         ours, theirs, thirds = await turn_of(one), await turn_of(other), await turn_of(third)
         assert ours.lease is not None
-        leaving = asyncio.ensure_future(third.cache.follow(KEY, thirds, 60, WISH))
-        following = asyncio.ensure_future(other.cache.follow(KEY, theirs, 60, WISH))
+        leaving = asyncio.ensure_future(follow(third.cache, KEY, thirds, 60, WISH))
+        following = asyncio.ensure_future(follow(other.cache, KEY, theirs, 60, WISH))
         wishes = live(one)._wishes
         await until(lambda: len(wishes.get(ours.lease.token, {})) == 2, within_s=SOON_S)  # type: ignore[union-attr]
         leaving.cancel()
@@ -164,7 +165,7 @@ async def test_who_waits_before_it_begins_hears_it_at_once(redis: RedisServer, t
         hearing.leave()
         await until(lambda: speech.stopped == 1, within_s=SOON_S)
         speech.say(b"b")
-        again = await third.cache.follow(KEY, await turn_of(third), 60, WISH)
+        again = await follow(third.cache, KEY, await turn_of(third), 60, WISH)
         assert isinstance(again, Hearing)
         assert await heard(again, 2) == [b"a", b"b"]
 
@@ -188,7 +189,7 @@ async def begun(one: Process, other: Process) -> tuple[Speech, Hearing, str]:
     speech = Speech(b"a")
     assert ours.lease is not None
     live(one).offer(ours.lease, speech)
-    hearing = await other.cache.follow(KEY, theirs, 60, WISH)
+    hearing = await follow(other.cache, KEY, theirs, 60, WISH)
     assert isinstance(hearing, Hearing)
     return speech, hearing, f"{live(one)._stem}{KEY.hex()}:{ours.lease.token}:form"
 
