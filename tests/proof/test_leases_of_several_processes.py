@@ -191,7 +191,7 @@ def a_stream_is_given_to_others_as_it_comes(house: House) -> None:
         about = f"live {finish}"
         with house.hear(0, about) as first, house.hear(1, about) as other, house.hear(1, about) as third:
             whole = house.ask(2, about) if finish == "stop" else None
-            assert not house.upstream.go.is_set()
+            house.wait_for_followers(1 if whole is None else 2)
             house.upstream.let_go()
             ends = [one.to_end() for one in (first, other, third)]
         assert [one.how for one in (first, other, third)] == ["MISS", "JOINED", "JOINED"]
