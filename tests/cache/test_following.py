@@ -32,7 +32,8 @@ class Told(Leases):
 
     def __init__(self, outcome: Outcome | None) -> None:
         super().__init__()
-        self.outcome, self.asked = outcome, list[float]()
+        self.outcome: Outcome | None = outcome
+        self.asked: list[float] = []
 
     async def told(self, key: bytes, within_s: float) -> Outcome | None:
         """See `LeasingTier`."""
