@@ -63,6 +63,7 @@ async def test_text_is_as_it_was_written() -> None:
         "output_tokens",
         "cache_read_tokens",
         "cache_write_tokens",
+        "cache_write_1h_tokens",
         "reasoning_tokens",
         "images",
         "audio_ms",

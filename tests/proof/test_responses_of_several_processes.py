@@ -17,6 +17,8 @@ from tests.proof.waiting import until
 from tests.stores.servers import RedisServer, running_redis
 
 Json = dict[str, object]
+PLAIN = {"accept-encoding": "identity"}
+"""What is streamed is read byte by byte."""
 ACME, OTHER = "sk-acme-0123456789abcdef", "sk-other-0123456789abcdef"
 WORDS = 120
 PACES = {"slow": 60, "fast": 5_000}
@@ -113,7 +115,7 @@ def nodes(fleet: Fleet) -> Iterator[tuple[Node, Node]]:
     """Two of them, with a caller of each."""
     with ExitStack() as stack:
         gateways = fleet.take(2)
-        clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30)) for one in gateways]
+        clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30, headers=PLAIN)) for one in gateways]
         one, other = map(Node, gateways, clients)
         yield one, other
 

@@ -23,6 +23,8 @@ WORDS = 150
 CALL = {"model": "slow/scripted", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 PACES = {"slow": 60, "quick": 400, "fast": 2_000}
 """Words a second of each provider."""
+PLAIN = {"accept-encoding": "identity"}
+"""What is streamed is read byte by byte."""
 ACME, OTHER = "sk-acme-0123456789abcdef", "sk-other-0123456789abcdef"
 
 
@@ -136,7 +138,7 @@ def fleet(redis: RedisServer) -> Iterator[Fleet]:
 def among(gateways: Sequence[RunningGateway]) -> Iterator[list[Node]]:
     """Be a caller of servers."""
     with ExitStack() as stack:
-        clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30)) for one in gateways]
+        clients = [stack.enter_context(httpx.Client(base_url=one.url, timeout=30, headers=PLAIN)) for one in gateways]
         yield [Node(gateway, client) for gateway, client in zip(gateways, clients, strict=True)]
 
 

@@ -69,8 +69,8 @@ class _Gzip:
 
 class _Brotli:
     def __init__(self, *, hasty: bool) -> None:
-        # Below quality 2 what was written before is of no use to what comes after.
-        self._stream = brotli.Compressor(quality=2, lgwin=16) if hasty else brotli.Compressor(quality=4)
+        # Below quality 3 what was written before is of little use to what comes after.
+        self._stream = brotli.Compressor(quality=3, lgwin=16) if hasty else brotli.Compressor(quality=4)
 
     def piece(self, data: bytes) -> bytes:
         return bytes(self._stream.process(data))

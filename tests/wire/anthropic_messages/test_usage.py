@@ -41,7 +41,7 @@ def test_what_is_left_out_or_senseless_counts_as_none() -> None:
     assert usage_of(WireUsage(input_tokens=-5, output_tokens=2, cache_read_input_tokens=-1)) == Usage(output_tokens=2)
 
 
-@given(usages())
+@given(usages(for_long=True))
 def test_counts_survive_both_directions(usage: Usage) -> None:
     """Written and read again, every figure is the same."""
     assert usage_of(msgspec.convert(written_usage(usage), WireUsage)) == usage
