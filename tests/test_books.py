@@ -90,6 +90,31 @@ async def test_what_was_used_of_a_budget_is_known_after_a_restart(tmp_path: Path
         assert stands.gauge.used == cost
 
 
+async def test_no_call_goes_out_before_its_price_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes at the start; where it takes too long, it goes by what is known."""
+    may_read, reading = asyncio.Event(), asyncio.Event()
+    follow = Books._follow_prices
+
+    async def slowly(books: Books, office: Office) -> None:
+        reading.set()
+        await may_read.wait()
+        await follow(books, office)
+
+    monkeypatch.setattr(Books, "_follow_prices", slowly)
+    async with Gateway(settings(tmp_path)) as gateway:
+        calling = asyncio.ensure_future(gateway.chat("hello", model="up/scripted"))
+        await asyncio.wait_for(reading.wait(), 40)
+        done, _ = await asyncio.wait({calling}, timeout=0.2)
+        assert not done
+        may_read.set()
+        await calling
+    monkeypatch.setattr("narthex.pipeline.billing.READ_S", 0.01)
+    may_read.clear()
+    async with Gateway(settings(tmp_path)) as gateway:
+        await gateway.chat("hello", model="up/scripted")
+        may_read.set()
+
+
 async def test_without_its_database_a_gateway_answers_who_has_no_limits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -124,6 +124,7 @@ class Books:
         self._office, self._log, self._spawn = office, log, spawn
         self._when_erased = when_erased
         office.settle = self._settle
+        self.billing.prices_read.clear()
         spawn(self._run(spawn))
         spawn(self._note_progress())
 
@@ -167,14 +168,21 @@ class Books:
         # Loaded with the database.
         from narthex.ledger.price_book import all_versions  # noqa: PLC0415
 
+        is_told = False
+
         def take(_: Sequence[str], found: object) -> None:
+            nonlocal is_told
+            is_told = True
             self.prices.adopt(cast("Sequence[PriceVersion]", found))
 
         # First to be told of changes: one that comes while the others are read is read again.
         listener = Listener(read=lambda connection, _: all_versions(connection), take=take)
         # The office has read all before; what it reads when it was away is taken over as any change is.
         office.also(["price"], listener, lambda connection: partial(take, (), all_versions(connection)))
-        self.prices.adopt(await office.read(all_versions))
+        versions = await office.read(all_versions)
+        if not is_told:  # else what was told meanwhile is newer
+            self.prices.adopt(versions)
+        self.billing.prices_read.set()
 
     async def _follow_erasures(self, office: Office) -> None:
         names = self.book.erased = ErasedNames(await office.sealer())
@@ -275,6 +283,7 @@ class Books:
         message = f"what was used of limits cannot be read: {error.message}"
         self.billing.broken = LimitsUnreachable(message, retry_after_s=AGAIN_S)
         self.billing.ready.set()
+        self.billing.prices_read.set()
         yield
         self.billing.ready.clear()
         self.billing.broken = None

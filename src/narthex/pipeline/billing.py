@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, TypedDict
@@ -34,7 +35,7 @@ from narthex.types.usage import Usage
 MAX_NAME: Final = 200
 """Characters of a model's name that are written down."""
 READ_S: Final = 5.0
-"""How long a call waits at most until it is known what was used of a limit that came while this process runs."""
+"""How long a call waits at most until prices are read at the start, or what was used of a limit that came since."""
 _NOTHING: Final = Usage()
 _ANTHROPIC: Final = Dialect.ANTHROPIC_MESSAGES
 _COUNT: Final = Operation.COUNT_TOKENS
@@ -110,14 +111,16 @@ class Billing:
             shared: Where several processes share their limits, what to ask instead.
             ready: Set while it is known what was used of the limits before this process began.
             broken: Why that will not be known.
+            prices_read: Set while the prices in the database are known, or it is away.
         """
         self._ledger = ledger
         self.prices = prices
         self.meters = Meters() if meters is None else meters
         self.further = Further(self)
         self.shared: SharedMeters | None = None
-        self.ready = asyncio.Event()
+        self.ready, self.prices_read = asyncio.Event(), asyncio.Event()
         self.ready.set()
+        self.prices_read.set()
         self.broken: NarthexError | None = None
         self.restorer: Restorer | None = None
         self._guessed = guessed_output_tokens
@@ -146,13 +149,23 @@ class Billing:
 
     @property
     def waits(self) -> bool:
-        """Whether `open_later` is to be used: limits are shared with other processes, or not known in full yet."""
+        """Whether `open_later` is to be used: prices or limits are not known in full yet, or limits are shared."""
+        return not self.prices_read.is_set() or self._is_limited_late
+
+    @property
+    def _is_limited_late(self) -> bool:
         late = self.shared is not None or self.broken is not None or not self.ready.is_set()
         late = late or (self.restorer is not None and bool(self.restorer.wanted))
         return late and bool(self.meters.matching.limits)
 
     async def open_later(self, exchange: Exchange) -> None:
         """Do what `open` does, where that takes a moment; also raises what `SharedMeters.reserve` does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READ_S):
+                await self.prices_read.wait()
+        if not self._is_limited_late:
+            self.open(exchange)
+            return
         await self.ready.wait()
         bill = self.bill_of(exchange)
         asked = self._asked(exchange, bill)
