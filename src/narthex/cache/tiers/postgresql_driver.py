@@ -51,8 +51,12 @@ class PostgresqlDriver:
             connect_timeout=max(1, round(timeout_s)),
             application_name="narthex cache",
         )
-        self.do(f"SET statement_timeout = {round(timeout_s * 1_000)}")
-        self.do("SET client_min_messages = warning")
+        try:
+            self.do(f"SET statement_timeout = {round(timeout_s * 1_000)}")
+            self.do("SET client_min_messages = warning")
+        except BaseException:
+            self._connection.close()
+            raise
 
     def do(self, statement: str, values: Sequence[object] = ()) -> list[SqlRow]:
         """See `Driver`."""
