@@ -108,6 +108,8 @@ async def test_who_is_cancelled_before_its_turn_is_not_begun(database_url: str, 
     waiting = asyncio.create_task(database.write(put("waits")))
     await asyncio.sleep(0)
     waiting.cancel()
+    # Until it has heard of that.
+    await asyncio.wait({waiting}, timeout=1)
     slow.go_on.set()
     await writing
     await database.write(put("after"))
